@@ -1,0 +1,17 @@
+//! Pure types and decisions of a BIB node.
+//!
+//! Nothing here names actix, tokio, libp2p, SQL or a clock: a decision is a function of
+//! `(state, event, now)` and returns what is to be done. Actors feed events in and carry the commands out.
+
+pub mod access;
+pub mod hash;
+pub mod mode;
+pub mod names;
+pub mod op;
+pub mod supervision;
+
+pub use access::Role;
+pub use hash::{ChunkHash, ContentHash, HashParseError, VersionId};
+pub use mode::{ModeRefusal, NodeMode, StorageKind};
+pub use names::{DatasetName, DatasetRef, NameError, NodeId, TopicName};
+pub use op::{OpContext, RequestId, Who};

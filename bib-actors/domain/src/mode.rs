@@ -1,0 +1,106 @@
+//! What a node keeps and serves (its mode), and which storage each mode needs.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What a node keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NodeMode {
+    /// Keeps everything that its base nodes have. Needs managed PostgreSQL.
+    Full,
+    /// Keeps the topics it subscribed to.
+    Selective,
+    /// Keeps nothing; forwards and caches in memory.
+    Proxy,
+}
+
+/// Where a node keeps its metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StorageKind {
+    /// A PostgreSQL that bibd owns.
+    Postgres,
+    /// SQLite: a cache that serves nobody, marked `untrusted-storage`.
+    Sqlite,
+}
+
+/// A mode that the storage cannot carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "mode \"full\" needs the managed PostgreSQL, and this node has SQLite only: an SQLite node is marked untrusted-storage, \
+     keeps copies for itself and serves nobody. Install PostgreSQL 14 to 18 (Debian: apt-get install postgresql) and set \
+     database.runtime = \"auto\", or set node.mode = \"selective\""
+)]
+pub struct ModeRefusal;
+
+impl NodeMode {
+    /// Says whether a node of this mode may run on `storage`.
+    ///
+    /// # Errors
+    /// [`ModeRefusal`] for a full node on SQLite.
+    pub const fn check(self, storage: StorageKind) -> Result<(), ModeRefusal> {
+        match (self, storage) {
+            (Self::Full, StorageKind::Sqlite) => Err(ModeRefusal),
+            _ => Ok(()),
+        }
+    }
+
+    /// The word used in configuration and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Selective => "selective",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+impl StorageKind {
+    /// Whether other nodes may rely on copies kept here.
+    #[must_use]
+    pub const fn is_trusted(self) -> bool {
+        matches!(self, Self::Postgres)
+    }
+
+    /// The word used in configuration and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Sqlite => "sqlite",
+        }
+    }
+}
+
+impl fmt::Display for NodeMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for NodeMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "full" => Ok(Self::Full),
+            "selective" => Ok(Self::Selective),
+            "proxy" => Ok(Self::Proxy),
+            _ => Err(format!("{text:?} is not a mode: use full, selective or proxy")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_full_on_sqlite_is_refused() {
+        for mode in [NodeMode::Full, NodeMode::Selective, NodeMode::Proxy] {
+            assert!(mode.check(StorageKind::Postgres).is_ok());
+            assert_eq!(mode.check(StorageKind::Sqlite).is_err(), mode == NodeMode::Full);
+            assert_eq!(mode.as_str().parse(), Ok(mode));
+        }
+    }
+}
