@@ -1,0 +1,178 @@
+//! Login with an SSH key, from the agent or from a file. The private key never leaves either.
+
+use super::trust::write_whole;
+use super::{Client, ClientError};
+use crate::v1::{GetChallengeRequest, LoginRequest};
+use russh::keys::agent::AgentIdentity;
+use russh::keys::agent::client::AgentClient;
+use russh::keys::ssh_key::{self, HashAlg, PrivateKey, PublicKey, SigningKey};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Which key to log in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// The first key of the SSH agent that the node knows.
+    Agent,
+    /// The private key in this file.
+    File {
+        /// Path of the private key in OpenSSH form.
+        path: PathBuf,
+        /// The passphrase, if the key has one.
+        passphrase: Option<String>,
+    },
+}
+
+/// A session that a node opened: kept in a file with mode 0600.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The bearer token.
+    pub token: String,
+    /// Unix milliseconds.
+    pub expires_ms: i64,
+    /// Who the node takes the caller for.
+    pub user: String,
+    /// With which role.
+    pub role: String,
+}
+
+impl Session {
+    /// Reads a kept session; `None` if there is none or it cannot be read.
+    #[must_use]
+    pub fn load(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+
+    /// Keeps the session, durably and readable by its user alone.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn save(&self, path: &Path) -> std::io::Result<()> {
+        write_whole(path, &serde_json::to_vec(self)?)
+    }
+}
+
+/// A key that can sign, wherever it is kept.
+pub enum SshKey {
+    /// Read from a file.
+    File {
+        /// Where it was read from.
+        path: PathBuf,
+        /// The key.
+        key: Box<PrivateKey>,
+    },
+    /// Held by the agent.
+    Agent {
+        /// Its public half.
+        key: Box<PublicKey>,
+    },
+}
+
+impl SshKey {
+    /// The keys that `credential` stands for; an agent may hold several.
+    ///
+    /// # Errors
+    /// [`ClientError::Key`] when there is no agent, no key, or the file cannot be read.
+    pub async fn load(credential: &Credential) -> Result<Vec<Self>, ClientError> {
+        match credential {
+            Credential::File { path, passphrase } => Ok(vec![Self::from_file(path, passphrase.as_deref())?]),
+            Credential::Agent => {
+                let mut agent = AgentClient::connect_env().await.map_err(|error| agent_error(&error.to_string()))?;
+                let held = agent.request_identities().await.map_err(|error| agent_error(&error.to_string()))?;
+                let keys: Vec<Self> = held
+                    .into_iter()
+                    .filter_map(|identity| match identity {
+                        AgentIdentity::PublicKey { key, .. } => Some(Self::Agent { key: Box::new(key) }),
+                        AgentIdentity::Certificate { .. } => None,
+                    })
+                    .collect();
+                if keys.is_empty() {
+                    return Err(agent_error("it holds no key; add one with ssh-add"));
+                }
+                Ok(keys)
+            }
+        }
+    }
+
+    fn from_file(path: &Path, passphrase: Option<&str>) -> Result<Self, ClientError> {
+        let refuse = |reason: String| ClientError::Key { key: path.display().to_string(), reason };
+        let text = std::fs::read_to_string(path).map_err(|error| refuse(format!("cannot read it: {error}")))?;
+        let key = PrivateKey::from_openssh(&text).map_err(|error| {
+            refuse(format!("it is not a private key in OpenSSH form ({error}); make one with ssh-keygen -t ed25519"))
+        })?;
+        let key = match (key.is_encrypted(), passphrase) {
+            (false, _) => key,
+            (true, Some(words)) => key.decrypt(words).map_err(|_| refuse("the passphrase is wrong".to_owned()))?,
+            (true, None) => {
+                return Err(refuse("it has a passphrase; add it to the agent with ssh-add".to_owned()));
+            }
+        };
+        Ok(Self::File { path: path.to_owned(), key: Box::new(key) })
+    }
+
+    /// The public half.
+    #[must_use]
+    pub fn public(&self) -> &PublicKey {
+        match self {
+            Self::File { key, .. } => key.public_key(),
+            Self::Agent { key } => key,
+        }
+    }
+
+    /// Signs `message`; answers the algorithm's name and the signature as the SSH protocol encodes both.
+    ///
+    /// # Errors
+    /// [`ClientError::Key`] when the key or the agent refuses.
+    pub async fn sign(&self, message: &[u8]) -> Result<(String, Vec<u8>), ClientError> {
+        let refuse = |reason: String| ClientError::Key { key: self.name(), reason };
+        let signature = match self {
+            Self::File { key, .. } => sign_with(key.as_ref(), message).map_err(&refuse)?,
+            Self::Agent { key } => {
+                let mut agent = AgentClient::connect_env().await.map_err(|error| agent_error(&error.to_string()))?;
+                let hash = key.algorithm().is_rsa().then_some(HashAlg::Sha512);
+                agent.sign_request_signature(key, hash, message).await.map_err(|error| refuse(error.to_string()))?
+            }
+        };
+        let encoded = Vec::<u8>::try_from(signature.clone()).map_err(|error| refuse(error.to_string()))?;
+        Ok((signature.algorithm().as_str().to_owned(), encoded))
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::File { path, .. } => path.display().to_string(),
+            Self::Agent { key } => format!("ssh-agent key {}", key.fingerprint(HashAlg::Sha256)),
+        }
+    }
+}
+
+fn sign_with(key: &impl SigningKey, message: &[u8]) -> Result<ssh_key::Signature, String> {
+    key.try_sign(message).map_err(|error| error.to_string())
+}
+
+fn agent_error(reason: &str) -> ClientError {
+    ClientError::Key { key: "ssh-agent".to_owned(), reason: reason.to_owned() }
+}
+
+/// Tries each key in turn; the first that the node knows opens the session.
+pub(super) async fn log_in(client: &Client, credential: &Credential) -> Result<Session, ClientError> {
+    let mut refused = None;
+    for key in SshKey::load(credential).await? {
+        match log_in_with(client, &key).await {
+            Ok(session) => return Ok(session),
+            Err(error) if error.code() == Some(tonic::Code::Unauthenticated) => refused = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| agent_error("no key was tried")))
+}
+
+async fn log_in_with(client: &Client, key: &SshKey) -> Result<Session, ClientError> {
+    let public_key = key.public().to_openssh().map_err(|error| agent_error(&error.to_string()))?;
+    let mut auth = client.auth();
+    let challenge = auth.get_challenge(GetChallengeRequest { public_key: public_key.clone() }).await?.into_inner();
+    let message = crate::login_message(&challenge.node_id, &challenge.nonce);
+    let (algorithm, signature) = key.sign(&message).await?;
+    let request = LoginRequest { public_key, nonce: challenge.nonce, signature, algorithm };
+    let opened = auth.login(request).await?.into_inner();
+    Ok(Session { token: opened.token, expires_ms: opened.expires_ms, user: opened.user, role: opened.role })
+}

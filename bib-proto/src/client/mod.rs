@@ -1,0 +1,15 @@
+//! The typed client: connect, trust, log in, retry.
+
+mod address;
+mod connect;
+mod error;
+mod login;
+mod tls;
+mod trust;
+
+pub use address::{Address, AddressError, DEFAULT_PORT};
+pub use connect::{Bearer, Client, ClientOptions, Stub};
+pub use error::{ClientError, ErrorDetails};
+pub use login::{Credential, Session, SshKey};
+pub use tls::Fingerprint;
+pub use trust::{Trust, TrustError, TrustStore};
