@@ -4,14 +4,21 @@
 //! `(state, event, now)` and returns what is to be done. Actors feed events in and carry the commands out.
 
 pub mod access;
+pub mod backlog;
+pub mod backoff;
 pub mod hash;
 pub mod mode;
 pub mod names;
 pub mod op;
+pub mod paths;
 pub mod supervision;
+pub mod ticket;
+pub mod transfer;
+pub mod want;
 
 pub use access::Role;
 pub use hash::{ChunkHash, ContentHash, HashParseError, VersionId};
 pub use mode::{ModeRefusal, NodeMode, StorageKind};
 pub use names::{DatasetName, DatasetRef, NameError, NodeId, TopicName};
 pub use op::{OpContext, RequestId, Who};
+pub use paths::{PathError, PathProblem, check_path, check_symlink};
