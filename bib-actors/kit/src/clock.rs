@@ -1,0 +1,59 @@
+//! The one place that reads the clocks and throws the dice.
+//!
+//! The monotonic clock follows tokio's, so that it and timers never disagree.
+
+use bib_domain::RequestId;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Nanoseconds since 1970, by the wall clock. Zero if the clock is set before 1970.
+#[must_use]
+pub fn unix_ns() -> u64 {
+    u64::try_from(since_epoch().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Milliseconds since 1970, by the wall clock.
+#[must_use]
+pub fn unix_ms() -> i64 {
+    i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A point on the clock that never goes back; compare it with another one by [`since`].
+#[must_use]
+pub fn monotonic() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// The time that has passed since a point taken by [`monotonic`].
+#[must_use]
+pub fn since(earlier: Instant) -> Duration {
+    monotonic().saturating_duration_since(earlier)
+}
+
+/// A random number from 0 up to 1, for jitter; not for secrets.
+#[must_use]
+pub fn dice() -> f64 {
+    rand::random::<f64>()
+}
+
+/// A new request id: a UUID of version 7, so that ids sort by time.
+#[must_use]
+pub fn new_request_id() -> RequestId {
+    RequestId::from_bytes(uuid::Uuid::now_v7().into_bytes())
+}
+
+/// An id for an ask that has none of its own: unique in this process, cheap, not sorted by time.
+pub(crate) fn quick_request_id() -> RequestId {
+    static FIRST: OnceLock<[u8; 8]> = OnceLock::new();
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(FIRST.get_or_init(rand::random));
+    bytes[8..].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    RequestId::from_bytes(bytes)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock that everything else uses")]
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
