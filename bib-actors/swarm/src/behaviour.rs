@@ -1,0 +1,57 @@
+//! All libp2p behaviours of a node in one. Never decides anything: limits, identify, ping, mDNS and streams side by side.
+
+use crate::gate::Gate;
+use crate::options::SwarmOptions;
+use crate::protocols;
+use crate::streams;
+use libp2p::identity::Keypair;
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{identify, mdns, ping};
+use libp2p_connection_limits::{self as connection_limits, ConnectionLimits};
+use std::io;
+use std::sync::Arc;
+
+/// What a node does on every connection. Limits come first: what they deny never reaches the others.
+#[derive(NetworkBehaviour)]
+#[behaviour(prelude = "libp2p::swarm::derive_prelude")]
+pub(crate) struct Behaviour {
+    limits: connection_limits::Behaviour,
+    pub(crate) streams: streams::Behaviour,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    mdns: Toggle<mdns::tokio::Behaviour>,
+}
+
+impl Behaviour {
+    /// Sets the parts up.
+    ///
+    /// # Errors
+    /// If the system's network interfaces cannot be watched, which mDNS needs.
+    pub(crate) fn new(keypair: &Keypair, options: &SwarmOptions, gate: Arc<Gate>) -> io::Result<Self> {
+        let limits = ConnectionLimits::default()
+            .with_max_pending_incoming(Some(options.max_pending_incoming))
+            .with_max_pending_outgoing(Some(options.max_pending_outgoing))
+            .with_max_established_per_peer(Some(options.max_connections_per_peer))
+            .with_max_established(Some(options.max_connections));
+        // listen addresses are told to paired peers by the replicator, and to nobody else; addresses that others
+        // claim are not kept, since nothing is dialed but what was configured, discovered or given by a paired peer
+        let identify = identify::Config::new(protocols::IDENTIFY.to_owned(), keypair.public())
+            .with_agent_version(protocols::AGENT.to_owned())
+            .with_hide_listen_addrs(true)
+            .with_cache_size(0);
+        let ping = ping::Config::new().with_interval(options.ping_interval).with_timeout(options.ping_timeout);
+        let mdns = if options.mdns {
+            Some(mdns::tokio::Behaviour::new(mdns::Config::default(), keypair.public().to_peer_id())?)
+        } else {
+            None
+        };
+        Ok(Self {
+            limits: connection_limits::Behaviour::new(limits),
+            streams: streams::Behaviour::new(gate, options.stream_timeout, options.max_unpaired),
+            identify: identify::Behaviour::new(identify),
+            ping: ping::Behaviour::new(ping),
+            mdns: mdns.into(),
+        })
+    }
+}

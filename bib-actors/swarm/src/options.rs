@@ -1,0 +1,131 @@
+//! Every limit, address and time of the swarm, with its default. Never reads a file: the composition root fills it in.
+
+use bib_domain::backoff::Backoff;
+use std::time::Duration;
+
+/// How the swarm listens, whom it lets in and how long it waits.
+#[derive(Debug, Clone)]
+pub struct SwarmOptions {
+    /// Addresses to listen on. A port of 0 is chosen by the system once and kept over restarts of the actor.
+    pub listen: Vec<String>,
+    /// Addresses under which others reach this node besides those it listens on, told to peers first.
+    pub external: Vec<String>,
+    /// Whether to look for nodes on the local network and to be found there.
+    pub mdns: bool,
+    /// Connections in all. Paired peers are safe from strangers by `max_unpaired`.
+    pub max_connections: u32,
+    /// Connections with one peer: one each way over TCP and QUIC.
+    pub max_connections_per_peer: u32,
+    /// Inbound connections that have not proved an identity yet.
+    pub max_pending_incoming: u32,
+    /// Outbound connections that are being made.
+    pub max_pending_outgoing: u32,
+    /// Connections with nodes that are not paired, so that strangers cannot use up `max_connections`.
+    pub max_unpaired: usize,
+    /// Streams on one connection, both ways together.
+    pub max_streams_per_connection: usize,
+    /// Inbound streams of one connection whose protocol is not agreed yet.
+    pub max_negotiating_streams: usize,
+    /// An unpaired connection without a stream is dropped after this.
+    pub unpaired_idle: Duration,
+    /// An unpaired connection is dropped after this even if it holds a stream open.
+    pub unpaired_lifetime: Duration,
+    /// How long making a connection may take, with all its handshakes.
+    pub connect_timeout: Duration,
+    /// How long agreeing on the protocol of a stream may take.
+    pub stream_timeout: Duration,
+    /// How long to wait for a port that is still in use, for example by the incarnation before.
+    pub bind_patience: Duration,
+    /// How long to wait until a listener reports its address.
+    pub listen_patience: Duration,
+    /// How long closing all connections may take when the swarm stops.
+    pub goodbye: Duration,
+    /// Time between pings.
+    pub ping_interval: Duration,
+    /// How long a ping may take.
+    pub ping_timeout: Duration,
+    /// A connection is dropped after so many failed pings in a row.
+    pub ping_failures: u32,
+    /// Delays between attempts to reach a paired peer.
+    pub redial: Backoff,
+    /// Paired peers that are dialed at the same time.
+    pub max_redials: usize,
+    /// Paired peers in all.
+    pub max_paired: usize,
+    /// Addresses kept of one peer.
+    pub max_addresses_per_peer: usize,
+    /// Nodes remembered from discovery at the same time.
+    pub max_discovered: usize,
+    /// Commands waiting for the event loop.
+    pub command_queue: usize,
+    /// Inbound streams of one protocol waiting for their consumer; the next one is closed.
+    pub inbound_queue: usize,
+    /// Calls that wait for a connection to be made.
+    pub max_waiting: usize,
+    /// Messages in the actor's mailbox.
+    pub mailbox: usize,
+    /// Bytes that a peer may send ahead on one QUIC stream.
+    pub quic_stream_window: u32,
+    /// Bytes that a peer may send ahead on all streams of one QUIC connection.
+    pub quic_connection_window: u32,
+}
+
+impl Default for SwarmOptions {
+    fn default() -> Self {
+        Self {
+            listen: [
+                "/ip4/0.0.0.0/tcp/4001",
+                "/ip4/0.0.0.0/udp/4001/quic-v1",
+                "/ip6/::/tcp/4001",
+                "/ip6/::/udp/4001/quic-v1",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            external: Vec::new(),
+            mdns: true,
+            max_connections: 512,
+            max_connections_per_peer: 4,
+            max_pending_incoming: 64,
+            max_pending_outgoing: 64,
+            max_unpaired: 32,
+            max_streams_per_connection: 256,
+            max_negotiating_streams: 128,
+            unpaired_idle: Duration::from_secs(10),
+            unpaired_lifetime: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(8),
+            stream_timeout: Duration::from_secs(10),
+            bind_patience: Duration::from_secs(5),
+            listen_patience: Duration::from_secs(2),
+            goodbye: Duration::from_millis(250),
+            ping_interval: Duration::from_secs(15),
+            ping_timeout: Duration::from_secs(20),
+            ping_failures: 2,
+            redial: Backoff { first: Duration::from_millis(250), max: Duration::from_secs(60) },
+            max_redials: 8,
+            max_paired: 1024,
+            max_addresses_per_peer: 16,
+            max_discovered: 256,
+            command_queue: 256,
+            inbound_queue: 64,
+            max_waiting: 1024,
+            mailbox: 1024,
+            quic_stream_window: 32 << 20,
+            quic_connection_window: 128 << 20,
+        }
+    }
+}
+
+impl SwarmOptions {
+    /// How long [`SwarmHandle::dial`](crate::SwarmHandle::dial) may take: TCP addresses first, then QUIC ones.
+    #[must_use]
+    pub fn dial_deadline(&self) -> Duration {
+        self.connect_timeout * 2 + Duration::from_secs(1)
+    }
+
+    /// How long [`SwarmHandle::open_stream`](crate::SwarmHandle::open_stream) may take, with a connection made for it and
+    /// one retry.
+    #[must_use]
+    pub fn open_deadline(&self) -> Duration {
+        self.dial_deadline() + self.stream_timeout
+    }
+}
