@@ -1,1 +1,40 @@
-//! bib-chunks.
+//! bib-chunks: chunking, the content-addressed store, manifests.
+//!
+//! A library, not an actor: synchronous and blocking, so call it from a blocking thread. It knows no network, no
+//! database and no clock. What it promises:
+//!
+//! * A chunk is named by the SHA-256 of its bytes. It gets its name only after its bytes are on the disk, and is
+//!   acknowledged only after the name is on the disk too ([`Batch::commit`], [`VersionWriter::finish`]).
+//! * Bytes that leave the store have been hashed and match their name. Bytes that do not match are moved to
+//!   quarantine and reported, never served.
+//! * A version is named by the SHA-256 of its canonical manifest, which its publisher signed; what is read from
+//!   outside is refused unless it is exactly what our own encoder would have written.
+//! * Memory grows with the number of entries and chunks of a version, never with the size of its files.
+
+pub mod error;
+pub mod fs;
+pub mod ingest;
+pub mod manifest;
+pub mod options;
+
+mod batch;
+mod commit;
+mod layout;
+mod reader;
+mod stats;
+mod store;
+mod temp;
+mod verified;
+mod verify;
+
+pub use batch::{Batch, BatchReport, PutOutcome};
+pub use error::{ChunkError, ManifestError};
+pub use ingest::{Content, VersionWriter};
+pub use manifest::{
+    ChunkRef, Column, ColumnType, Entry, EntryKind, Manifest, Segment, SignedManifest, TableSchema, check_content,
+};
+pub use options::{IngestOptions, ManifestLimits, StoreOptions, VerifyOptions};
+pub use reader::{FileReader, Piece};
+pub use stats::StoreStats;
+pub use store::ChunkStore;
+pub use verify::{Damage, DamageKind, Progress, VerifyReport, verify_version, verify_version_with};

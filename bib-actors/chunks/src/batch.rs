@@ -1,0 +1,128 @@
+//! A group of chunks that get on the disk together: many temporary files, one round of syncs, then their names.
+//!
+//! Nothing of a batch can be read from the store before [`Batch::commit`]; a batch that is dropped leaves nothing.
+
+use crate::ChunkError;
+use crate::commit::{Staged, commit};
+use crate::store::{ChunkStore, Inner, name_of};
+use crate::temp::TempFolder;
+use bib_domain::ChunkHash;
+use std::collections::HashSet;
+
+/// Whether a chunk had to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PutOutcome {
+    /// The chunk's name.
+    pub hash: ChunkHash,
+    /// False when the store or this batch has it already.
+    pub new: bool,
+}
+
+/// What a commit added to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BatchReport {
+    /// Chunks that were not in the store before.
+    pub new_chunks: u64,
+    /// Bytes in them.
+    pub new_bytes: u64,
+}
+
+/// A group of chunks on their way into the store.
+#[derive(Debug)]
+pub struct Batch {
+    store: ChunkStore,
+    folder: Option<TempFolder>,
+    staged: Vec<Staged>,
+    seen: HashSet<ChunkHash>,
+    bytes: u64,
+}
+
+impl Batch {
+    pub(crate) fn new(store: ChunkStore) -> Self {
+        Self { store, folder: None, staged: Vec::new(), seen: HashSet::new(), bytes: 0 }
+    }
+
+    /// Adds a chunk whose name is known. The bytes are hashed; they are kept only if the name is theirs.
+    ///
+    /// # Errors
+    /// [`ChunkError::WrongHash`], [`ChunkError::ChunkSize`], [`ChunkError::BatchFull`], or what the file system says.
+    /// The batch may be used on after the first two.
+    pub fn put(&mut self, hash: ChunkHash, bytes: &[u8]) -> Result<PutOutcome, ChunkError> {
+        let found = name_of(bytes);
+        if found == hash { self.add(hash, bytes) } else { Err(ChunkError::WrongHash { expected: hash, found }) }
+    }
+
+    /// Adds a chunk and tells its name.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub fn put_bytes(&mut self, bytes: &[u8]) -> Result<PutOutcome, ChunkError> {
+        self.add(name_of(bytes), bytes)
+    }
+
+    fn add(&mut self, hash: ChunkHash, bytes: &[u8]) -> Result<PutOutcome, ChunkError> {
+        let inner = &*self.store.inner;
+        inner.check_size(bytes)?;
+        if self.seen.contains(&hash) || inner.is_held(&hash, bytes.len() as u64)? {
+            return Ok(PutOutcome { hash, new: false });
+        }
+        if !self.has_room(bytes.len()) {
+            return Err(ChunkError::BatchFull { chunks: self.staged.len(), bytes: self.bytes });
+        }
+        let folder = match self.folder.take() {
+            Some(folder) => folder,
+            None => TempFolder::new(&*inner.fs, &inner.layout.tmp())?,
+        };
+        let staged = inner.stage(self.folder.insert(folder), hash, bytes)?;
+        self.seen.insert(hash);
+        self.bytes += bytes.len() as u64;
+        self.staged.push(staged);
+        Ok(PutOutcome { hash, new: true })
+    }
+
+    /// Whether a chunk of `len` bytes fits into the bounds of the store's options.
+    #[must_use]
+    pub fn has_room(&self, len: usize) -> bool {
+        let options = &self.store.inner.options;
+        self.staged.len() < options.batch_chunks && self.bytes + len as u64 <= options.batch_bytes
+    }
+
+    /// Chunks that a commit would write.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.staged.len()
+    }
+
+    /// Whether a commit has nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.staged.is_empty()
+    }
+
+    /// Gives the chunks their names. When this returns they are on the disk, whatever happens next.
+    ///
+    /// # Errors
+    /// What the file system says. Then no chunk of the batch is acknowledged; some may be there all the same.
+    pub fn commit(self) -> Result<BatchReport, ChunkError> {
+        match &self.folder {
+            Some(folder) => commit(&self.store.inner, folder, self.staged),
+            None => Ok(BatchReport::default()),
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn check_size(&self, bytes: &[u8]) -> Result<(), ChunkError> {
+        let (len, max) = (bytes.len() as u64, u64::from(self.options.max_chunk_bytes));
+        if (1..=max).contains(&len) { Ok(()) } else { Err(ChunkError::ChunkSize { len, max }) }
+    }
+
+    /// Writes a chunk to a temporary file, and lets the disk begin with it.
+    pub(crate) fn stage(&self, folder: &TempFolder, hash: ChunkHash, bytes: &[u8]) -> Result<Staged, ChunkError> {
+        let path = folder.next();
+        let mut file = self.fs.create(&path).map_err(ChunkError::io("make the temporary file", &path))?;
+        self.fs.write(&mut file, bytes).map_err(ChunkError::io("write the temporary file", &path))?;
+        self.fs.start_writeback(&file);
+        Ok(Staged { hash, len: bytes.len() as u64, path, file })
+    }
+}

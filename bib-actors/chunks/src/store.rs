@@ -1,0 +1,302 @@
+//! The content-addressed store: chunks by their SHA-256 names, verified when they are read.
+//!
+//! Owns the folder `<root>`; no other program may write there. Never serves bytes that do not match their name, and
+//! never counts a chunk as held before its bytes and its name are on the disk.
+
+use crate::batch::Batch;
+use crate::fs::{Fs, RealFs};
+use crate::layout::Layout;
+use crate::manifest::{ChunkRef, SignedManifest};
+use crate::stats::{Counter, StoreStats};
+use crate::verified::{Stamp, Verified};
+use crate::{ChunkError, StoreOptions};
+use bib_domain::ChunkHash;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A chunk store. Cheap to clone; all clones are the same store.
+#[derive(Debug, Clone)]
+pub struct ChunkStore {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What is shared by the clones.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) layout: Layout,
+    pub(crate) options: StoreOptions,
+    pub(crate) fs: Arc<dyn Fs>,
+    pub(crate) placing: Arc<Mutex<Placing>>,
+    pub(crate) counter: Arc<Counter>,
+    verified: Verified,
+    _lock: File,
+}
+
+/// Names that were given and may not be on the disk yet. Whoever gives or takes names holds its lock.
+#[derive(Debug, Default)]
+pub(crate) struct Placing {
+    /// Chunks that have their name, but whose folder was not synced since.
+    pub(crate) chunks: HashSet<ChunkHash>,
+    /// Leaf folders that were made, but whose parents were not synced since.
+    pub(crate) leaves: HashSet<u32>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.counter.stop();
+    }
+}
+
+/// The SHA-256 name of `bytes`.
+pub(crate) fn name_of(bytes: &[u8]) -> ChunkHash {
+    ChunkHash::from_bytes(Sha256::digest(bytes).into())
+}
+
+impl ChunkStore {
+    /// Opens the store in the folder `root`, and makes it if it is not there. The folder above must exist.
+    ///
+    /// What a crash left behind is cleared away. Chunks are counted in the background: see [`Self::stats`].
+    ///
+    /// # Errors
+    /// [`ChunkError::InUse`] when another process has it open, or what the file system says.
+    pub fn open(root: &Path, options: StoreOptions) -> Result<Self, ChunkError> {
+        Self::open_with(root, options, Arc::new(RealFs))
+    }
+
+    /// Opens the store on other file operations than the system's, for tests of their failure.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(root: &Path, options: StoreOptions, fs: Arc<dyn Fs>) -> Result<Self, ChunkError> {
+        options.check()?;
+        let layout = Layout::new(root);
+        for folder in [root.to_owned(), layout.tmp(), layout.quarantine()] {
+            match fs.create_dir(&folder) {
+                Ok(()) => {
+                    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                    fs.sync_dir(above).map_err(ChunkError::io("sync the folder", above))?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(ChunkError::io("make the folder", folder)(error)),
+            }
+        }
+        let lock = File::create(layout.lock()).map_err(ChunkError::io("make the lock file", layout.lock()))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ChunkError::InUse { root: root.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(ChunkError::io("lock", layout.lock())(error)),
+        }
+        clear_leftovers(&layout, &*fs)?;
+
+        let inner = Inner {
+            verified: Verified::new(options.verified_chunks),
+            placing: Arc::default(),
+            counter: Arc::default(),
+            layout,
+            options,
+            fs,
+            _lock: lock,
+        };
+        let (counter, layout, placing) = (Arc::clone(&inner.counter), inner.layout.clone(), Arc::clone(&inner.placing));
+        std::thread::Builder::new()
+            .name("bib-chunk-count".to_owned())
+            .spawn(move || counter.walk(&layout, &placing))
+            .map_err(ChunkError::io("start a thread that counts", root))?;
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Begins a group of chunks that are synced together.
+    #[must_use]
+    pub fn batch(&self) -> Batch {
+        Batch::new(self.clone())
+    }
+
+    /// The options with which the store was opened.
+    #[must_use]
+    pub fn options(&self) -> &StoreOptions {
+        &self.inner.options
+    }
+
+    /// Whether the chunk is here. It is not read for that.
+    #[must_use]
+    pub fn contains(&self, hash: &ChunkHash) -> bool {
+        self.size(hash).is_ok_and(|size| size.is_some())
+    }
+
+    /// How many bytes the chunk's file has, if it is here.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn size(&self, hash: &ChunkHash) -> Result<Option<u64>, ChunkError> {
+        self.inner.size(hash)
+    }
+
+    /// Reads a chunk and checks it against its name.
+    ///
+    /// # Errors
+    /// [`ChunkError::Missing`], [`ChunkError::Corrupt`] (the file is in quarantine then), or what the file system says.
+    pub fn read(&self, hash: &ChunkHash) -> Result<Bytes, ChunkError> {
+        let (file, stamp, size) = self.inner.open(hash)?;
+        self.inner.read_whole(hash, file, stamp, size)
+    }
+
+    /// Reads a part of a chunk. The whole chunk is checked when it is first read and whenever its file changed since.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and [`ChunkError::Range`] when the chunk has no such part.
+    pub fn read_range(&self, hash: &ChunkHash, offset: u64, len: u64) -> Result<Bytes, ChunkError> {
+        let (file, stamp, size) = self.inner.open(hash)?;
+        let known = self.inner.verified.is_verified(hash, stamp);
+        let whole = if known {
+            None
+        } else {
+            Some(self.inner.read_whole(
+                hash,
+                file.try_clone().map_err(ChunkError::io("read", self.inner.layout.chunk(hash)))?,
+                stamp,
+                size,
+            )?)
+        };
+        let end = offset.checked_add(len).filter(|&end| end <= size);
+        let (Some(end), Ok(from), Ok(want)) = (end, usize::try_from(offset), usize::try_from(len)) else {
+            return Err(ChunkError::Range { hash: *hash, offset, len, size });
+        };
+        match whole {
+            Some(bytes) => Ok(bytes.slice(from..usize::try_from(end).unwrap_or(usize::MAX))),
+            None => {
+                let mut part = vec![0; want];
+                file.read_exact_at(&mut part, offset).map_err(ChunkError::io("read", self.inner.layout.chunk(hash)))?;
+                Ok(Bytes::from(part))
+            }
+        }
+    }
+
+    /// The chunks of a version that are not here, in the order of the manifest. Nothing is read for that.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn missing(&self, version: &SignedManifest) -> Result<Vec<ChunkRef>, ChunkError> {
+        let mut missing = Vec::new();
+        for chunk in &version.manifest().chunks {
+            if !self.inner.is_held(&chunk.hash, u64::from(chunk.len))? {
+                missing.push(*chunk);
+            }
+        }
+        Ok(missing)
+    }
+
+    /// How much the store holds.
+    #[must_use]
+    pub fn stats(&self) -> StoreStats {
+        self.inner.counter.read()
+    }
+}
+
+impl Inner {
+    pub(crate) fn size(&self, hash: &ChunkHash) -> Result<Option<u64>, ChunkError> {
+        let path = self.layout.chunk(hash);
+        match std::fs::symlink_metadata(&path) {
+            Ok(file) if file.is_file() => Ok(Some(file.len())),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(ChunkError::io("look at", path)(error)),
+        }
+    }
+
+    /// Whether the chunk is here with the right size, and both its bytes and its name are on the disk.
+    pub(crate) fn is_held(&self, hash: &ChunkHash, len: u64) -> Result<bool, ChunkError> {
+        Ok(self.size(hash)? == Some(len) && !self.placing.lock().chunks.contains(hash))
+    }
+
+    fn open(&self, hash: &ChunkHash) -> Result<(File, Stamp, u64), ChunkError> {
+        let path = self.layout.chunk(hash);
+        let file = File::open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ChunkError::Missing { hash: *hash },
+            _ => ChunkError::io("open", &path)(error),
+        })?;
+        let about = file.metadata().map_err(ChunkError::io("look at", &path))?;
+        if about.is_file() {
+            Ok((file, Stamp::of(&about), about.len()))
+        } else {
+            Err(ChunkError::Missing { hash: *hash })
+        }
+    }
+
+    fn read_whole(&self, hash: &ChunkHash, file: File, stamp: Stamp, size: u64) -> Result<Bytes, ChunkError> {
+        let max = u64::from(self.options.max_chunk_bytes);
+        if size > max {
+            return Err(self.corrupt(hash, stamp, format!("the file has {size} bytes, chunks have at most {max}")));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+        let read = file.take(max + 1).read_to_end(&mut bytes);
+        read.map_err(ChunkError::io("read", self.layout.chunk(hash)))?;
+        let found = name_of(&bytes);
+        if found != *hash {
+            return Err(self.corrupt(hash, stamp, format!("its {} bytes hash to {found}", bytes.len())));
+        }
+        self.verified.remember(hash, stamp);
+        Ok(Bytes::from(bytes))
+    }
+
+    /// Moves a damaged chunk out of the way, unless its file was replaced since it was read.
+    fn corrupt(&self, hash: &ChunkHash, read: Stamp, detail: String) -> ChunkError {
+        self.verified.forget(hash);
+        let path = self.layout.chunk(hash);
+        let _placing = self.placing.lock();
+        let now = std::fs::symlink_metadata(&path).map(|file| (Stamp::of(&file), file.len()));
+        let quarantine = match now {
+            Ok((stamp, len)) if stamp == read => self.put_away(hash, &path, len),
+            _ => None,
+        };
+        tracing::warn!(chunk = %hash, detail, quarantine = ?quarantine, "a chunk is damaged on the disk");
+        ChunkError::Corrupt { hash: *hash, detail, quarantine }
+    }
+
+    /// Moves the file of a chunk to quarantine, or deletes it when that is full. Call under the placing lock.
+    pub(crate) fn put_away(&self, hash: &ChunkHash, path: &Path, len: u64) -> Option<PathBuf> {
+        let full = std::fs::read_dir(self.layout.quarantine())
+            .is_ok_and(|files| files.count() >= self.options.quarantine_chunks as usize);
+        let target = (0..self.options.quarantine_chunks)
+            .map(|n| self.layout.quarantined(hash, n))
+            .find(|target| !full && !target.exists());
+        let moved = match &target {
+            Some(target) => std::fs::rename(path, target),
+            None => std::fs::remove_file(path),
+        };
+        match moved {
+            Ok(()) => {
+                self.counter.removed(hash, len);
+                target
+            }
+            Err(error) => {
+                tracing::error!(path = %path.display(), %error, "a damaged chunk could not be moved to quarantine");
+                None
+            }
+        }
+    }
+}
+
+/// Removes what an earlier process left unfinished. If there is any, names that it gave may not be on the disk yet.
+fn clear_leftovers(layout: &Layout, fs: &dyn Fs) -> Result<(), ChunkError> {
+    let tmp = layout.tmp();
+    let left: Vec<_> = std::fs::read_dir(&tmp).map_err(ChunkError::io("list", &tmp))?.flatten().collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    fs.sync_file_system(layout.root()).map_err(ChunkError::io("sync the file system of", layout.root()))?;
+    for item in &left {
+        let path = item.path();
+        let is_dir = item.file_type().is_ok_and(|kind| kind.is_dir());
+        let removed = if is_dir { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.map_err(ChunkError::io("remove the leftover", path))?;
+    }
+    tracing::info!(leftovers = left.len(), "removed what an unfinished write left in the chunk store");
+    Ok(())
+}
