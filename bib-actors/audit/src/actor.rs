@@ -1,0 +1,175 @@
+//! The actor: opens the log, owns the writer, ends when the writer does.
+//!
+//! Its state is what is on disk. A new incarnation opens the log anew, after the writer of the one before has ended: the
+//! kit waits for it, and the lock on the directory keeps other processes out.
+
+use crate::clock::{NodeClock, TimeSource};
+use crate::error::AuditError;
+use crate::handle::{AuditAppended, AuditHandle};
+use crate::log::{self, DirLock, Shared};
+use crate::options::AuditOptions;
+use crate::params::ParamKey;
+use crate::queue::Queue;
+use crate::read::Cursors;
+use crate::sequencer::Sequencer;
+use crate::storage::{AuditFs, DiskFs};
+use crate::writer::{End, Writer};
+use bib_kit::{BlockingPool, CancellationToken, Child, ChildSpec, Cx, ManagedChild, Reply, RestartPolicy};
+use bib_kit::{Slot, StartArgs, StartError, Topic, clock};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a start looks whether the lock is free.
+const LOCK_POLL: Duration = Duration::from_millis(10);
+
+/// The audit chain before it is started: give its handle to others, its child to the root.
+pub struct AuditChain {
+    slot: Slot<AuditActor>,
+    options: Arc<AuditOptions>,
+    topic: Topic<AuditAppended>,
+    fs: Arc<dyn AuditFs>,
+}
+
+impl AuditChain {
+    /// An audit chain that publishes what it wrote on `topic`.
+    #[must_use]
+    pub fn new(options: AuditOptions, topic: Topic<AuditAppended>) -> Self {
+        let slot = Slot::new(Self::spec(&options));
+        Self { slot, options: Arc::new(options), topic, fs: Arc::new(DiskFs) }
+    }
+
+    /// The same on another file system, for tests.
+    #[must_use]
+    pub fn with_fs(mut self, fs: Arc<dyn AuditFs>) -> Self {
+        self.fs = fs;
+        self
+    }
+
+    /// Rank, policy and bounds: one restart, which reads the tail back; a second failure stops the node.
+    #[must_use]
+    pub fn spec(options: &AuditOptions) -> ChildSpec {
+        ChildSpec::new(AuditActor::NAME, 1)
+            .with_policy(RestartPolicy::one_retry())
+            .with_mailbox(options.mailbox_capacity)
+            .with_shutdown(options.append_deadline)
+    }
+
+    /// The verbs, for whoever needs them; valid before the start and across restarts.
+    #[must_use]
+    pub fn handle(&self) -> AuditHandle {
+        AuditHandle::new(self.slot.handle(), &self.options)
+    }
+
+    /// The child, for the root to start.
+    #[must_use]
+    pub fn child(self) -> Box<dyn ManagedChild> {
+        let Self { slot, options, topic, fs } = self;
+        slot.child(move |args| {
+            let (options, topic, fs) = (Arc::clone(&options), topic.clone(), Arc::clone(&fs));
+            async move { Ok(AuditActor::open(args, options, topic, fs).await?) as Result<AuditActor, StartError> }
+        })
+    }
+}
+
+/// The actor.
+pub struct AuditActor {
+    pub(crate) options: Arc<AuditOptions>,
+    pub(crate) queue: Queue,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) cursors: Arc<Cursors>,
+    pub(crate) readers: BlockingPool,
+    /// Cancelled when readers should break off.
+    pub(crate) ended: CancellationToken,
+    /// Cancelled when the writer has ended.
+    written: CancellationToken,
+    writer: Option<(BlockingPool, Writer)>,
+}
+
+impl AuditActor {
+    async fn open(
+        args: StartArgs,
+        options: Arc<AuditOptions>,
+        topic: Topic<AuditAppended>,
+        fs: Arc<dyn AuditFs>,
+    ) -> Result<Self, AuditError> {
+        let lock = take_lock(&options).await?;
+        let pool = args.blocking(1);
+        let (queue, rx) = Queue::new(options.queue_capacity);
+        let opening = Arc::clone(&options);
+        let (writer, shared) = pool
+            .run(move || {
+                let (sequencer, shared) = open_sequencer(&opening, fs, lock, Box::new(NodeClock::new()))?;
+                Ok::<_, AuditError>((Writer::new(rx, sequencer, topic, &opening), shared))
+            })
+            .await??;
+        Ok(Self {
+            queue,
+            shared,
+            cursors: Arc::new(Cursors::default()),
+            readers: args.blocking(options.readers.max(1)),
+            ended: args.token.child_token(),
+            written: CancellationToken::new(),
+            writer: Some((pool, writer)),
+            options,
+        })
+    }
+}
+
+/// Waits for the lock on the log's directory.
+async fn take_lock(options: &AuditOptions) -> Result<DirLock, AuditError> {
+    let begun = clock::monotonic();
+    loop {
+        if let Some(lock) = DirLock::try_take(&options.dir)? {
+            return Ok(lock);
+        }
+        if clock::since(begun) >= options.lock_wait {
+            return Err(AuditError::InUse { dir: options.dir.clone() });
+        }
+        tokio::time::sleep(LOCK_POLL).await;
+    }
+}
+
+/// Opens the log and makes the sequencer that goes on with it.
+pub(crate) fn open_sequencer(
+    options: &AuditOptions,
+    fs: Arc<dyn AuditFs>,
+    lock: DirLock,
+    clock: Box<dyn TimeSource>,
+) -> Result<(Sequencer, Arc<Shared>), AuditError> {
+    let opened = log::open(options, fs, lock, clock.now().unix_ns)?;
+    let key = ParamKey::derive(&options.hmac_key, opened.shared.head().epoch);
+    let block_max = options.batch_max_bytes.clamp(1, log::PAYLOAD_MAX_BYTES);
+    let mut sequencer = Sequencer::new(opened.log, key, clock, block_max);
+    if let Some(cut) = &opened.cut {
+        tracing::warn!(file = %cut.file.display(), bytes = cut.bytes, after_seq = cut.after_seq, "torn tail cut off the audit log");
+        sequencer.note_cut(cut, bib_kit::clock::new_request_id())?;
+    }
+    let head = opened.shared.head();
+    tracing::info!(epoch = head.epoch, seq = head.seq, "audit log open");
+    Ok((sequencer, opened.shared))
+}
+
+impl Child for AuditActor {
+    const NAME: &'static str = crate::NAME;
+
+    fn started(&mut self, cx: &mut Cx<'_, Self>) {
+        let Some((pool, writer)) = self.writer.take() else { return };
+        cx.spawn_then(async move { pool.run(move || writer.run()).await }, |audit, end, cx| {
+            audit.written.cancel();
+            match end {
+                Ok(End::Finished) => {}
+                Ok(End::Broken(error)) => cx.fail(error.to_string()),
+                Err(error) => cx.fail(error.to_string()),
+            }
+        });
+    }
+
+    fn shutdown(&mut self, _cx: &mut Cx<'_, Self>) -> Reply<()> {
+        self.ended.cancel();
+        let (queue, written) = (self.queue.clone(), self.written.clone());
+        Reply::later(async move {
+            queue.finish();
+            written.cancelled().await;
+        })
+    }
+}

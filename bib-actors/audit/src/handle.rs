@@ -1,0 +1,126 @@
+//! The verbs of the audit chain, for every actor above it.
+
+use crate::actor::AuditActor;
+use crate::draft::AuditDraft;
+use crate::error::AuditError;
+use crate::format::Hash;
+use crate::log::Head;
+use crate::messages::{Append, AppendBuffered, AskHead, ExportSince, List, Verify};
+use crate::options::AuditOptions;
+use crate::read::{AuditVerdict, ListFilter};
+use crate::record::AuditRecord;
+use bib_kit::{FaultError, Ref, faults::Where};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Proof that a record is durable; a client may keep it and ask for the record later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// Which log.
+    pub epoch: u64,
+    /// Position in it.
+    pub seq: u64,
+    /// The record's hash.
+    pub leaf_hash: Hash,
+}
+
+impl Receipt {
+    pub(crate) const fn of(record: &AuditRecord) -> Self {
+        Self { epoch: record.epoch, seq: record.seq, leaf_hash: record.leaf_hash }
+    }
+}
+
+/// Event: these records became durable, in this order. Published once for each block.
+#[derive(Debug, Clone)]
+pub struct AuditAppended {
+    /// The records.
+    pub records: Arc<[AuditRecord]>,
+}
+
+/// Reaches the audit chain, whichever incarnation it is in. Cheap to clone.
+#[derive(Clone)]
+pub struct AuditHandle {
+    to: Ref<AuditActor>,
+    limits: Limits,
+}
+
+#[derive(Clone, Copy)]
+struct Limits {
+    append: Duration,
+    read: Duration,
+    verify: Duration,
+}
+
+impl AuditHandle {
+    pub(crate) const fn new(to: Ref<AuditActor>, options: &AuditOptions) -> Self {
+        let limits =
+            Limits { append: options.append_deadline, read: options.read_deadline, verify: options.verify_deadline };
+        Self { to, limits }
+    }
+
+    /// Writes a record. It is durable when this returns. Records of a caller that waits for each are in its order.
+    /// Dropping the future does not take the record back.
+    ///
+    /// # Errors
+    /// Any error means: refuse the operation. The record may be in the log all the same, unless
+    /// [`AuditError::nothing_was_written`] says that it is not.
+    pub async fn append(&self, draft: AuditDraft) -> Result<Receipt, AuditError> {
+        let op_id = draft.op_id;
+        self.to.ask_as(op_id, Append { draft }, self.limits.append).await?
+    }
+
+    /// Hands a record over that is durable within 50 ms unless the machine fails before. For reads of public metadata
+    /// only. Waits while the queue is full.
+    ///
+    /// # Errors
+    /// If the record was not taken.
+    pub async fn append_buffered(&self, draft: AuditDraft) -> Result<(), AuditError> {
+        let op_id = draft.op_id;
+        self.to.ask_as(op_id, AppendBuffered { draft }, self.limits.append).await?
+    }
+
+    /// Verifies the whole log while appends go on, and says what it found.
+    ///
+    /// # Errors
+    /// Only if the verification itself could not be done; damage is a verdict.
+    pub async fn verify(&self) -> Result<AuditVerdict, AuditError> {
+        self.to.ask(Verify, self.limits.verify).await?
+    }
+
+    /// A page of records, latest first. The last record's position is the next page's `before_seq`.
+    ///
+    /// # Errors
+    /// If the log cannot be read or is damaged there, or [`AuditError::NothingFound`] when the search gave up.
+    pub async fn list(&self, filter: ListFilter) -> Result<Vec<AuditRecord>, AuditError> {
+        self.to.ask(List { filter }, self.limits.read).await?
+    }
+
+    /// The end of the log.
+    ///
+    /// # Errors
+    /// If the audit chain does not answer.
+    pub async fn head(&self) -> Result<Head, AuditError> {
+        Ok(self.to.ask(AskHead, self.limits.append).await?)
+    }
+
+    /// At most `limit` records after position `seq`, oldest first; 0 stands for the beginning. Empty at the end.
+    ///
+    /// # Errors
+    /// If the log cannot be read or is damaged there.
+    pub async fn export_since(&self, seq: u64, limit: usize) -> Result<Vec<AuditRecord>, AuditError> {
+        self.to.ask(ExportSince { seq, limit }, self.limits.read).await?
+    }
+
+    /// Waits until the audit chain takes records; false if it does not within the deadline.
+    pub async fn ready(&self, deadline: Duration) -> bool {
+        self.to.ready(deadline).await
+    }
+
+    /// Makes the actor fail, for tests.
+    ///
+    /// # Errors
+    /// If faults are not enabled or no incarnation is there to fail.
+    pub fn inject_panic(&self, place: Where) -> Result<(), FaultError> {
+        self.to.inject_panic(place)
+    }
+}

@@ -1,0 +1,162 @@
+//! The log open for appending: one block, one sync, and the state that readers see follows.
+//!
+//! After a failed write or sync nothing more is written through it. What a failed sync left behind is unknown, so the
+//! log is opened anew, which reads the tail back and writes its last block again.
+
+use super::block::BlockBuilder;
+use super::header::SegmentHeader;
+use super::{Chain, DirLock, Mark, Segment, Shared};
+use crate::error::AuditError;
+use crate::format::Hash;
+use crate::storage::{AuditFile, AuditFs};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The log, open for appending.
+pub(crate) struct Log {
+    dir: PathBuf,
+    fs: Arc<dyn AuditFs>,
+    segment_max_bytes: u64,
+    file: Box<dyn AuditFile>,
+    path: PathBuf,
+    /// Where the first block of the active segment begins.
+    header_len: u64,
+    len: u64,
+    chain: Chain,
+    marked_seq: u64,
+    shared: Arc<Shared>,
+    broken: Option<String>,
+    _lock: DirLock,
+}
+
+/// The active segment, as found or made.
+pub(crate) struct Active {
+    pub(crate) file: Box<dyn AuditFile>,
+    pub(crate) path: PathBuf,
+    pub(crate) header_len: u64,
+    pub(crate) len: u64,
+}
+
+/// Makes a segment file that has its header and nothing else. It gets its name only when the header is durable, so a
+/// segment without a sound header is damage, never a crash.
+pub(crate) fn create_segment(fs: &dyn AuditFs, dir: &Path, header: &SegmentHeader) -> Result<Active, AuditError> {
+    let path = header.path(dir);
+    let temp = path.with_extension("tmp");
+    let bytes = header.encode();
+    let make = || {
+        let mut file = fs.create(&temp)?;
+        file.write_at(0, &bytes)?;
+        file.sync()?;
+        fs.rename(&temp, &path)?;
+        fs.sync_dir(dir)?;
+        Ok(file)
+    };
+    match make() {
+        Ok(file) => Ok(Active { file, path, header_len: bytes.len() as u64, len: bytes.len() as u64 }),
+        Err(error) => Err(AuditError::not_writable("making the segment", &path, &error)),
+    }
+}
+
+impl Log {
+    pub(crate) fn new(
+        (dir, fs, segment_max_bytes): (PathBuf, Arc<dyn AuditFs>, u64),
+        active: Active,
+        chain: Chain,
+        shared: Arc<Shared>,
+        lock: DirLock,
+    ) -> Self {
+        let Active { file, path, header_len, len } = active;
+        let broken = None;
+        Self {
+            dir,
+            fs,
+            segment_max_bytes,
+            file,
+            path,
+            header_len,
+            len,
+            chain,
+            marked_seq: 0,
+            shared,
+            broken,
+            _lock: lock,
+        }
+    }
+
+    /// The end of the log.
+    pub(crate) fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Makes a block durable that continues the chain and ends with the record `last`. When this fails the block may or
+    /// may not be in the log, and the log takes no more.
+    pub(crate) fn commit(&mut self, block: BlockBuilder, last: (u64, Hash, u64)) -> Result<(), AuditError> {
+        if let Some(reason) = &self.broken {
+            return Err(AuditError::NotWritable { reason: reason.clone() });
+        }
+        let done = self.write(&block.finish(), last.2);
+        match done {
+            Ok(()) => {
+                (self.chain.seq, self.chain.hash, self.chain.unix_ns) = last;
+                let (seq, hash, len) = (self.chain.seq, self.chain.hash, self.len);
+                self.shared.update(|snapshot| {
+                    let head = super::Head { seq, hash, records: seq, ..snapshot.head };
+                    snapshot.grow(head, len);
+                });
+                Ok(())
+            }
+            Err(error) => {
+                self.broken = Some(error.reason());
+                Err(error)
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8], now: u64) -> Result<(), AuditError> {
+        let more = bytes.len() as u64;
+        if self.len > self.header_len && self.len + more > self.segment_max_bytes {
+            self.rotate(now)?;
+        }
+        let done = self.file.write_at(self.len, bytes).and_then(|()| self.file.sync());
+        done.map_err(|error| AuditError::not_writable("writing records to", &self.path, &error))?;
+        self.len += more;
+        Ok(())
+    }
+
+    fn rotate(&mut self, now: u64) -> Result<(), AuditError> {
+        let Chain { epoch, seq, hash, ref node_id, .. } = self.chain;
+        let header = SegmentHeader {
+            epoch,
+            first_seq: seq + 1,
+            prev_hash: hash,
+            node_id: node_id.clone(),
+            created_unix_ns: now,
+        };
+        let next = create_segment(&*self.fs, &self.dir, &header)?;
+        let segment = Segment { path: next.path.clone(), first_seq: seq + 1, len: next.len };
+        self.shared.update(|snapshot| snapshot.rotate(segment));
+        (self.file, self.path, self.header_len, self.len) = (next.file, next.path, next.header_len, next.len);
+        Ok(())
+    }
+
+    /// Whether records were written since the last mark.
+    pub(crate) fn unmarked(&self) -> bool {
+        self.broken.is_none() && self.chain.seq > self.marked_seq
+    }
+
+    /// Renews the mark. A failure only means that the old mark stays, so it is logged and tried again with the next.
+    pub(crate) fn mark(&mut self) {
+        if !self.unmarked() {
+            return;
+        }
+        match Mark::store(&*self.fs, &self.dir, &self.shared.head()) {
+            Ok(()) => self.marked_seq = self.chain.seq,
+            Err(error) => tracing::warn!(%error, "the audit log's mark was not renewed"),
+        }
+    }
+
+    /// Notes what the mark said when the log was opened.
+    pub(crate) fn marked(&mut self, seq: u64) {
+        self.marked_seq = seq;
+    }
+}

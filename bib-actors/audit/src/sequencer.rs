@@ -1,0 +1,128 @@
+//! Turns drafts into records: position, previous hash, times, HMACs, salt; and makes them durable block by block.
+
+use crate::clock::TimeSource;
+use crate::draft::AuditDraft;
+use crate::error::AuditError;
+use crate::format::{CLOCK_RESTARTED, CLOCK_WENT_BACK, Hash, ZERO_HASH};
+use crate::log::{BlockBuilder, Cut, Log};
+use crate::outcome::Outcome;
+use crate::params::ParamKey;
+use crate::record::AuditRecord;
+use bib_domain::{OpContext, RequestId};
+
+/// The one place where a record gets its position.
+pub(crate) struct Sequencer {
+    log: Log,
+    key: ParamKey,
+    clock: Box<dyn TimeSource>,
+    block_max_bytes: usize,
+    /// No record was written since the log was opened.
+    fresh: bool,
+}
+
+impl Sequencer {
+    /// A sequencer that goes on where `log` ends and closes a block when it has `block_max_bytes`.
+    pub(crate) fn new(log: Log, key: ParamKey, clock: Box<dyn TimeSource>, block_max_bytes: usize) -> Self {
+        Self { log, key, clock, block_max_bytes, fresh: true }
+    }
+
+    /// Makes as many of the drafts durable as fit a block, and returns their records. After an error those taken may or
+    /// may not be in the log, and nothing more can be written.
+    pub(crate) fn commit(
+        &mut self,
+        drafts: &mut dyn Iterator<Item = AuditDraft>,
+    ) -> Result<Vec<AuditRecord>, AuditError> {
+        let chain = self.log.chain();
+        let (mut seq, mut hash, mut unix_ns) = (chain.seq, chain.hash, chain.unix_ns);
+        let mut block = BlockBuilder::new(seq + 1);
+        let mut records = Vec::new();
+        let mut salts = Salts::default();
+        while block.len() < self.block_max_bytes {
+            let Some(draft) = drafts.next() else { break };
+            let mut record = self.record(draft.tidied(), seq + 1, hash, unix_ns, salts.next()?);
+            record.leaf_hash = block.push(&record);
+            (seq, hash, unix_ns) = (record.seq, record.leaf_hash, record.unix_ns);
+            self.fresh = false;
+            records.push(record);
+        }
+        if !records.is_empty() {
+            self.log.commit(block, (seq, hash, unix_ns))?;
+        }
+        Ok(records)
+    }
+
+    fn record(&self, draft: AuditDraft, seq: u64, prev_hash: Hash, before_ns: u64, salt: [u8; 32]) -> AuditRecord {
+        let now = self.clock.now();
+        let went_back = if now.unix_ns < before_ns { CLOCK_WENT_BACK } else { 0 };
+        let restarted = if self.fresh { CLOCK_RESTARTED } else { 0 };
+        let chain = self.log.chain();
+        AuditRecord {
+            epoch: chain.epoch,
+            seq,
+            prev_hash,
+            unix_ns: now.unix_ns,
+            monotonic_ns: now.monotonic_ns,
+            clock_flags: went_back | restarted,
+            node_id: chain.node_id.clone(),
+            actor: draft.actor,
+            session_hash: draft.session_hash,
+            job_id: draft.job_id,
+            op_id: draft.op_id,
+            role: draft.role,
+            action: draft.action,
+            object: draft.object,
+            fingerprint: draft.fingerprint,
+            rows: draft.rows,
+            duration_us: draft.duration_us,
+            component: draft.component,
+            outcome: draft.outcome,
+            params: self.key.seal(draft.params),
+            break_glass: draft.break_glass,
+            metadata: draft.metadata,
+            salt,
+            leaf_hash: ZERO_HASH,
+        }
+    }
+
+    /// Writes down that a torn tail was cut off when the log was opened.
+    pub(crate) fn note_cut(&mut self, cut: &Cut, op_id: RequestId) -> Result<(), AuditError> {
+        let file = cut.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let draft = AuditDraft::from_op(&OpContext::node(op_id, crate::NAME), "audit.cut", file)
+            .outcome(Outcome::Ok)
+            .metadata("after_seq", cut.after_seq.to_string())
+            .metadata("bytes", cut.bytes.to_string());
+        self.commit(&mut std::iter::once(draft)).map(drop)
+    }
+
+    /// Whether records were written since the last mark.
+    pub(crate) fn unmarked(&self) -> bool {
+        self.log.unmarked()
+    }
+
+    /// Renews the mark.
+    pub(crate) fn mark(&mut self) {
+        self.log.mark();
+    }
+}
+
+/// Salts for a batch, drawn from the system many at a time.
+#[derive(Default)]
+struct Salts {
+    drawn: Vec<[u8; 32]>,
+}
+
+impl Salts {
+    fn next(&mut self) -> Result<[u8; 32], AuditError> {
+        if let Some(salt) = self.drawn.pop() {
+            return Ok(salt);
+        }
+        let mut bytes = [0; 32 * 16];
+        getrandom::fill(&mut bytes).map_err(|error| AuditError::NotWritable {
+            reason: format!("the system gives no random numbers: {error}"),
+        })?;
+        let (salts, _) = bytes.as_chunks::<32>();
+        let (first, rest) = salts.split_first().expect("sixteen salts were drawn");
+        self.drawn.extend_from_slice(rest);
+        Ok(*first)
+    }
+}

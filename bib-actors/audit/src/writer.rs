@@ -1,0 +1,186 @@
+//! The writer: one blocking thread that takes records from the queue, many at a time, and answers when they are durable.
+//!
+//! Group commit without artificial delay: whatever has gathered while the last sync ran is the next batch. Only a batch
+//! in which nobody waits is held back a little for company. After an error everybody who waits is told and the writer
+//! ends; it never tries again through the same file.
+
+use crate::error::AuditError;
+use crate::handle::{AuditAppended, Receipt};
+use crate::options::AuditOptions;
+use crate::queue::{Entry, Job, Waiter};
+use crate::sequencer::Sequencer;
+use bib_kit::{Topic, clock};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// How the writer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    /// There is nobody left who could send it a record, or it was told to.
+    Finished,
+    /// The log could not be written.
+    Broken(AuditError),
+}
+
+/// The writer and all that it needs.
+pub(crate) struct Writer {
+    rx: Receiver<Job>,
+    sequencer: Sequencer,
+    topic: Topic<AuditAppended>,
+    batch_max_entries: usize,
+    buffer_delay: Duration,
+    mark_interval: Duration,
+    marked: Instant,
+}
+
+/// Records that are made durable together.
+#[derive(Default)]
+struct Batch {
+    entries: Vec<Entry>,
+    somebody_waits: bool,
+    finish: bool,
+}
+
+impl Batch {
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Write(entry) => {
+                self.somebody_waits |= entry.waiter.is_somebody();
+                self.entries.push(entry);
+            }
+            Job::Finish => self.finish = true,
+        }
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(
+        rx: Receiver<Job>,
+        sequencer: Sequencer,
+        topic: Topic<AuditAppended>,
+        options: &AuditOptions,
+    ) -> Self {
+        Self {
+            rx,
+            sequencer,
+            topic,
+            batch_max_entries: options.batch_max_entries.max(1),
+            buffer_delay: options.buffer_delay,
+            mark_interval: options.mark_interval,
+            marked: clock::monotonic(),
+        }
+    }
+
+    /// Runs until told to finish, until no sender is left, or until the log cannot be written.
+    pub(crate) fn run(mut self) -> End {
+        loop {
+            let Some(batch) = self.gather() else { return self.finish() };
+            let finish = batch.finish;
+            if let Err(error) = self.write(batch.entries) {
+                self.refuse_the_rest(&error);
+                return End::Broken(error);
+            }
+            if finish {
+                return self.finish();
+            }
+            if clock::since(self.marked) >= self.mark_interval {
+                self.mark();
+            }
+        }
+    }
+
+    /// Waits for records and takes what there is; `None` when there will be no more.
+    fn gather(&mut self) -> Option<Batch> {
+        let mut batch = Batch::default();
+        batch.take(self.first()?);
+        self.take_ready(&mut batch);
+        let begun = clock::monotonic();
+        while !batch.somebody_waits && !batch.finish && batch.entries.len() < self.batch_max_entries {
+            let left = self.buffer_delay.saturating_sub(clock::since(begun));
+            match self.rx.recv_timeout(left) {
+                Ok(job) => {
+                    batch.take(job);
+                    self.take_ready(&mut batch);
+                }
+                Err(_) => break,
+            }
+        }
+        Some(batch)
+    }
+
+    /// The next job; renews the mark when there is none for a while.
+    fn first(&mut self) -> Option<Job> {
+        while self.sequencer.unmarked() {
+            match self.rx.recv_timeout(self.mark_interval) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.mark();
+                    if self.sequencer.unmarked() {
+                        break;
+                    }
+                }
+            }
+        }
+        self.rx.recv().ok()
+    }
+
+    fn take_ready(&self, batch: &mut Batch) {
+        while batch.entries.len() < self.batch_max_entries && !batch.finish {
+            let Ok(job) = self.rx.try_recv() else { break };
+            batch.take(job);
+        }
+    }
+
+    fn write(&mut self, entries: Vec<Entry>) -> Result<(), AuditError> {
+        let mut drafts = Vec::with_capacity(entries.len());
+        let mut waiters = Vec::with_capacity(entries.len());
+        for Entry { draft, waiter, room } in entries {
+            drafts.push(draft);
+            waiters.push((waiter, room));
+        }
+        let mut drafts = drafts.into_iter();
+        let mut waiters = waiters.into_iter();
+        while waiters.len() > 0 {
+            match self.sequencer.commit(&mut drafts) {
+                Ok(records) => self.answer(records, &mut waiters),
+                Err(error) => {
+                    waiters.for_each(|(waiter, _room)| waiter.answer(Err(error.clone())));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(
+        &self,
+        records: Vec<crate::AuditRecord>,
+        waiters: &mut impl Iterator<Item = (Waiter, OwnedSemaphorePermit)>,
+    ) {
+        let receipts: Vec<_> = records.iter().map(Receipt::of).collect();
+        self.topic.publish(AuditAppended { records: records.into() });
+        for (receipt, (waiter, _room)) in receipts.into_iter().zip(waiters) {
+            waiter.answer(Ok(receipt));
+        }
+    }
+
+    fn refuse_the_rest(&self, error: &AuditError) {
+        while let Ok(job) = self.rx.try_recv() {
+            if let Job::Write(entry) = job {
+                entry.waiter.answer(Err(error.clone()));
+            }
+        }
+    }
+
+    fn mark(&mut self) {
+        self.sequencer.mark();
+        self.marked = clock::monotonic();
+    }
+
+    fn finish(&mut self) -> End {
+        self.sequencer.mark();
+        End::Finished
+    }
+}
