@@ -1,0 +1,83 @@
+//! `bib dataset get NAME`.
+
+use crate::error::CliResult;
+use crate::output::{align, bytes, count, rfc3339};
+use crate::session::Env;
+use crate::views;
+use bib_proto::v1::{GetDatasetRequest, GetDatasetResponse};
+use serde_json::json;
+
+/// How many entries a person is shown; programs get all.
+const SHOWN_ENTRIES: usize = 50;
+
+/// Which version.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bib dataset get flights/2013\n  bib dataset get flights/2013 --version 1 -o json")]
+pub(crate) struct Args {
+    /// TOPIC/DATASET
+    name: String,
+    /// Number, id or unique beginning of the id [default: the latest]
+    #[arg(long, default_value = "")]
+    version: String,
+}
+
+/// Prints one version with its entries.
+pub(super) async fn run(env: &Env, args: Args) -> CliResult {
+    let client = env.client().await?;
+    let request = GetDatasetRequest { name: args.name, version: args.version };
+    let answer = env.call(client.datasets().get_dataset(request)).await?.into_inner();
+    let record = json!({
+        "name": answer.dataset.as_ref().map(|dataset| dataset.name.clone()),
+        "dataset": answer.dataset.as_ref().map(views::dataset),
+        "version": answer.version.as_ref().map(views::version),
+        "entries": answer.entries.iter().map(views::entry).collect::<Vec<_>>(),
+        "signature": answer.signature,
+    });
+    env.out.object(&record, || people(&answer));
+    Ok(())
+}
+
+fn people(answer: &GetDatasetResponse) -> String {
+    let version = answer.version.clone().unwrap_or_default();
+    let mut text = format!(
+        "{}  v{}  {}\n{}\npublished  {} by {}\nsigned     {}\nholds      {} files, {}, {} chunks, {} rows\nstate      {}\n\n",
+        version.dataset,
+        version.number,
+        version.message,
+        version.id,
+        rfc3339(version.created_ms),
+        version.publisher,
+        answer.signature.chars().take(32).collect::<String>() + "…",
+        count(version.files),
+        bytes(version.bytes),
+        count(version.chunks),
+        count(version.rows),
+        if version.complete { "complete" } else { "arriving" },
+    );
+    let rows: Vec<Vec<String>> = answer
+        .entries
+        .iter()
+        .take(SHOWN_ENTRIES)
+        .map(|entry| {
+            let table = entry.schema.as_ref().map_or_else(String::new, |schema| {
+                let rows = if schema.rows >= 0 {
+                    format!("{} rows, ", count(schema.rows.unsigned_abs()))
+                } else {
+                    String::new()
+                };
+                format!("{rows}{} columns", schema.columns.len())
+            });
+            let path = if entry.kind == "symlink" {
+                format!("{} -> {}", entry.path, entry.target)
+            } else {
+                entry.path.clone()
+            };
+            vec![path, bytes(entry.size), views::short_hash(&entry.content_hash), entry.media_type.clone(), table]
+        })
+        .collect();
+    text.push_str(&align(&rows));
+    if answer.entries.len() > SHOWN_ENTRIES {
+        text.push_str(&format!("… and {} more; all of them: -o json\n", answer.entries.len() - SHOWN_ENTRIES));
+    }
+    text
+}

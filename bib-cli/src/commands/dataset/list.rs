@@ -1,0 +1,53 @@
+//! `bib dataset list`.
+
+use crate::error::CliResult;
+use crate::output::{age, bytes, column, field, wide};
+use crate::session::Env;
+use crate::views;
+use bib_proto::v1::ListDatasetsRequest;
+use serde_json::Value;
+
+/// Which datasets.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bib dataset list\n  bib dataset list --topic flights -o json")]
+pub(crate) struct Args {
+    /// Only of this topic
+    #[arg(long)]
+    topic: Option<String>,
+    /// At most this many; 0 for all
+    #[arg(long, default_value_t = 100)]
+    limit: u32,
+}
+
+/// Prints the datasets, page after page.
+pub(super) async fn run(env: &Env, args: Args) -> CliResult {
+    let client = env.client().await?;
+    let mut datasets = client.datasets();
+    let topic = args.topic.unwrap_or_default();
+    let (mut items, mut page_token) = (Vec::<Value>::new(), String::new());
+    loop {
+        let request = ListDatasetsRequest { topic: topic.clone(), page_size: 0, page_token };
+        let page = env.call(datasets.list_datasets(request)).await?.into_inner();
+        items.extend(page.datasets.iter().map(views::dataset));
+        page_token = page.next_page_token;
+        if page_token.is_empty() || (args.limit > 0 && items.len() >= args.limit as usize) {
+            break;
+        }
+    }
+    if args.limit > 0 {
+        items.truncate(args.limit as usize);
+    }
+    let columns = [
+        column("NAME", |v| field(v, "name")),
+        column("VERSION", |v| format!("v{}", v["latest"]["number"])),
+        column("ID", |v| views::short_hash(&field(&v["latest"], "id"))),
+        column("FILES", |v| field(&v["latest"], "files")),
+        column("ROWS", |v| field(&v["latest"], "rows")),
+        column("SIZE", |v| bytes(v["latest"]["bytes"].as_u64().unwrap_or(0))),
+        column("STATE", |v| if v["latest"]["complete"] == true { "complete".into() } else { "arriving".into() }),
+        wide("PUBLISHER", |v| field(&v["latest"], "publisher")),
+        column("AGE", |v| age(v["updatedMs"].as_i64().unwrap_or(0), crate::now_ms())),
+    ];
+    env.out.list(&items, &columns, "No datasets yet. Put one in: bib dataset upload FOLDER --topic TOPIC --name NAME");
+    Ok(())
+}

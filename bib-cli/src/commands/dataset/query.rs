@@ -1,0 +1,100 @@
+//! `bib dataset query EXPR`.
+
+use super::rows::{Form, RowPrinter};
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::output::{bytes, count, milliseconds};
+use crate::session::Env;
+use bib_proto::v1::query_response::Part;
+use bib_proto::v1::{ExplainRequest, QueryRequest, QuerySummary};
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What to ask.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  bib dataset query 'dataset(\"flights/2013\").filter(r, r.dep_delay > 60 && r.origin == \"JFK\").limit(10)'\n  \
+    bib dataset query 'dataset(\"flights/2013\").aggregate(r, {\"carrier\": r.carrier}, {\"flights\": count()})' -o csv\n  \
+    bib dataset query 'dataset(\"flights/2013\").filter(r, r.month == 1)' --out january.parquet"
+)]
+pub(crate) struct Args {
+    /// A CEL expression over dataset("TOPIC/DATASET")
+    expression: String,
+    /// At most this many rows; 0 for the node's limit
+    #[arg(long, default_value_t = 0)]
+    limit: u64,
+    /// Say how it would run, without running it
+    #[arg(long)]
+    explain: bool,
+    /// Write the rows to this file: .csv, .jsonl, .parquet or .arrow
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Longest that the node may work on it
+    #[arg(long, value_parser = crate::global::parse_duration, value_name = "DUR")]
+    max_time: Option<Duration>,
+}
+
+impl Args {
+    /// Just this expression.
+    pub(super) fn of(expression: String) -> Self {
+        Self { expression, limit: 0, explain: false, out: None, max_time: None }
+    }
+}
+
+/// Runs or explains the expression.
+pub(super) async fn run(env: &Env, args: Args) -> CliResult {
+    if args.explain {
+        return explain(env, args.expression).await;
+    }
+    let form = match &args.out {
+        Some(path) => Form::of_path(path)?,
+        None => Form::of_output(&env.out),
+    };
+    let client = env.client().await?;
+    let timeout_ms = args.max_time.map_or(0, |limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+    let request = QueryRequest { expression: args.expression, limit: args.limit, timeout_ms };
+    let summary = env.long(fetch(&client, request, RowPrinter::new(form, args.out.as_deref())?)).await?;
+    let cut = if summary.truncated { "; cut off by a limit" } else { "" };
+    env.out.remark(&format!(
+        "{} rows in {}, {} read{cut}",
+        count(summary.rows),
+        milliseconds(Duration::from_micros(summary.elapsed_us)),
+        bytes(summary.bytes_read),
+    ));
+    Ok(())
+}
+
+async fn fetch(
+    client: &bib_proto::client::Client,
+    request: QueryRequest,
+    mut rows: RowPrinter,
+) -> CliResult<QuerySummary> {
+    let mut stream = client.queries().query(request).await?.into_inner();
+    while let Some(answer) = stream.message().await? {
+        match answer.part {
+            Some(Part::ArrowIpc(part)) => rows.push(part)?,
+            Some(Part::Summary(summary)) => {
+                rows.finish()?;
+                return Ok(summary);
+            }
+            Some(Part::Header(_)) | None => {}
+        }
+    }
+    Err(CliError::new(Exit::Failed, "the node ended the answer early; what was printed is not all of it"))
+}
+
+async fn explain(env: &Env, expression: String) -> CliResult {
+    let client = env.client().await?;
+    let answer = env.call(client.queries().explain(ExplainRequest { expression })).await?.into_inner();
+    let record = json!({"plan": answer.plan, "rowByRow": answer.row_by_row, "schema": answer.schema.as_ref().map(crate::views::schema)});
+    env.out.object(&record, || {
+        let mut text = format!("{}\n", answer.plan.trim_end());
+        if answer.row_by_row.is_empty() {
+            text.push_str("all of it is vectorized\n");
+        }
+        answer.row_by_row.iter().for_each(|part| text.push_str(&format!("row by row: {part}\n")));
+        text
+    });
+    Ok(())
+}

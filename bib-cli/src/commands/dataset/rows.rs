@@ -1,0 +1,326 @@
+//! Rows of a query as table, CSV, JSON, Parquet or Arrow, while they arrive.
+
+use crate::error::{CliError, CliResult, printable};
+use crate::exit::Exit;
+use crate::global::Format;
+use crate::output::{Output, align};
+use arrow::array::RecordBatch;
+use arrow::buffer::Buffer;
+use arrow::datatypes::SchemaRef;
+use arrow::ipc::reader::StreamDecoder;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Rows that are held back to find the width of a table's columns.
+const TABLE_BLOCK_ROWS: usize = 1000;
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Table,
+    Tabs,
+    Csv,
+    JsonArray,
+    JsonLines,
+    Parquet,
+    Arrow,
+}
+
+impl Form {
+    /// By the ending of a file's name.
+    pub(super) fn of_path(path: &Path) -> CliResult<Self> {
+        match path.extension().and_then(|ext| ext.to_str()) {
+            Some("csv") => Ok(Self::Csv),
+            Some("tsv") => Ok(Self::Tabs),
+            Some("json") => Ok(Self::JsonArray),
+            Some("jsonl" | "ndjson") => Ok(Self::JsonLines),
+            Some("parquet") => Ok(Self::Parquet),
+            Some("arrow" | "ipc") => Ok(Self::Arrow),
+            _ => Err(CliError::usage(format!("{} does not say its format", path.display()))
+                .hint("end the name in .csv, .tsv, .json, .jsonl, .parquet or .arrow")),
+        }
+    }
+
+    /// By the form of standard output.
+    pub(super) const fn of_output(out: &Output) -> Self {
+        match out.format {
+            Format::Table | Format::Wide => Self::Table,
+            Format::Plain | Format::Name => Self::Tabs,
+            Format::Csv => Self::Csv,
+            Format::Json | Format::Yaml => Self::JsonArray,
+            Format::Jsonl => Self::JsonLines,
+        }
+    }
+}
+
+/// Decodes the stream and writes each batch as it comes.
+pub(super) struct RowPrinter {
+    form: Form,
+    decoder: StreamDecoder,
+    target: Target,
+    writer: Option<Writer>,
+}
+
+/// Where the bytes go: standard output, or a file that appears under its name when it is whole.
+struct Target {
+    path: Option<PathBuf>,
+}
+
+enum Writer {
+    Table { rows: Vec<Vec<String>>, sink: Sink, headers: Vec<String> },
+    Tabs { sink: Sink },
+    Csv(Box<arrow::csv::Writer<Sink>>),
+    JsonArray(arrow::json::ArrayWriter<Sink>),
+    JsonLines(arrow::json::LineDelimitedWriter<Sink>),
+    Parquet(Box<ArrowWriter<Sink>>),
+    Arrow(Box<arrow::ipc::writer::FileWriter<Sink>>),
+}
+
+type Sink = BufWriter<Box<dyn Write + Send>>;
+
+impl RowPrinter {
+    /// Writes to `path`, or to standard output.
+    pub(super) fn new(form: Form, path: Option<&Path>) -> CliResult<Self> {
+        if let Some(path) = path.filter(|path| path.exists()) {
+            return Err(CliError::new(Exit::Conflict, format!("{} is there already", path.display()))
+                .hint("name another file, or move that one away"));
+        }
+        Ok(Self {
+            form,
+            decoder: StreamDecoder::new(),
+            target: Target { path: path.map(Path::to_owned) },
+            writer: None,
+        })
+    }
+
+    /// Takes the next part of the Arrow stream.
+    pub(super) fn push(&mut self, part: Vec<u8>) -> CliResult {
+        let mut buffer = Buffer::from_vec(part);
+        while !buffer.is_empty() {
+            if let Some(batch) = self.decoder.decode(&mut buffer).map_err(|error| broken(&error))? {
+                if self.writer.is_none() {
+                    self.writer = Some(self.open(&batch.schema())?);
+                }
+                if let Some(writer) = &mut self.writer {
+                    writer.write(&batch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what was held back, and gives the file its name.
+    pub(super) fn finish(mut self) -> CliResult {
+        if self.writer.is_none()
+            && let Some(schema) = self.decoder.schema()
+        {
+            self.writer = Some(self.open(&schema)?);
+        }
+        if let Some(writer) = self.writer.take() {
+            writer.finish()?;
+        }
+        self.target.publish()
+    }
+
+    fn open(&self, schema: &SchemaRef) -> CliResult<Writer> {
+        let mut sink = BufWriter::with_capacity(256 << 10, self.target.open()?);
+        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        Ok(match self.form {
+            Form::Table => Writer::Table { rows: Vec::new(), sink, headers: names },
+            Form::Tabs => {
+                writeln!(sink, "{}", names.join("\t")).map_err(failed)?;
+                Writer::Tabs { sink }
+            }
+            Form::Csv => Writer::Csv(Box::new(arrow::csv::WriterBuilder::new().with_header(true).build(sink))),
+            Form::JsonArray => {
+                Writer::JsonArray(arrow::json::WriterBuilder::new().with_explicit_nulls(true).build(sink))
+            }
+            Form::JsonLines => {
+                Writer::JsonLines(arrow::json::WriterBuilder::new().with_explicit_nulls(true).build(sink))
+            }
+            Form::Parquet => {
+                let zstd = Compression::ZSTD(ZstdLevel::default());
+                let properties = WriterProperties::builder().set_compression(zstd).build();
+                let writer =
+                    ArrowWriter::try_new(sink, schema.clone(), Some(properties)).map_err(|error| broken(&error))?;
+                Writer::Parquet(Box::new(writer))
+            }
+            Form::Arrow => Writer::Arrow(Box::new(
+                arrow::ipc::writer::FileWriter::try_new(sink, schema).map_err(|error| broken(&error))?,
+            )),
+        })
+    }
+}
+
+impl Writer {
+    fn write(&mut self, batch: &RecordBatch) -> CliResult {
+        match self {
+            Self::Table { rows, sink, headers } => {
+                rows.extend(cells(batch)?);
+                if rows.len() >= TABLE_BLOCK_ROWS {
+                    write_table(rows, headers, sink)?;
+                }
+                Ok(())
+            }
+            Self::Tabs { sink } => {
+                cells(batch)?.iter().try_for_each(|row| writeln!(sink, "{}", row.join("\t")).map_err(failed))
+            }
+            Self::Csv(writer) => writer.write(batch).map_err(|error| broken(&error)),
+            Self::JsonArray(writer) => writer.write(batch).map_err(|error| broken(&error)),
+            Self::JsonLines(writer) => writer.write(batch).map_err(|error| broken(&error)),
+            Self::Parquet(writer) => writer.write(batch).map_err(|error| broken(&error)),
+            Self::Arrow(writer) => writer.write(batch).map_err(|error| broken(&error)),
+        }
+    }
+
+    fn finish(self) -> CliResult {
+        let mut sink = match self {
+            Self::Table { mut rows, mut sink, mut headers } => {
+                write_table(&mut rows, &mut headers, &mut sink)?;
+                sink
+            }
+            Self::Tabs { sink } => sink,
+            Self::Csv(writer) => writer.into_inner(),
+            Self::JsonArray(mut writer) => {
+                writer.finish().map_err(|error| broken(&error))?;
+                let mut sink = writer.into_inner();
+                sink.write_all(b"\n").map_err(failed)?;
+                sink
+            }
+            Self::JsonLines(writer) => writer.into_inner(),
+            Self::Parquet(writer) => writer.into_inner().map_err(|error| broken(&error))?,
+            Self::Arrow(mut writer) => {
+                writer.finish().map_err(|error| broken(&error))?;
+                writer.into_inner().map_err(|error| broken(&error))?
+            }
+        };
+        sink.flush().map_err(failed)
+    }
+}
+
+impl Target {
+    fn temporary(&self) -> Option<PathBuf> {
+        let path = self.path.as_ref()?;
+        let mut name = path.file_name()?.to_owned();
+        name.push(format!(".part{}", std::process::id()));
+        Some(path.with_file_name(name))
+    }
+
+    fn open(&self) -> CliResult<Box<dyn Write + Send>> {
+        match self.temporary() {
+            None => Ok(Box::new(io::stdout())),
+            Some(path) => match File::create(&path) {
+                Ok(file) => Ok(Box::new(file)),
+                Err(error) => Err(CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display()))),
+            },
+        }
+    }
+
+    fn publish(&self) -> CliResult {
+        let (Some(temporary), Some(path)) = (self.temporary(), &self.path) else { return Ok(()) };
+        if !temporary.exists() {
+            return Ok(());
+        }
+        let publish = || -> io::Result<()> {
+            File::open(&temporary)?.sync_all()?;
+            std::fs::rename(&temporary, path)
+        };
+        publish().map_err(|error| CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display())))
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // after a publication there is nothing under the temporary name
+        if let Some(temporary) = self.temporary() {
+            let _ = std::fs::remove_file(temporary);
+        }
+    }
+}
+
+fn cells(batch: &RecordBatch) -> CliResult<Vec<Vec<String>>> {
+    let options = FormatOptions::default().with_null("-");
+    let columns: Vec<ArrayFormatter<'_>> = batch
+        .columns()
+        .iter()
+        .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
+        .collect::<Result<_, _>>()
+        .map_err(|error| broken(&error))?;
+    let cell = |column: &ArrayFormatter<'_>, row| printable(&column.value(row).to_string()).replace(['\n', '\t'], " ");
+    Ok((0..batch.num_rows()).map(|row| columns.iter().map(|column| cell(column, row)).collect()).collect())
+}
+
+fn write_table(rows: &mut Vec<Vec<String>>, headers: &mut Vec<String>, sink: &mut Sink) -> CliResult {
+    if !headers.is_empty() {
+        rows.insert(0, std::mem::take(headers));
+    }
+    sink.write_all(align(rows).as_bytes()).map_err(failed)?;
+    rows.clear();
+    Ok(())
+}
+
+fn failed(error: io::Error) -> CliError {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        std::process::exit(0);
+    }
+    CliError::new(Exit::Failed, format!("cannot write the rows: {error}"))
+}
+
+fn broken(error: &dyn std::error::Error) -> CliError {
+    CliError::new(Exit::Failed, format!("cannot write the rows: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Int64Array, StringArray};
+    use arrow::ipc::writer::StreamWriter;
+    use std::sync::Arc;
+
+    fn stream() -> Vec<u8> {
+        let carrier = Arc::new(StringArray::from(vec![Some("UA"), None]));
+        let delay = Arc::new(Int64Array::from(vec![2, 33]));
+        let batch = RecordBatch::try_from_iter([("carrier", carrier as _), ("delay", delay as _)]).unwrap();
+        let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+        writer.write(&batch).unwrap();
+        writer.finish().unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    fn written(name: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        let mut rows = RowPrinter::new(Form::of_path(&path).unwrap(), Some(&path)).unwrap();
+        for part in stream().chunks(37) {
+            rows.push(part.to_vec()).unwrap();
+        }
+        assert!(!path.exists(), "{name} was there before it was whole");
+        rows.finish().unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned()
+    }
+
+    #[test]
+    fn every_form_holds_every_row() {
+        assert_eq!(written("a.csv"), "carrier,delay\nUA,2\n,33\n");
+        assert_eq!(written("a.tsv"), "carrier\tdelay\nUA\t2\n-\t33\n");
+        assert_eq!(written("a.jsonl"), "{\"carrier\":\"UA\",\"delay\":2}\n{\"carrier\":null,\"delay\":33}\n");
+        assert_eq!(written("a.json"), "[{\"carrier\":\"UA\",\"delay\":2},{\"carrier\":null,\"delay\":33}]\n");
+        assert!(written("a.parquet").starts_with("PAR1"));
+        assert!(written("a.arrow").starts_with("ARROW1"));
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, "mine").unwrap();
+        assert!(RowPrinter::new(Form::Csv, Some(&path)).is_err());
+        assert!(Form::of_path(Path::new("a.xls")).is_err());
+    }
+}

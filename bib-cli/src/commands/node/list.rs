@@ -1,0 +1,46 @@
+//! `bib node list`.
+
+use crate::error::CliResult;
+use crate::output::{age, column, field, wide};
+use crate::session::Env;
+use crate::views;
+use bib_proto::v1::ListNodesRequest;
+use serde_json::Value;
+
+/// Which nodes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bib node list\n  bib node list --connected -o json")]
+pub(crate) struct Args {
+    /// Only those that are connected now
+    #[arg(long)]
+    connected: bool,
+}
+
+/// Prints the nodes.
+pub(super) async fn run(env: &Env, args: Args) -> CliResult {
+    let client = env.client().await?;
+    let request = ListNodesRequest { connected_only: args.connected };
+    let nodes = env.call(client.nodes().list_nodes(request)).await?.into_inner().nodes;
+    let items: Vec<Value> = nodes.iter().map(views::node).collect();
+    let columns = [
+        column("NAME", |v| field(v, "name")),
+        column("PEER", |v| {
+            let id = field(v, "id");
+            id[id.len().saturating_sub(8)..].to_owned()
+        }),
+        wide("ID", |v| field(v, "id")),
+        column("MODE", |v| field(v, "mode")),
+        column("TRUST", |v| field(v, "trust")),
+        column("STATE", |v| if v["connected"] == true { "connected".into() } else { "away".into() }),
+        column("TRANSPORT", |v| field(v, "transport")),
+        column("RTT", |v| match v["rttUs"].as_u64().unwrap_or(0) {
+            0 => String::new(),
+            us if us < 10_000 => format!("{}.{}ms", us / 1000, us % 1000 / 100),
+            us => format!("{}ms", us / 1000),
+        }),
+        wide("BLAMED", |v| field(v, "blamed")),
+        column("SEEN", |v| age(v["lastSeenMs"].as_i64().unwrap_or(0), crate::now_ms())),
+    ];
+    env.out.list(&items, &columns, "No other nodes yet. Pair one: bib invite here, bib join TICKET there");
+    Ok(())
+}

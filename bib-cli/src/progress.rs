@@ -1,0 +1,118 @@
+//! Progress on standard error: a bar, plain lines or JSON lines.
+
+use crate::global::{Global, ProgressMode};
+use crate::output::{bytes, note};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+/// How often plain and JSON progress says something.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Progress of one transfer.
+pub(crate) struct Progress {
+    phase: &'static str,
+    total: u64,
+    done: u64,
+    started: Instant,
+    said: Instant,
+    shape: Shape,
+}
+
+enum Shape {
+    Bar(ProgressBar),
+    Plain,
+    Json,
+    Silent,
+}
+
+impl Progress {
+    /// Progress of `phase` over `total` bytes; zero if not known.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the rate of a transfer is measured here, in a program without bib-kit"
+    )]
+    pub(crate) fn new(global: &Global, phase: &'static str, total: u64) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let shape = match global.progress {
+            _ if global.quiet => Shape::Silent,
+            ProgressMode::Auto if terminal => Shape::Bar(bar(phase, total)),
+            ProgressMode::Bar => Shape::Bar(bar(phase, total)),
+            ProgressMode::Plain => Shape::Plain,
+            ProgressMode::Json => Shape::Json,
+            ProgressMode::Auto | ProgressMode::None => Shape::Silent,
+        };
+        let now = Instant::now();
+        Self { phase, total, done: 0, started: now, said: now, shape }
+    }
+
+    /// `more` bytes of `name` are done.
+    pub(crate) fn advance(&mut self, more: u64, name: &str) {
+        self.set(self.done + more, name);
+    }
+
+    /// `done` bytes are done in all.
+    pub(crate) fn set(&mut self, done: u64, name: &str) {
+        self.done = done;
+        match &self.shape {
+            Shape::Bar(bar) => {
+                bar.set_position(done);
+                bar.set_message(crate::error::printable(name));
+            }
+            Shape::Plain | Shape::Json if self.said.elapsed() >= INTERVAL => self.say(name),
+            _ => {}
+        }
+    }
+
+    /// Changes the total once it is known.
+    pub(crate) fn set_total(&mut self, total: u64) {
+        self.total = total;
+        if let Shape::Bar(bar) = &self.shape {
+            bar.set_length(total);
+        }
+    }
+
+    /// Removes the bar.
+    pub(crate) fn finish(self) {
+        if let Shape::Bar(bar) = &self.shape {
+            bar.finish_and_clear();
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the rate of a transfer is measured here, in a program without bib-kit"
+    )]
+    fn say(&mut self, name: &str) {
+        self.said = Instant::now();
+        let rate = u128::from(self.done) * 1000 / self.started.elapsed().as_millis().max(1);
+        let rate = u64::try_from(rate).unwrap_or(u64::MAX);
+        let percent = (self.done * 100).checked_div(self.total).unwrap_or(0).min(100);
+        if matches!(self.shape, Shape::Json) {
+            let (left, per_second) = (self.total.saturating_sub(self.done), rate.max(1));
+            note(
+                &json!({"type": "status", "phase": self.phase, "bytesDone": self.done, "totalBytes": self.total,
+                    "percent": percent, "rateBps": rate, "etaSeconds": left / per_second, "currentFile": name})
+                .to_string(),
+            );
+        } else {
+            note(&format!(
+                "{} {percent}% {} of {}, {}/s",
+                self.phase,
+                bytes(self.done),
+                bytes(self.total),
+                bytes(rate)
+            ));
+        }
+    }
+}
+
+fn bar(phase: &'static str, total: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    let look = "{prefix:>9} [{bar:30}] {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} {wide_msg}";
+    bar.set_style(ProgressStyle::with_template(look).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_prefix(phase);
+    bar
+}
