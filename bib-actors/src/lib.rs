@@ -1,1 +1,3 @@
 //! bib-actors.
+
+pub mod root;

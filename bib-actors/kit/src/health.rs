@@ -4,7 +4,7 @@
 
 use parking_lot::RwLock;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// What a child is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,9 +100,10 @@ impl Gauge {
 }
 
 /// The health of all children; a cheap clone of one board.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct HealthBoard {
     board: Arc<RwLock<Board>>,
+    changes: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -111,11 +112,23 @@ struct Board {
     children: Vec<(ActorHealth, Option<Gauge>)>,
 }
 
+impl Default for HealthBoard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl HealthBoard {
     /// A board without children.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self { board: Arc::default(), changes: watch::Sender::new(0) }
+    }
+
+    /// Resolves at each change from now on; the value only counts them.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Adds a child that is not up yet, or replaces the entry of that name.
@@ -135,18 +148,29 @@ impl HealthBoard {
         board.children.retain(|(child, _)| child.name != name);
         board.children.push((entry, gauge));
         board.children.sort_by_key(|(child, _)| child.rank);
+        drop(board);
+        self.changed();
     }
 
     /// Changes a child's entry.
     pub fn update(&self, name: &str, change: impl FnOnce(&mut ActorHealth)) {
-        if let Some((child, _)) = self.board.write().children.iter_mut().find(|(child, _)| child.name == name) {
-            change(child);
+        let mut board = self.board.write();
+        let Some((child, _)) = board.children.iter_mut().find(|(child, _)| child.name == name) else { return };
+        let before = child.clone();
+        change(child);
+        let changed = *child != before;
+        drop(board);
+        if changed {
+            self.changed();
         }
     }
 
     /// Says how the node is as a whole.
     pub fn set_node(&self, health: NodeHealth) {
-        self.board.write().node = Some(health);
+        let before = self.board.write().node.replace(health);
+        if before != Some(health) {
+            self.changed();
+        }
     }
 
     /// How the node is as a whole.
@@ -168,6 +192,10 @@ impl HealthBoard {
                 child
             })
             .collect()
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
     }
 
     /// One child.

@@ -37,10 +37,10 @@ impl Place {
 
     /// Ends the thread if there is one. Work that blocks it goes on until it lets go.
     pub(crate) fn close(&mut self) {
-        if let Self::Own(slot) = self {
-            if let Some(arbiter) = slot.take() {
-                arbiter.stop();
-            }
+        if let Self::Own(slot) = self
+            && let Some(arbiter) = slot.take()
+        {
+            arbiter.stop();
         }
     }
 }

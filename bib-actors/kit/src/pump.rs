@@ -50,14 +50,15 @@ impl<C: Child> ActorFuture<Host<C>> for Pump {
             if ctx.state() != ActorState::Running {
                 return Poll::Pending;
             }
-            if drained && core.owed == 0 {
-                if let Some(farewell) = core.farewell.take() {
-                    idle = false;
-                    core.push(async move {
-                        farewell.await;
-                        Step::Then(Box::new(|_child, cx| cx.stop()))
-                    });
-                }
+            if drained
+                && core.owed == 0
+                && let Some(farewell) = core.farewell.take()
+            {
+                idle = false;
+                core.push(async move {
+                    farewell.await;
+                    Step::Then(Box::new(|_child, cx| cx.stop()))
+                });
             }
             if idle {
                 return Poll::Pending;

@@ -62,10 +62,8 @@ impl<C: Child> Ref<C> {
         C: Handles<M>,
     {
         let begun = Instant::now();
-        let permit = match timeout(deadline, Arc::clone(&self.shared.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) | Err(_) => return Err(self.overloaded()),
-        };
+        let place = Arc::clone(&self.shared.permits).acquire_owned();
+        let Ok(Ok(permit)) = timeout(deadline, place).await else { return Err(self.overloaded()) };
         self.asked(quick_request_id(), msg, deadline, deadline.saturating_sub(begun.elapsed()), permit).await
     }
 
@@ -85,8 +83,13 @@ impl<C: Child> Ref<C> {
 
     /// Waits until an incarnation takes messages; false if none does within the deadline.
     pub async fn ready(&self, deadline: Duration) -> bool {
+        self.ready_after(0, deadline).await
+    }
+
+    /// Waits until an incarnation later than this one takes messages; false if none does within the deadline.
+    pub async fn ready_after(&self, incarnation: u64, deadline: Duration) -> bool {
         let mut up = self.shared.up.subscribe();
-        matches!(timeout(deadline, up.wait_for(|&incarnation| incarnation > 0)).await, Ok(Ok(_)))
+        matches!(timeout(deadline, up.wait_for(|&present| present > incarnation)).await, Ok(Ok(_)))
     }
 
     /// The incarnation that takes messages now; 0 if none does.
