@@ -14,6 +14,7 @@ use crate::place::Place;
 use crate::slot::Shared;
 use crate::{Child, Exit, ExitReport, StartArgs, StartError};
 use actix::{Context, Recipient};
+use std::any::Any;
 use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,7 +53,7 @@ where
         move || {
             let broken = Rc::new(Cell::new(false));
             let living = live(Arc::clone(&shared), factory, life.clone(), ready_tx, ping, Rc::clone(&broken));
-            let watched = Watched { living: Some(Box::pin(living)), life: life.clone(), broken };
+            let watched = Watched { living: Guarded::new(living, broken), life: life.clone() };
             let task = tokio::task::spawn_local(watched);
             tokio::task::spawn_local(async move {
                 let report = watch(task, kill, &life, stale_wait, || shared.close_door(incarnation)).await;
@@ -91,44 +92,65 @@ where
             Err(error) => return Exit::Refused(chain(error.as_ref())),
         },
     };
-    let host = Host::new(child, shared, life.clone(), ready, broken);
+    let host = Host::new(child, shared, life.clone(), ready, Rc::clone(&broken));
     let running = Context::<Host<C>>::new().into_future(host);
     let _ = ping.set(running.address().recipient());
-    running.await;
-    life.doom.reason().unwrap_or(Exit::Stopped)
+    let ended = Guarded::new(running, broken).await;
+    let reason = life.doom.reason();
+    match ended {
+        Ok(()) => reason.unwrap_or(Exit::Stopped),
+        Err(panic) => reason.unwrap_or(Exit::Panicked(panic)),
+    }
 }
 
-/// The task of an incarnation: catches the panic, keeps its text, drops what is left.
-struct Watched<L> {
-    living: Option<Pin<Box<L>>>,
+/// The task of an incarnation: tells the panic hook whom it works for.
+struct Watched<L: Future<Output = Exit>> {
+    living: Guarded<L>,
     life: Life,
-    broken: Rc<Cell<bool>>,
 }
 
 impl<L: Future<Output = Exit>> Future for Watched<L> {
     type Output = Exit;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Exit> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Exit> {
+        let _working = Working::for_actor(self.life.name, self.life.incarnation);
+        Pin::new(&mut self.living).poll(cx).map(|ended| ended.unwrap_or_else(Exit::Panicked))
+    }
+}
+
+/// Polls a future and drops it, and turns a panic of either into its text. What is left of a future that panicked is
+/// dropped after the unwinding, not during it, so that a second panic does not abort the process.
+struct Guarded<F: Future> {
+    inner: Option<Pin<Box<F>>>,
+    broken: Rc<Cell<bool>>,
+}
+
+impl<F: Future> Guarded<F> {
+    fn new(future: F, broken: Rc<Cell<bool>>) -> Self {
+        Self { inner: Some(Box::pin(future)), broken }
+    }
+}
+
+impl<F: Future> Future for Guarded<F> {
+    type Output = Result<F::Output, String>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let _working = Working::for_actor(this.life.name, this.life.incarnation);
-        let Some(living) = this.living.as_mut() else { return Poll::Ready(Exit::Stopped) };
-        let exit = match catch_unwind(AssertUnwindSafe(|| living.as_mut().poll(cx))) {
+        let Some(inner) = this.inner.as_mut() else { return Poll::Ready(Err("polled after its end".to_owned())) };
+        let output = match catch_unwind(AssertUnwindSafe(|| inner.as_mut().poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(exit)) => exit,
+            Ok(Poll::Ready(output)) => Ok(output),
             Err(payload) => {
                 this.broken.set(true);
-                Exit::Panicked(panics::text(payload.as_ref()))
+                Err(panics::text(payload.as_ref()))
             }
         };
-        this.life.token.cancel();
-        let living = this.living.take();
-        match catch_unwind(AssertUnwindSafe(|| drop(living))) {
-            Ok(()) => Poll::Ready(exit),
-            Err(payload) => {
-                let text = format!("while its state was dropped: {}", panics::text(payload.as_ref()));
-                Poll::Ready(if exit.is_failure() { exit } else { Exit::Panicked(text) })
-            }
-        }
+        let inner = this.inner.take();
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(inner)));
+        Poll::Ready(output.and_then(|output| {
+            let text = |payload: Box<dyn Any + Send>| panics::text(payload.as_ref());
+            dropped.map(|()| output).map_err(|payload| format!("while its state was dropped: {}", text(payload)))
+        }))
     }
 }
 

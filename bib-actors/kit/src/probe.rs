@@ -66,6 +66,13 @@ impl Guard {
         Self { child, env, incarnation: 0, control: None, exit: None }
     }
 
+    /// The same with another runtime for background work than that of this thread.
+    #[must_use]
+    pub fn on(mut self, runtime: Handle) -> Self {
+        self.env.runtime = runtime;
+        self
+    }
+
     /// Starts the next incarnation and waits until it takes messages.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::host::{Host, Step};
 use crate::options::TURN;
 use crate::{Child, Cx};
 use actix::fut::ActorFuture;
-use actix::{ActorContext, ActorState, Context};
+use actix::{AsyncContext, Context};
 use futures::StreamExt;
 use std::pin::Pin;
 use std::task::{self, Poll};
@@ -36,7 +36,7 @@ impl<C: Child> ActorFuture<Host<C>> for Pump {
                 Poll::Ready(None) => drained = true,
                 Poll::Pending => {}
             }
-            if ctx.state() != ActorState::Running {
+            if ctx.waiting() {
                 return Poll::Pending;
             }
             if let Poll::Ready(Some(step)) = core.work.poll_next_unpin(task) {
@@ -47,7 +47,7 @@ impl<C: Child> ActorFuture<Host<C>> for Pump {
                     Step::Then(go_on) => go_on(child, &mut Cx { ctx, core }),
                 }
             }
-            if ctx.state() != ActorState::Running {
+            if ctx.waiting() {
                 return Poll::Pending;
             }
             if drained
