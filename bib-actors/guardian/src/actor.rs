@@ -1,0 +1,203 @@
+//! The actor: opens the database, watches it, and ends when it is gone.
+//!
+//! Its state is what is on disk. A new incarnation adopts the database that its predecessor left running.
+
+use crate::core::{Core, Events};
+use crate::database::PingError;
+use crate::error::GuardianError;
+use crate::files::{self, DirLock};
+use crate::handle::GuardianHandle;
+use crate::index::AuditIndex;
+use crate::ledger::Ledger;
+use crate::manifests::ManifestStore;
+use crate::ops::status::Sweep;
+use crate::options::GuardianOptions;
+use crate::process;
+use crate::setup;
+use bib_audit::AuditAppended;
+use bib_chunks::ChunkStore;
+use bib_domain::OpContext;
+use bib_kit::{Child, ChildSpec, Cx, Doom, ManagedChild, Reply, Router, Slot, StartArgs, StartError, Tasks, clock};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// The name of the guardian in health, logs, errors and dependencies.
+pub const NAME: &str = "guardian";
+
+/// How long a start waits for the incarnation before it, or for another bibd, to let go of the data directory.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// What a shutdown takes beside stopping the database.
+const SHUTDOWN_MARGIN: Duration = Duration::from_secs(15);
+/// Background tasks: the audit table, the watch, the sweep.
+const BACKGROUND_TASKS: usize = 4;
+/// Blocking calls at a time: SQLite's connections, manifests, starting programs.
+const BLOCKING_CALLS: usize = 16;
+
+/// The storage guardian before it is started: give its handle to others, its child to the root.
+pub struct StorageGuardian {
+    slot: Slot<Guardian>,
+    parts: Parts,
+}
+
+/// What every incarnation is made of.
+#[derive(Clone)]
+struct Parts {
+    options: GuardianOptions,
+    chunks: ChunkStore,
+    audit: Arc<dyn Ledger>,
+    router: Router,
+}
+
+impl StorageGuardian {
+    /// A guardian that records in `audit`, and publishes and hears events through `router`.
+    #[must_use]
+    pub fn new(options: GuardianOptions, chunks: ChunkStore, audit: Arc<dyn Ledger>, router: Router) -> Self {
+        let slot = Slot::new(Self::spec(&options));
+        Self { slot, parts: Parts { options, chunks, audit, router } }
+    }
+
+    /// Rank, policy and bounds.
+    #[must_use]
+    pub fn spec(options: &GuardianOptions) -> ChildSpec {
+        ChildSpec::new(NAME, 2)
+            .with_depends_on(&[bib_audit::NAME])
+            .with_mailbox(options.mailbox)
+            .with_shutdown(options.stop_deadline + SHUTDOWN_MARGIN)
+    }
+
+    /// The verbs, for whoever needs them; valid before the start and across restarts.
+    #[must_use]
+    pub fn handle(&self) -> GuardianHandle {
+        GuardianHandle::new(self.slot.handle(), self.parts.chunks.clone(), &self.parts.options)
+    }
+
+    /// The child, for the root to start.
+    #[must_use]
+    pub fn child(self) -> Box<dyn ManagedChild> {
+        let Self { slot, parts } = self;
+        slot.child(move |args| {
+            let parts = parts.clone();
+            async move { Ok(Guardian::open(args, parts).await?) as Result<Guardian, StartError> }
+        })
+    }
+}
+
+/// Stops the PostgreSQL of a data directory if it runs; false if it did not. An orderly shutdown of the actor does this
+/// itself: this is for a process that ends without one.
+///
+/// # Errors
+/// If the server does not stop.
+pub async fn shut_down(options: &GuardianOptions) -> Result<bool, GuardianError> {
+    process::stop_running(&options.data_dir.join("postgres").join("data"), options.stop_deadline).await
+}
+
+/// The actor.
+pub struct Guardian {
+    pub(crate) core: Arc<Core>,
+    /// Operations under way.
+    pub(crate) work: Tasks,
+    /// What goes on beside them; `None` once a shutdown has begun.
+    background: Option<Tasks>,
+    doom: Doom,
+    router: Router,
+}
+
+impl Guardian {
+    /// Opens everything on the shared runtime, where connections belong.
+    async fn open(args: StartArgs, parts: Parts) -> Result<Self, GuardianError> {
+        let (tx, rx) = oneshot::channel();
+        let opening = args.tasks(1);
+        let (router, starting, given) = (parts.router.clone(), args.clone(), parts.clone());
+        opening
+            .spawn("open", async move {
+                let _ = tx.send(open_core(&starting, given).await);
+            })
+            .map_err(|error| GuardianError::Setup(error.to_string()))?;
+        let core = rx.await.map_err(|_| GuardianError::GoingDown)??;
+        Ok(Self {
+            core: Arc::new(core),
+            // an operation holds its place in the mailbox until it is answered
+            work: args.tasks(parts.options.mailbox.max(1)),
+            background: Some(args.tasks(BACKGROUND_TASKS)),
+            doom: args.doom(),
+            router,
+        })
+    }
+
+    fn background(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(Err(error)) = self.background.as_ref().map(|tasks| tasks.spawn(name, task)) {
+            self.doom.fail(error.to_string());
+        }
+    }
+}
+
+async fn open_core(args: &StartArgs, parts: Parts) -> Result<Core, GuardianError> {
+    let Parts { options, chunks: _, audit, router } = parts;
+    let pool = args.blocking(BLOCKING_CALLS);
+    let data_dir = options.data_dir.clone();
+    process::Server::on(&pool, move || files::private_dir(&data_dir)).await?;
+    let lock = DirLock::acquire(options.data_dir.join("guardian.lock"), LOCK_PATIENCE).await?;
+    let database = setup::open_database(&options, &pool, args.incarnation).await?;
+    let (root, cache, files) = (options.data_dir.join("manifests"), options.manifest_cache_bytes, pool.clone());
+    let manifests = process::Server::on(&pool, move || ManifestStore::open(root, cache, files)).await?;
+    let events = Events { versions: router.topic(), peers: router.topic(), subscriptions: router.topic() };
+    Ok(Core { options, database, ledger: audit, manifests, events, index: AuditIndex::default(), _lock: lock })
+}
+
+impl Child for Guardian {
+    const NAME: &'static str = NAME;
+
+    fn started(&mut self, _cx: &mut Cx<'_, Self>) {
+        let news = self.router.topic::<AuditAppended>().subscribe();
+        let core = Arc::clone(&self.core);
+        self.background("audit-index", async move { core.index.follow(&core, news).await });
+        self.background("watch", watch(Arc::clone(&self.core), self.doom.clone()));
+        self.background("sweep", sweep(Arc::clone(&self.core)));
+    }
+
+    /// Stops the database when every operation has been answered.
+    fn shutdown(&mut self, _cx: &mut Cx<'_, Self>) -> Reply<()> {
+        self.background = None;
+        let core = Arc::clone(&self.core);
+        Reply::later(async move {
+            if let Err(error) = core.database.shut_down(core.options.stop_deadline).await {
+                tracing::error!(%error, "the database did not stop in order");
+            }
+        })
+    }
+}
+
+/// Asks the database now and then whether it is there.
+async fn watch(core: Arc<Core>, doom: Doom) {
+    let mut failures = 0;
+    loop {
+        tokio::time::sleep(core.options.ping_interval).await;
+        match core.database.ping().await {
+            Ok(()) => failures = 0,
+            Err(PingError::Dead(reason)) => {
+                doom.fail(format!("{reason}; it is started again"));
+                return;
+            }
+            Err(PingError::Sick(reason)) => {
+                failures += 1;
+                tracing::warn!(failures, reason, "the database does not answer well");
+                if failures >= core.options.ping_failures {
+                    doom.fail(format!("the database does not answer: {reason}"));
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Removes what expired.
+async fn sweep(core: Arc<Core>) {
+    loop {
+        tokio::time::sleep(core.options.sweep_interval).await;
+        let cx = OpContext::node(clock::new_request_id(), NAME);
+        if let Err(error) = core.change(Sweep { cx, retention: core.options.request_retention }).await {
+            tracing::warn!(%error, "what expired was not removed; it is tried again later");
+        }
+    }
+}

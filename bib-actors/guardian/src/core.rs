@@ -1,0 +1,36 @@
+//! What one incarnation of the guardian works with, shared by its operations.
+
+use crate::database::Database;
+use crate::events::{PeersChanged, SubscriptionsChanged, VersionPublished};
+use crate::files::DirLock;
+use crate::index::AuditIndex;
+use crate::ledger::Ledger;
+use crate::manifests::ManifestStore;
+use crate::options::GuardianOptions;
+use bib_kit::events::Topic;
+use std::sync::Arc;
+
+/// The topics that the guardian publishes on.
+pub(crate) struct Events {
+    pub(crate) versions: Topic<VersionPublished>,
+    pub(crate) peers: Topic<PeersChanged>,
+    pub(crate) subscriptions: Topic<SubscriptionsChanged>,
+}
+
+/// The database, the log and the files of one incarnation.
+pub(crate) struct Core {
+    pub(crate) options: GuardianOptions,
+    pub(crate) database: Box<dyn Database>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) manifests: ManifestStore,
+    pub(crate) events: Events,
+    pub(crate) index: AuditIndex,
+    /// Keeps every other incarnation and every other bibd out of the data directory.
+    pub(crate) _lock: DirLock,
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.database.close();
+    }
+}

@@ -1,0 +1,84 @@
+//! The one way in which the guardian speaks SQL, whichever database is behind it.
+//!
+//! A statement is written once, with `$1`-style parameters and in the SQL that PostgreSQL and SQLite share; a backend
+//! implements two traits of a few functions. Nothing here knows what the tables mean.
+
+mod role;
+mod tx;
+mod value;
+
+pub(crate) use role::DbRole;
+pub(crate) use tx::{Footprint, Tx};
+pub(crate) use value::{Row, Value};
+
+use crate::error::GuardianError;
+use crate::rows::StorageInfo;
+use async_trait::async_trait;
+use std::time::Duration;
+
+/// What a transaction may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Reads one consistent state.
+    Read,
+    /// Reads and writes.
+    Write,
+}
+
+/// Why a statement failed.
+#[derive(Debug)]
+pub(crate) enum DbError {
+    /// No connection became free in time.
+    Overloaded { role: &'static str, waited_ms: u64 },
+    /// The connection or the server is gone.
+    Lost(String),
+    /// The database refused the statement; the text has no values in it.
+    Refused(String),
+}
+
+impl From<DbError> for GuardianError {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Overloaded { role, waited_ms } => Self::Overloaded { role, waited_ms },
+            DbError::Lost(reason) => Self::Unavailable { reason },
+            DbError::Refused(reason) => Self::Statement { reason },
+        }
+    }
+}
+
+/// One open transaction. Dropping it undoes what it did.
+#[async_trait]
+pub(crate) trait Session: Send {
+    /// Runs a statement and returns its rows.
+    async fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError>;
+    /// Runs a statement and returns how many rows it changed.
+    async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, DbError>;
+    /// Makes it durable.
+    async fn commit(self: Box<Self>) -> Result<(), DbError>;
+}
+
+/// A database with the guardian's schema in it.
+#[async_trait]
+pub(crate) trait Database: Send + Sync {
+    /// What it is.
+    fn info(&self) -> &StorageInfo;
+    /// Opens a transaction under a role.
+    async fn begin(&self, role: DbRole, access: Access) -> Result<Box<dyn Session>, DbError>;
+    /// Whether it is there. An error that says `dead` cannot heal by itself.
+    async fn ping(&self) -> Result<(), PingError>;
+    /// Empties the audit table, which only its owner can.
+    async fn clear_audit_index(&self) -> Result<(), GuardianError>;
+    /// Closes every connection. What runs the database goes on.
+    fn close(&self);
+    /// Closes every connection and stops what runs the database.
+    async fn shut_down(&self, deadline: Duration) -> Result<(), GuardianError>;
+}
+
+/// What a ping found.
+#[derive(Debug)]
+pub(crate) enum PingError {
+    /// The server's process is gone.
+    Dead(String),
+    /// It did not answer in time, or not well.
+    Sick(String),
+}

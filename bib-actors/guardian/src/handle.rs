@@ -1,0 +1,89 @@
+//! The verbs of the guardian, for every actor above it.
+//!
+//! Each verb waits for its answer until the guardian's deadline. Dropping the future of a change does not take it back:
+//! a retry with the same request id finds what was done.
+
+mod catalog;
+mod peers;
+mod people;
+mod status;
+
+use crate::actor::Guardian;
+use crate::audited::{Change, Look};
+use crate::error::GuardianError;
+use crate::messages::{Do, See};
+use crate::options::GuardianOptions;
+use bib_chunks::ChunkStore;
+use bib_domain::OpContext;
+use bib_kit::faults::{FaultError, Where};
+use bib_kit::{Ref, clock};
+use std::time::Duration;
+
+/// Reaches the guardian, whichever incarnation it is in. Cheap to clone.
+#[derive(Clone)]
+pub struct GuardianHandle {
+    to: Ref<Guardian>,
+    chunks: ChunkStore,
+    limits: Limits,
+    /// On whose behalf reads are recorded; the node's own if nobody's.
+    reader: Option<OpContext>,
+}
+
+#[derive(Clone, Copy)]
+struct Limits {
+    deadline: Duration,
+    page: u32,
+    own_key: [u8; 32],
+}
+
+impl GuardianHandle {
+    pub(crate) fn new(to: Ref<Guardian>, chunks: ChunkStore, options: &GuardianOptions) -> Self {
+        let limits =
+            Limits { deadline: options.ask_deadline, page: options.page_limit, own_key: options.publisher_key };
+        Self { to, chunks, limits, reader: None }
+    }
+
+    /// The same handle for one operation: its reads are recorded on behalf of whoever asked for it.
+    #[must_use]
+    pub fn on_behalf_of(&self, cx: &OpContext) -> Self {
+        Self { reader: Some(cx.clone()), ..self.clone() }
+    }
+
+    /// The chunk store. Bytes never pass the guardian's mailbox.
+    #[must_use]
+    pub fn chunks(&self) -> ChunkStore {
+        self.chunks.clone()
+    }
+
+    /// Waits until the guardian takes requests; false if it does not within the deadline.
+    pub async fn ready(&self, deadline: Duration) -> bool {
+        self.to.ready(deadline).await
+    }
+
+    /// Makes the actor fail, for tests.
+    ///
+    /// # Errors
+    /// If faults are not enabled or no incarnation is there to fail.
+    pub fn inject_panic(&self, place: Where) -> Result<(), FaultError> {
+        self.to.inject_panic(place)
+    }
+
+    fn reader(&self) -> OpContext {
+        self.reader.clone().unwrap_or_else(|| OpContext::node(clock::new_request_id(), crate::actor::NAME))
+    }
+
+    async fn change<C: Change>(&self, change: C) -> Result<C::Output, GuardianError> {
+        let request = change.cx().request_id;
+        self.to.ask_as(request, Do(change), self.limits.deadline).await?
+    }
+
+    async fn look<L: Look>(&self, look: L) -> Result<L::Output, GuardianError> {
+        let cx = self.reader();
+        self.to.ask_as(cx.request_id, See { cx, look }, self.limits.deadline).await?
+    }
+
+    /// A page as large as asked for, within the bound; 0 asks for the largest.
+    fn page(&self, limit: u32) -> u32 {
+        if limit == 0 { self.limits.page } else { limit.min(self.limits.page) }
+    }
+}

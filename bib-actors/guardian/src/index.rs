@@ -1,0 +1,266 @@
+//! The audit table follows the audit log.
+//!
+//! The log is the source of truth and knows nothing of the table. The table gets what the log announces, reads what it
+//! missed, and is emptied and filled anew when it is not what the log says. A failure here delays the table and nothing
+//! else.
+
+use crate::core::Core;
+use crate::database::{Access, DbRole, Tx, Value};
+use crate::error::GuardianError;
+use crate::rows::AuditIndexStatus;
+use bib_audit::{AuditAppended, AuditRecord};
+use bib_kit::{Event, Subscription};
+use std::fmt::Write;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// How long the first records wait for company: many small transactions cost the disk more than a few large ones.
+const LINGER: Duration = Duration::from_millis(100);
+/// Pauses after failures.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+const RETRY_MOST: Duration = Duration::from_secs(30);
+
+const COLUMNS: &str = "id, epoch, time_ns, node_id, actor, session_hash, job_id, operation_id, role_used, action, \
+    table_name, query_hash, rows_affected, duration_us, source_component, outcome, break_glass, metadata, prev_hash, \
+    entry_hash";
+const COLUMN_COUNT: usize = 20;
+
+/// How far the table is. Whoever writes the table holds it.
+#[derive(Debug, Default)]
+pub(crate) struct AuditIndex {
+    /// Position of the last record in the table, and whether the table was compared with the log since the start.
+    state: Mutex<Option<u64>>,
+}
+
+fn int(value: u64) -> Value {
+    // the log's numbers are counts and clock readings: none comes near the limit
+    Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+/// What the record says in pairs, as JSON. Parameters are HMACs in the log already.
+fn metadata(record: &AuditRecord) -> String {
+    let params: serde_json::Map<_, _> =
+        record.params.iter().map(|(name, hmac)| (name.clone(), hex::encode(hmac).into())).collect();
+    let pairs: serde_json::Map<_, _> =
+        record.metadata.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    serde_json::json!({ "params": params, "metadata": pairs }).to_string()
+}
+
+fn values(record: &AuditRecord, into: &mut Vec<Value>) {
+    into.extend([
+        int(record.seq),
+        int(record.epoch),
+        int(record.unix_ns),
+        (&record.node_id).into(),
+        record.actor.as_str().into(),
+        record.session_hash.as_ref().into(),
+        record.job_id.as_deref().into(),
+        record.op_id.as_bytes().into(),
+        record.role.as_str().into(),
+        record.action.as_str().into(),
+        record.object.as_str().into(),
+        record.fingerprint.as_deref().into(),
+        record.rows.map_or(Value::Null, int),
+        int(record.duration_us),
+        record.component.as_str().into(),
+        record.outcome.as_str().into(),
+        record.break_glass.into(),
+        metadata(record).into(),
+        (&record.prev_hash).into(),
+        (&record.leaf_hash).into(),
+    ]);
+}
+
+fn insert_sql(rows: usize) -> String {
+    let mut sql = format!("insert into audit_log ({COLUMNS}) values ");
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 0..COLUMN_COUNT {
+            let comma = if column == 0 { "" } else { ", " };
+            let _ = write!(sql, "{comma}${}", row * COLUMN_COUNT + column + 1);
+        }
+        sql.push(')');
+    }
+    sql.push_str(" on conflict (id) do nothing");
+    sql
+}
+
+/// Sizes of statements that add up to `count`: powers of two, so that there are few different ones.
+fn portions(mut count: usize, most: usize) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    let most = if most.is_power_of_two() { most } else { (most.max(1).next_power_of_two() / 2).max(1) };
+    while count > 0 {
+        let size = most.min(1 << count.ilog2());
+        sizes.push(size);
+        count -= size;
+    }
+    sizes
+}
+
+async fn insert(core: &Core, records: &[AuditRecord]) -> Result<(), GuardianError> {
+    let mut tx = Tx::new(core.database.begin(DbRole::Audit, Access::Write).await?);
+    let mut rest = records;
+    for size in portions(records.len(), core.options.index_batch as usize) {
+        let (now, later) = rest.split_at(size);
+        let mut params = Vec::with_capacity(size * COLUMN_COUNT);
+        now.iter().for_each(|record| values(record, &mut params));
+        tx.run(&insert_sql(size), &params).await?;
+        rest = later;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// The last row of the table: position and hash.
+async fn last_row(core: &Core) -> Result<Option<(u64, [u8; 32])>, GuardianError> {
+    let mut tx = Tx::new(core.database.begin(DbRole::Audit, Access::Read).await?);
+    let row = tx.first("select id, entry_hash from audit_log order by id desc limit 1", &[]).await?;
+    let last = row.map(|mut row| Ok::<_, GuardianError>((row.count()?, row.bytes32()?))).transpose()?;
+    tx.commit().await?;
+    Ok(last)
+}
+
+async fn log_has(core: &Core, seq: u64, hash: [u8; 32]) -> Result<bool, GuardianError> {
+    let Some(before) = seq.checked_sub(1) else { return Ok(false) };
+    let records = core.ledger.export_since(before, 1).await.map_err(unreadable)?;
+    Ok(records.first().is_some_and(|record| record.seq == seq && record.leaf_hash == hash))
+}
+
+fn unreadable(error: bib_audit::AuditError) -> GuardianError {
+    GuardianError::AuditUnavailable { reason: error.to_string() }
+}
+
+impl AuditIndex {
+    /// Reads what the table misses, to the end of the log. Compares the table with the log first, once per incarnation.
+    async fn catch_up(&self, core: &Core, state: &mut Option<u64>) -> Result<(), GuardianError> {
+        let mut last = match *state {
+            Some(last) => last,
+            None => match last_row(core).await? {
+                None => 0,
+                Some((seq, hash)) if log_has(core, seq, hash).await? => seq,
+                Some((seq, _)) => {
+                    tracing::warn!(seq, "the audit table is not what the audit log says: filling it anew");
+                    core.database.clear_audit_index().await?;
+                    0
+                }
+            },
+        };
+        *state = Some(last);
+        loop {
+            let records = core.ledger.export_since(last, core.options.index_batch).await.map_err(unreadable)?;
+            let Some(end) = records.last() else { return Ok(()) };
+            let end = end.seq;
+            insert(core, &records).await?;
+            last = end;
+            *state = Some(last);
+        }
+    }
+
+    /// Adds announced records, or reads what lies between if some were missed.
+    async fn add(&self, core: &Core, records: &[AuditRecord]) -> Result<(), GuardianError> {
+        let mut state = self.state.lock().await;
+        let Some(last) = *state else { return self.catch_up(core, &mut state).await };
+        let new = records.iter().position(|record| record.seq > last).map_or(&[][..], |at| &records[at..]);
+        let Some((first, end)) = new.first().zip(new.last()) else { return Ok(()) };
+        if first.seq != last + 1 {
+            return self.catch_up(core, &mut state).await;
+        }
+        insert(core, new).await?;
+        *state = Some(end.seq);
+        Ok(())
+    }
+
+    /// Empties the table and fills it from the log; how many records it has then.
+    pub(crate) async fn rebuild(&self, core: &Core) -> Result<u64, GuardianError> {
+        let mut state = self.state.lock().await;
+        core.database.clear_audit_index().await?;
+        *state = Some(0);
+        self.catch_up(core, &mut state).await?;
+        Ok(state.unwrap_or(0))
+    }
+
+    /// Compares the table with the log. Records that the table does not have yet are no fault.
+    pub(crate) async fn status(&self, core: &Core) -> Result<AuditIndexStatus, GuardianError> {
+        let mut tx = Tx::new(core.database.begin(DbRole::Audit, Access::Read).await?);
+        let records = tx.one("select count(*) from audit_log", &[]).await?.count()?;
+        let row = tx.first("select id, entry_hash from audit_log order by id desc limit 1", &[]).await?;
+        let last = row.map(|mut row| Ok::<_, GuardianError>((row.count()?, row.bytes32()?))).transpose()?;
+        let broken = tx
+            .first(
+                "select 1 from audit_log a join audit_log b on b.id = a.id - 1 where a.prev_hash <> b.entry_hash limit 1",
+                &[],
+            )
+            .await?;
+        tx.commit().await?;
+        let ok = match last {
+            None => records == 0,
+            Some((seq, hash)) => records == seq && broken.is_none() && log_has(core, seq, hash).await?,
+        };
+        Ok(AuditIndexStatus { indexed_to: last.map(|(seq, _)| seq), records, ok })
+    }
+
+    /// Follows the log until the topic is closed.
+    pub(crate) async fn follow(&self, core: &Core, mut news: Subscription<AuditAppended>) {
+        let mut pause = RETRY_FIRST;
+        let mut batch: Vec<AuditRecord> = Vec::new();
+        let mut behind = true;
+        loop {
+            let done = if behind {
+                batch.clear();
+                self.catch_up(core, &mut *self.state.lock().await).await
+            } else {
+                self.add(core, &batch).await
+            };
+            batch.clear();
+            behind = done.is_err();
+            if let Err(error) = done {
+                tracing::warn!(%error, "the audit table cannot follow the audit log now; it is tried again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(RETRY_MOST);
+                continue;
+            }
+            pause = RETRY_FIRST;
+            match news.recv().await {
+                Event::Item(appended) => batch.extend_from_slice(&appended.records),
+                Event::Missed(_) => behind = true,
+                Event::Closed => return,
+            }
+            let company = async {
+                while batch.len() < core.options.index_batch as usize {
+                    match news.recv().await {
+                        Event::Item(appended) => batch.extend_from_slice(&appended.records),
+                        Event::Missed(_) => behind = true,
+                        Event::Closed => return,
+                    }
+                }
+            };
+            // when the time is over the batch is as long as it is
+            let _ = tokio::time::timeout(LINGER, company).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_come_in_few_sizes() {
+        assert_eq!(portions(0, 256), [0; 0]);
+        assert_eq!(portions(1, 256), [1]);
+        assert_eq!(portions(300, 256), [256, 32, 8, 4]);
+        assert_eq!(portions(5, 3), [2, 2, 1]);
+        for count in 0..600 {
+            assert_eq!(portions(count, 256).iter().sum::<usize>(), count);
+        }
+    }
+
+    #[test]
+    fn parameters_are_numbered_through() {
+        assert_eq!(COLUMNS.split(", ").count(), COLUMN_COUNT);
+        let sql = insert_sql(2);
+        assert!(
+            sql.contains("($1, $2,") && sql.contains("($21, $22,") && sql.ends_with("$40) on conflict (id) do nothing"),
+            "{sql}"
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! Signed manifests on disk, `<data_dir>/manifests/ab/<hash>`, and the last ones used in memory.
+//!
+//! A manifest is durable before the catalogue names it. It is checked whenever it is read: its signature, and that it
+//! is the one that was asked for.
+
+use crate::error::GuardianError;
+use crate::files;
+use bib_chunks::SignedManifest;
+use bib_domain::VersionId;
+use bib_kit::BlockingPool;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a decoded manifest takes in memory beside its bytes, roughly: entries and chunks become values of their own.
+const DECODED_FACTOR: usize = 3;
+
+/// The manifests of this node.
+#[derive(Clone)]
+pub(crate) struct ManifestStore {
+    inner: Arc<Inner>,
+    pool: BlockingPool,
+}
+
+struct Inner {
+    root: PathBuf,
+    cache: Mutex<Cache>,
+}
+
+/// The last used ones at the back.
+struct Cache {
+    entries: VecDeque<(Arc<SignedManifest>, usize)>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Cache {
+    fn get(&mut self, id: VersionId) -> Option<Arc<SignedManifest>> {
+        let at = self.entries.iter().position(|(manifest, _)| manifest.id() == id)?;
+        let entry = self.entries.remove(at)?;
+        let found = Arc::clone(&entry.0);
+        self.entries.push_back(entry);
+        Some(found)
+    }
+
+    fn put(&mut self, manifest: Arc<SignedManifest>) {
+        let size = manifest.bytes().len() * (1 + DECODED_FACTOR);
+        if self.get(manifest.id()).is_some() || size > self.limit {
+            return;
+        }
+        self.bytes += size;
+        self.entries.push_back((manifest, size));
+        while self.bytes > self.limit {
+            let Some((_, size)) = self.entries.pop_front() else { return };
+            self.bytes -= size;
+        }
+    }
+}
+
+impl ManifestStore {
+    /// Opens the store and removes what an interrupted write left.
+    pub(crate) fn open(root: PathBuf, cache_bytes: usize, pool: BlockingPool) -> Result<Self, GuardianError> {
+        let temporary = root.join("tmp");
+        files::private_dir(&temporary)?;
+        let left = std::fs::read_dir(&temporary).map_err(GuardianError::file("read", &temporary))?;
+        for entry in left.flatten() {
+            let _ = std::fs::remove_file(entry.path());
+        }
+        let cache = Cache { entries: VecDeque::new(), bytes: 0, limit: cache_bytes };
+        Ok(Self { inner: Arc::new(Inner { root, cache: Mutex::new(cache) }), pool })
+    }
+
+    /// Keeps a manifest; it is durable when this returns. Dropping the future leaves the manifest kept or not kept,
+    /// never half.
+    pub(crate) async fn put(&self, manifest: Arc<SignedManifest>) -> Result<(), GuardianError> {
+        let inner = Arc::clone(&self.inner);
+        self.run(move || {
+            let (path, dir) = inner.place(manifest.id());
+            if !path.exists() {
+                if !dir.exists() {
+                    files::private_dir(&dir)?;
+                    files::sync_dir(&inner.root)?;
+                }
+                let temporary = inner.root.join("tmp").join(format!("{}-{}", manifest.id().to_hex(), unique()));
+                files::write_durably(&path, &temporary, &manifest.to_bytes())?;
+            }
+            inner.cache.lock().put(manifest);
+            Ok(())
+        })
+        .await
+    }
+
+    /// The manifest if it is in memory.
+    pub(crate) fn cached(&self, id: VersionId) -> Option<Arc<SignedManifest>> {
+        self.inner.cache.lock().get(id)
+    }
+
+    /// Reads a manifest that the catalogue names.
+    pub(crate) async fn get(&self, id: VersionId) -> Result<Arc<SignedManifest>, GuardianError> {
+        if let Some(found) = self.cached(id) {
+            return Ok(found);
+        }
+        let inner = Arc::clone(&self.inner);
+        self.run(move || {
+            let path = inner.place(id).0;
+            let hurt = |reason: String| GuardianError::ManifestHurt { id, path: path.clone(), reason };
+            let bytes = std::fs::read(&path).map_err(|error| hurt(error.to_string()))?;
+            let manifest = SignedManifest::from_bytes(&bytes).map_err(|error| hurt(error.to_string()))?;
+            if manifest.id() != id {
+                return Err(hurt(format!("it is the manifest of {}", manifest.id())));
+            }
+            let manifest = Arc::new(manifest);
+            inner.cache.lock().put(Arc::clone(&manifest));
+            Ok(manifest)
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, GuardianError> + Send + 'static,
+    ) -> Result<T, GuardianError> {
+        self.pool.run(work).await.map_err(|error| GuardianError::Unavailable { reason: error.to_string() })?
+    }
+}
+
+impl Inner {
+    fn place(&self, id: VersionId) -> (PathBuf, PathBuf) {
+        let hex = id.to_hex();
+        let dir = self.root.join(&hex[..2]);
+        (dir.join(Path::new(&hex)), dir)
+    }
+}
+
+/// Tells two writers of one manifest apart.
+fn unique() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

@@ -1,0 +1,276 @@
+//! Publication of a version, and the moment at which its last chunk is here.
+
+use super::to_i64;
+use super::topics::next_position;
+use super::versions::by_id;
+use crate::audited::{Change, Stamp};
+use crate::core::Core;
+use crate::database::{DbRole, Tx, Value};
+use crate::error::GuardianError;
+use crate::events::VersionPublished;
+use crate::rows::{Published, VersionRow, VersionState};
+use bib_chunks::{EntryKind, Manifest, SignedManifest};
+use bib_domain::{DatasetRef, OpContext, VersionId};
+use std::sync::Arc;
+
+/// The totals of a manifest, as the catalogue keeps them.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Totals {
+    files: u64,
+    bytes: u64,
+    rows: u64,
+}
+
+impl Totals {
+    fn of(manifest: &Manifest) -> Self {
+        let mut totals = Self::default();
+        for entry in &manifest.entries {
+            if let EntryKind::File { size, schema, .. } = &entry.kind {
+                totals.files += 1;
+                totals.bytes = totals.bytes.saturating_add(*size);
+                let rows = schema.as_ref().and_then(|schema| schema.rows).unwrap_or(0);
+                totals.rows = totals.rows.saturating_add(rows);
+            }
+        }
+        totals
+    }
+}
+
+/// Stores a signed version.
+pub(crate) struct Publish {
+    pub(crate) cx: OpContext,
+    pub(crate) manifest: Arc<SignedManifest>,
+    pub(crate) dataset: DatasetRef,
+    pub(crate) state: VersionState,
+    pub(crate) local: bool,
+}
+
+impl Publish {
+    /// Reads the dataset's name out of the manifest.
+    pub(crate) fn new(
+        cx: OpContext,
+        manifest: Arc<SignedManifest>,
+        state: VersionState,
+        own_key: &[u8; 32],
+    ) -> Result<Self, GuardianError> {
+        let dataset = manifest
+            .manifest()
+            .dataset
+            .parse()
+            .map_err(|error: bib_domain::NameError| GuardianError::BadManifest { reason: error.to_string() })?;
+        let local = manifest.publisher() == own_key;
+        Ok(Self { cx, manifest, dataset, state, local })
+    }
+
+    /// Finds or makes the dataset's row and locks it until the transaction ends.
+    async fn dataset_id(&self, tx: &mut Tx, stamp: Stamp) -> Result<i64, GuardianError> {
+        let topic = self.dataset.topic.as_str();
+        if tx.first("select 1 from topics where name = $1", &[topic.into()]).await?.is_none() {
+            return Err(GuardianError::TopicNotFound { name: self.dataset.topic.clone() });
+        }
+        let row = tx
+            .one(
+                "insert into datasets (topic, name, latest_bytes, versions, highest_number, created_ms, updated_ms) \
+                 values ($1, $2, 0, 0, 0, $3, $3) \
+                 on conflict (topic, name) do update set updated_ms = excluded.updated_ms returning id",
+                &[topic.into(), self.dataset.name.as_str().into(), stamp.now_ms.into()],
+            )
+            .await?
+            .int()?;
+        Ok(row)
+    }
+
+    async fn insert(&self, tx: &mut Tx, dataset: i64, stamp: Stamp) -> Result<(), GuardianError> {
+        let manifest = self.manifest.manifest();
+        let totals = Totals::of(manifest);
+        let parents: Vec<u8> = manifest.parents.iter().flat_map(|id| *id.as_bytes()).collect();
+        let position = if self.state.complete { Value::Int(next_position(tx).await?) } else { Value::Null };
+        tx.run(
+            "insert into dataset_versions (id, dataset, number, message, publisher, created_ms, parents, files, bytes, \
+             chunks, row_count, complete, completed_ms, position, audit_seq, stored_ms) \
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+            &[
+                (&self.manifest.id()).into(),
+                dataset.into(),
+                to_i64(manifest.number, "the version's number")?.into(),
+                manifest.message.as_str().into(),
+                (&manifest.publisher).into(),
+                manifest.created_ms.into(),
+                parents.as_slice().into(),
+                to_i64(totals.files, "the number of files")?.into(),
+                to_i64(totals.bytes, "the number of bytes")?.into(),
+                to_i64(manifest.chunks.len() as u64, "the number of chunks")?.into(),
+                to_i64(totals.rows, "the number of rows")?.into(),
+                self.state.complete.into(),
+                (if self.state.complete { stamp.now_ms } else { 0 }).into(),
+                position,
+                to_i64(stamp.audit_seq, "the audit record's position")?.into(),
+                stamp.now_ms.into(),
+            ],
+        )
+        .await?;
+        tx.run(
+            "insert into manifests (version, signature, bytes) values ($1, $2, $3)",
+            &[
+                (&self.manifest.id()).into(),
+                self.manifest.signature().into(),
+                to_i64(self.manifest.bytes().len() as u64, "the size of the manifest")?.into(),
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Two versions of one number by this node: an upload was overtaken by another one.
+    async fn refuse_taken_number(&self, tx: &mut Tx, dataset: i64) -> Result<(), GuardianError> {
+        let manifest = self.manifest.manifest();
+        let number = manifest.number;
+        let taken = tx
+            .first(
+                "select 1 from dataset_versions where dataset = $1 and number = $2 and publisher = $3",
+                &[dataset.into(), to_i64(number, "the version's number")?.into(), (&manifest.publisher).into()],
+            )
+            .await?;
+        match taken {
+            Some(_) if self.local => Err(GuardianError::NumberTaken { dataset: self.dataset.clone(), number }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Chooses a dataset's latest version anew, after one came or became whole.
+async fn refresh_latest(tx: &mut Tx, dataset: i64, added: i64, now_ms: i64) -> Result<(), GuardianError> {
+    tx.run(
+        "update datasets set updated_ms = $3, versions = versions + $2, \
+         highest_number = (select max(v.number) from dataset_versions v where v.dataset = $1), \
+         latest = (select v.id from dataset_versions v where v.dataset = $1 \
+             order by v.complete desc, v.number desc, v.created_ms desc, v.id desc limit 1), \
+         latest_bytes = (select v.bytes from dataset_versions v where v.dataset = $1 \
+             order by v.complete desc, v.number desc, v.created_ms desc, v.id desc limit 1) \
+         where id = $1",
+        &[dataset.into(), added.into(), now_ms.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Marks a version whole, unless it is. Locks the dataset before it draws a position, as a publication does.
+async fn complete(tx: &mut Tx, id: &VersionId, now_ms: i64) -> Result<(), GuardianError> {
+    let dataset = tx
+        .first(
+            "update datasets set updated_ms = $2 where id = (select v.dataset from dataset_versions v where v.id = $1) \
+             returning id",
+            &[id.into(), now_ms.into()],
+        )
+        .await?;
+    let Some(mut dataset) = dataset else { return Ok(()) };
+    let dataset = dataset.int()?;
+    let missing = tx.first("select 1 from dataset_versions where id = $1 and not complete", &[id.into()]).await?;
+    if missing.is_none() {
+        return Ok(());
+    }
+    let position = next_position(tx).await?;
+    tx.run(
+        "update dataset_versions set complete = $4, completed_ms = $2, position = $3 where id = $1",
+        &[id.into(), now_ms.into(), position.into(), true.into()],
+    )
+    .await?;
+    refresh_latest(tx, dataset, 0, now_ms).await
+}
+
+const CREATED: &str = "created";
+const KNOWN: &str = "known";
+
+impl Change for Publish {
+    type Output = Published;
+    const ACTION: &'static str = "dataset.publish";
+    const ROLE: DbRole = DbRole::Transform;
+    const REMEMBER: bool = true;
+
+    fn cx(&self) -> &OpContext {
+        &self.cx
+    }
+
+    fn object(&self) -> String {
+        format!("{}@{}", self.dataset, self.manifest.id())
+    }
+
+    /// A retry may have signed the same content at another time: it is recognized by the dataset.
+    fn subject(&self) -> String {
+        self.dataset.to_string()
+    }
+
+    async fn prepare(&self, core: &Core) -> Result<(), GuardianError> {
+        core.manifests.put(Arc::clone(&self.manifest)).await
+    }
+
+    async fn apply(&self, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
+        let id = self.manifest.id();
+        let dataset = self.dataset_id(tx, stamp).await?;
+        let note = if by_id(tx, &id).await?.is_some() {
+            if self.state.complete {
+                complete(tx, &id, stamp.now_ms).await?;
+            }
+            KNOWN
+        } else {
+            self.refuse_taken_number(tx, dataset).await?;
+            self.insert(tx, dataset, stamp).await?;
+            refresh_latest(tx, dataset, 1, stamp.now_ms).await?;
+            CREATED
+        };
+        Ok(format!("{note} {}", id.to_hex()))
+    }
+
+    async fn answer(&self, tx: &mut Tx, note: &str) -> Result<Published, GuardianError> {
+        let (word, id) = note.split_once(' ').unwrap_or((KNOWN, note));
+        let id = id.parse().unwrap_or_else(|_| self.manifest.id());
+        let version = by_id(tx, &id).await?.ok_or(GuardianError::NoSuchVersion { id })?;
+        Ok(Published { audit_seq: version.audit_seq, created: word == CREATED, version })
+    }
+
+    fn announce(&self, core: &Core, output: &Published) {
+        announce(core, &output.version);
+    }
+}
+
+fn announce(core: &Core, version: &VersionRow) {
+    core.events.versions.publish(VersionPublished {
+        dataset: version.dataset.clone(),
+        version: version.id,
+        local: version.publisher == core.options.publisher_key,
+        complete: version.complete,
+    });
+}
+
+/// Says that every chunk of a version is durable here.
+pub(crate) struct MarkComplete {
+    pub(crate) cx: OpContext,
+    pub(crate) id: VersionId,
+}
+
+impl Change for MarkComplete {
+    type Output = VersionRow;
+    const ACTION: &'static str = "dataset.complete";
+    const ROLE: DbRole = DbRole::Transform;
+
+    fn cx(&self) -> &OpContext {
+        &self.cx
+    }
+
+    fn object(&self) -> String {
+        self.id.to_string()
+    }
+
+    async fn apply(&self, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
+        complete(tx, &self.id, stamp.now_ms).await?;
+        Ok(String::new())
+    }
+
+    async fn answer(&self, tx: &mut Tx, _note: &str) -> Result<VersionRow, GuardianError> {
+        by_id(tx, &self.id).await?.ok_or(GuardianError::NoSuchVersion { id: self.id })
+    }
+
+    fn announce(&self, core: &Core, output: &VersionRow) {
+        announce(core, output);
+    }
+}

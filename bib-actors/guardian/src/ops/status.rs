@@ -1,0 +1,64 @@
+//! How much there is, and the removal of what expired.
+
+use crate::audited::{Change, Look, Stamp};
+use crate::database::{DbRole, Tx};
+use crate::error::GuardianError;
+use crate::rows::Counts;
+use bib_domain::OpContext;
+use std::time::Duration;
+
+/// How much there is in the catalogue.
+pub(crate) struct CountAll;
+
+impl Look for CountAll {
+    type Output = Counts;
+    const ACTION: &'static str = "catalog.count";
+
+    fn object(&self) -> String {
+        "catalog".to_owned()
+    }
+
+    async fn read(&self, tx: &mut Tx) -> Result<Counts, GuardianError> {
+        let mut row = tx
+            .one(
+                "select (select count(*) from topics), (select count(*) from datasets), \
+                 (select count(*) from dataset_versions), (select count(*) from nodes)",
+                &[],
+            )
+            .await?;
+        Ok(Counts { topics: row.count()?, datasets: row.count()?, versions: row.count()?, peers: row.count()? })
+    }
+}
+
+/// Removes answers, sessions and invitations that nobody can need any more.
+pub(crate) struct Sweep {
+    pub(crate) cx: OpContext,
+    pub(crate) retention: Duration,
+}
+
+impl Change for Sweep {
+    type Output = ();
+    const ACTION: &'static str = "catalog.sweep";
+    const ROLE: DbRole = DbRole::AdminJobs;
+
+    fn cx(&self) -> &OpContext {
+        &self.cx
+    }
+
+    fn object(&self) -> String {
+        "requests, sessions, invites".to_owned()
+    }
+
+    async fn apply(&self, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
+        let retention = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
+        let before = stamp.now_ms.saturating_sub(retention);
+        tx.run("delete from requests where created_ms < $1", &[before.into()]).await?;
+        tx.run("delete from sessions where expires_ms < $1", &[before.into()]).await?;
+        tx.run("delete from invites where expires_ms < $1", &[before.into()]).await?;
+        Ok(String::new())
+    }
+
+    async fn answer(&self, _tx: &mut Tx, _note: &str) -> Result<(), GuardianError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! Every bound, deadline and place that the guardian uses.
+
+use bib_domain::NodeMode;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Which database to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DatabaseRuntime {
+    /// PostgreSQL if its programs are found and can run here, else SQLite with a notice.
+    #[default]
+    Auto,
+    /// PostgreSQL as a process of this machine; refuse to start without.
+    Process,
+    /// SQLite: the limited mode.
+    Sqlite,
+}
+
+impl FromStr for DatabaseRuntime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "process" => Ok(Self::Process),
+            "sqlite" => Ok(Self::Sqlite),
+            _ => Err(format!("{text:?} is not a database runtime: use auto, process or sqlite")),
+        }
+    }
+}
+
+impl fmt::Display for DatabaseRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Process => "process",
+            Self::Sqlite => "sqlite",
+        })
+    }
+}
+
+/// The key that seals credentials at rest. Wiped from memory when dropped, never printed.
+#[derive(Clone)]
+pub struct SealKey(Zeroizing<[u8; 32]>);
+
+impl SealKey {
+    /// Takes 32 bytes derived from the node's identity for this purpose alone.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealKey(..)")
+    }
+}
+
+/// How many connections each role may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSizes {
+    /// The node's own bookkeeping.
+    pub node: usize,
+    /// Reads of the catalogue.
+    pub query: usize,
+    /// Publications.
+    pub transform: usize,
+    /// Jobs that add data.
+    pub scrape: usize,
+    /// Maintenance.
+    pub admin_jobs: usize,
+    /// The audit table.
+    pub audit: usize,
+}
+
+/// The guardian's options. [`GuardianOptions::new`] fills in what a workstation needs.
+#[derive(Debug, Clone)]
+pub struct GuardianOptions {
+    /// The node's data directory: the guardian keeps `postgres/`, `secrets/`, `manifests/` and `bib.sqlite` in it.
+    pub data_dir: PathBuf,
+    /// What the node keeps; a full node needs PostgreSQL.
+    pub mode: NodeMode,
+    /// Which database to use.
+    pub runtime: DatabaseRuntime,
+    /// Directory of `initdb` and `postgres`, looked into before all others.
+    pub postgres_bin: Option<PathBuf>,
+    /// The user that PostgreSQL runs as when bibd is root; `None` means `postgres`.
+    pub database_user: Option<String>,
+    /// Key that seals credentials at rest.
+    pub seal_key: SealKey,
+    /// This node's Ed25519 public key: versions signed with it are local.
+    pub publisher_key: [u8; 32],
+    /// Connections per role.
+    pub pools: PoolSizes,
+    /// SQLite connections that read; there is one that writes.
+    pub sqlite_readers: usize,
+    /// How long an operation waits for a connection before it is refused as overloaded.
+    pub pool_wait: Duration,
+    /// How long one statement may run.
+    pub statement_timeout: Duration,
+    /// How long PostgreSQL may take to start, recovery after a crash included.
+    pub start_deadline: Duration,
+    /// How long PostgreSQL may take to stop before it is told to stop at once.
+    pub stop_deadline: Duration,
+    /// How often the database is asked whether it is there.
+    pub ping_interval: Duration,
+    /// How long it may take to answer that.
+    pub ping_deadline: Duration,
+    /// How many pings in a row may fail before the guardian fails; a dead postmaster fails it at once.
+    pub ping_failures: u32,
+    /// How long a verb of the handle waits for its answer.
+    pub ask_deadline: Duration,
+    /// How many operations may be under way or waiting.
+    pub mailbox: usize,
+    /// The largest page that a listing returns.
+    pub page_limit: u32,
+    /// Bytes of decoded manifests kept in memory.
+    pub manifest_cache_bytes: usize,
+    /// Records per statement when the audit table follows the log.
+    pub index_batch: u32,
+    /// How long the answers to requests are kept for retries.
+    pub request_retention: Duration,
+    /// How often what expired is removed.
+    pub sweep_interval: Duration,
+}
+
+impl GuardianOptions {
+    /// Options for a node whose data is in `data_dir`.
+    #[must_use]
+    pub fn new(data_dir: PathBuf, mode: NodeMode, seal_key: SealKey, publisher_key: [u8; 32]) -> Self {
+        Self {
+            data_dir,
+            mode,
+            runtime: DatabaseRuntime::Auto,
+            postgres_bin: None,
+            database_user: None,
+            seal_key,
+            publisher_key,
+            pools: PoolSizes { node: 4, query: 8, transform: 4, scrape: 2, admin_jobs: 1, audit: 2 },
+            sqlite_readers: 4,
+            pool_wait: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            start_deadline: Duration::from_secs(120),
+            stop_deadline: Duration::from_secs(30),
+            ping_interval: Duration::from_secs(1),
+            ping_deadline: Duration::from_secs(5),
+            ping_failures: 3,
+            ask_deadline: Duration::from_secs(60),
+            mailbox: 256,
+            page_limit: 1000,
+            manifest_cache_bytes: 64 << 20,
+            index_batch: 256,
+            request_retention: Duration::from_secs(7 * 24 * 3600),
+            sweep_interval: Duration::from_secs(600),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_never_printed() {
+        let key = SealKey::new([0xab; 32]);
+        assert_eq!(format!("{key:?}"), "SealKey(..)");
+    }
+
+    #[test]
+    fn runtimes_print_and_parse() {
+        for runtime in [DatabaseRuntime::Auto, DatabaseRuntime::Process, DatabaseRuntime::Sqlite] {
+            assert_eq!(runtime.to_string().parse(), Ok(runtime));
+        }
+        assert!("oracle".parse::<DatabaseRuntime>().is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! Finds the programs of PostgreSQL and tells their version.
+
+use crate::error::GuardianError;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The major versions that the node works with.
+const OLDEST: u32 = 14;
+const NEWEST: u32 = 18;
+/// Where packages put them, each with directories by version in it.
+const VERSIONED: [(&str, &str); 2] = [("/usr/lib/postgresql", "bin"), ("/usr", "bin")];
+/// Names the directory of the programs, before all other places.
+const ENVIRONMENT: &str = "BIB_POSTGRES_BIN";
+
+/// `initdb` and `postgres` of one installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Binaries {
+    pub(crate) initdb: PathBuf,
+    pub(crate) postgres: PathBuf,
+    /// For people, for example `15.18`.
+    pub(crate) version: String,
+    pub(crate) major: u32,
+}
+
+/// Reads `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+fn parse_version(text: &str) -> Option<(u32, String)> {
+    let version = text.trim().strip_prefix("postgres (PostgreSQL) ")?.split_whitespace().next()?;
+    let digits = version.find(|c: char| !c.is_ascii_digit()).map_or(version, |end| &version[..end]);
+    Some((digits.parse().ok()?, version.to_owned()))
+}
+
+impl Binaries {
+    /// The newest usable installation, or the one that made the data directory that is there already.
+    pub(crate) fn find(named: Option<&Path>, data_version: Option<u32>) -> Result<Self, GuardianError> {
+        let named = named.map(Path::to_owned).or_else(|| std::env::var_os(ENVIRONMENT).map(PathBuf::from));
+        let places: Vec<PathBuf> = match &named {
+            Some(dir) => vec![dir.clone()],
+            None => places(),
+        };
+        let mut found: Vec<Self> = places.iter().filter_map(|dir| Self::at(dir)).collect();
+        found.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
+        let usable = |binaries: &&Self| (OLDEST..=NEWEST).contains(&binaries.major);
+        let fits = |binaries: &&Self| data_version.is_none_or(|major| binaries.major == major);
+        if let Some(binaries) = found.iter().filter(usable).find(fits) {
+            return Ok(binaries.clone());
+        }
+        let versions: Vec<_> = found.iter().map(|binaries| binaries.version.as_str()).collect();
+        Err(GuardianError::Setup(match (data_version, versions.is_empty(), named) {
+            (Some(major), ..) => format!(
+                "this node's database was made by PostgreSQL {major}, and {} is here: install PostgreSQL {major} (Debian: apt-get install \
+                 postgresql-{major}), or name the directory of its programs in {ENVIRONMENT}",
+                if versions.is_empty() { "none".to_owned() } else { format!("only {}", versions.join(", ")) }
+            ),
+            (None, true, Some(dir)) => format!(
+                "{} has no initdb and postgres that run: name the directory that has both in {ENVIRONMENT} or database.bin_dir",
+                dir.display()
+            ),
+            (None, true, None) => format!(
+                "there are no programs of PostgreSQL on this machine: install PostgreSQL {OLDEST} to {NEWEST} (Debian: apt-get install \
+                 postgresql), or name the directory of initdb and postgres in {ENVIRONMENT}"
+            ),
+            (None, false, _) => format!(
+                "PostgreSQL {} is here, and bibd works with {OLDEST} to {NEWEST}: install one of these",
+                versions.join(", ")
+            ),
+        }))
+    }
+
+    fn at(dir: &Path) -> Option<Self> {
+        let (initdb, postgres) = (dir.join("initdb"), dir.join("postgres"));
+        if !initdb.is_file() || !postgres.is_file() {
+            return None;
+        }
+        let output = Command::new(&postgres).arg("--version").env_clear().env("LC_ALL", "C").output().ok()?;
+        let (major, version) = parse_version(&String::from_utf8_lossy(&output.stdout))?;
+        Some(Self { initdb, postgres, version, major })
+    }
+}
+
+/// The directories to look into, each once: those of `PATH`, then those of packages.
+fn places() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut all: Vec<PathBuf> = std::env::split_paths(&path).filter(|dir| dir.is_absolute()).collect();
+    for (root, bin) in VERSIONED {
+        let Ok(entries) = std::fs::read_dir(root) else { continue };
+        let versions = entries.flatten().filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with("pgsql-") || name.parse::<u32>().is_ok()
+        });
+        all.extend(versions.map(|entry| entry.path().join(bin)));
+    }
+    all.push(PathBuf::from("/usr/local/pgsql/bin"));
+    // a program in PATH is often a link into a package's directory: one installation is asked once
+    let mut seen = BTreeSet::new();
+    all.retain(|dir| std::fs::canonicalize(dir.join("postgres")).is_ok_and(|program| seen.insert(program)));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn versions_are_read_as_they_are_printed() {
+        let cases = [
+            ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", Some((15, "15.18"))),
+            ("postgres (PostgreSQL) 18beta2", Some((18, "18beta2"))),
+            ("postgres (PostgreSQL) 9.6.24", Some((9, "9.6.24"))),
+            ("mysqld 8.0", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_version(text), expected.map(|(major, version)| (major, version.to_owned())), "{text}");
+        }
+    }
+
+    fn fake(version: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for program in ["initdb", "postgres"] {
+            let path = dir.path().join(program);
+            std::fs::write(&path, format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn versions_that_do_not_fit_are_refused_with_advice() {
+        let text = |dir: &Path, data| Binaries::find(Some(dir), data).unwrap_err().to_string();
+        let old = fake("9.6.24");
+        assert!(text(old.path(), None).contains("9.6.24 is here, and bibd works with 14 to 18"));
+        let empty = tempfile::tempdir().unwrap();
+        assert!(text(empty.path(), None).contains("has no initdb and postgres"));
+        let good = fake("17.2");
+        assert_eq!(Binaries::find(Some(good.path()), Some(17)).unwrap().major, 17);
+        assert!(text(good.path(), Some(15)).contains("was made by PostgreSQL 15, and only 17.2 is here"));
+    }
+}

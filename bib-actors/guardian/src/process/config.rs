@@ -1,0 +1,172 @@
+//! `postgresql.conf` and `pg_hba.conf`: written by bibd at every start, never edited, never `trust`.
+
+use super::layout::own;
+use super::{Account, Layout};
+use crate::credentials::{SUPERUSER, all_logins};
+use crate::error::GuardianError;
+use crate::files;
+use crate::options::GuardianOptions;
+use std::fmt::Write;
+use std::path::Path;
+
+/// The node's database.
+pub(crate) const DATABASE: &str = "bib";
+/// The port has no listener; it names the socket.
+pub(crate) const PORT: u16 = 5432;
+/// Connections beside those of the pools: the superuser's, and those of a predecessor that is still going.
+const SPARE_CONNECTIONS: usize = 10;
+
+/// A text as PostgreSQL's configuration writes it.
+fn quoted(path: &Path) -> String {
+    path.to_string_lossy().replace('\\', "\\\\").replace('\'', "''")
+}
+
+/// `postgresql.conf`.
+pub(crate) fn postgresql_conf(layout: &Layout, options: &GuardianOptions) -> String {
+    let pools = &options.pools;
+    let connections = pools.node + pools.query + pools.transform + pools.scrape + pools.admin_jobs + pools.audit;
+    let mut text = String::from("# Written by bibd at every start: changes are lost.\n");
+    let mut set = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name} = '{value}'");
+    };
+    set("data_directory", &quoted(&layout.data));
+    set("hba_file", &quoted(&layout.conf.join("pg_hba.conf")));
+    set("ident_file", &quoted(&layout.conf.join("pg_ident.conf")));
+    // nobody reaches it but through a socket in a directory that only its owner enters
+    set("listen_addresses", "");
+    set("port", &PORT.to_string());
+    set("unix_socket_directories", &quoted(&layout.run));
+    set("unix_socket_permissions", "0700");
+    set("ssl", "off");
+    set("bonjour", "off");
+    set("max_connections", &(connections + SPARE_CONNECTIONS).to_string());
+    set("superuser_reserved_connections", "3");
+    set("password_encryption", "scram-sha-256");
+    set("authentication_timeout", "10s");
+    set("row_security", "on");
+    set("shared_preload_libraries", "");
+    set("session_preload_libraries", "");
+    set("local_preload_libraries", "");
+    // what was acknowledged is on the disk
+    set("fsync", "on");
+    set("synchronous_commit", "on");
+    set("full_page_writes", "on");
+    set("wal_level", "replica");
+    set("max_wal_senders", "0");
+    set("max_wal_size", "1GB");
+    set("restart_after_crash", "on");
+    set("max_prepared_transactions", "0");
+    set("shared_buffers", "128MB");
+    set("dynamic_shared_memory_type", "posix");
+    set("jit", "off");
+    // texts of statements and values of parameters never reach a log: credentials and people's data are in them
+    set("logging_collector", "on");
+    set("log_destination", "stderr");
+    set("log_directory", &quoted(&layout.log));
+    set("log_filename", "postgres-%a.log");
+    set("log_file_mode", "0600");
+    set("log_rotation_age", "1d");
+    set("log_rotation_size", "0");
+    set("log_truncate_on_rotation", "on");
+    set("log_line_prefix", "%m [%p] %q%u %a ");
+    set("log_timezone", "UTC");
+    set("log_statement", "none");
+    set("log_duration", "off");
+    set("log_min_duration_statement", "-1");
+    set("log_min_error_statement", "panic");
+    set("log_error_verbosity", "terse");
+    set("log_parameter_max_length", "0");
+    set("log_parameter_max_length_on_error", "0");
+    set("log_connections", "on");
+    set("log_disconnections", "on");
+    set("timezone", "UTC");
+    set("lc_messages", "C");
+    set("cluster_name", "bibd");
+    text
+}
+
+/// `pg_hba.conf`: bibd's logins with their passwords, and nobody else by any way.
+pub(crate) fn pg_hba_conf() -> String {
+    let superusers: Vec<_> = all_logins().into_iter().filter(|login| login.starts_with("bibd_admin_")).collect();
+    let superusers: Vec<_> = superusers.iter().filter(|login| !login.starts_with("bibd_admin_jobs")).collect();
+    debug_assert!(superusers.iter().any(|login| *login == SUPERUSER));
+    let superusers = superusers.into_iter().cloned().collect::<Vec<_>>().join(",");
+    format!(
+        "# Written by bibd at every start: changes are lost.\n\
+         # type  database     user  address  method\n\
+         local   {DATABASE}   {}   scram-sha-256\n\
+         local   postgres     {superusers}   scram-sha-256\n\
+         local   replication  all   reject\n\
+         local   all          all   reject\n\
+         host    replication  all   all   reject\n\
+         host    all          all   all   reject\n",
+        all_logins().join(",")
+    )
+}
+
+/// Writes all of them; the server's account may read them and not write them.
+pub(crate) fn write(layout: &Layout, account: &Account, options: &GuardianOptions) -> Result<(), GuardianError> {
+    let files = [
+        ("postgresql.conf", postgresql_conf(layout, options)),
+        ("pg_hba.conf", pg_hba_conf()),
+        ("pg_ident.conf", "# Written by bibd at every start: no names are mapped.\n".to_owned()),
+    ];
+    for (name, text) in files {
+        write_readable(layout, account, name, &text)?;
+    }
+    Ok(())
+}
+
+/// Writes one file that the server's account may read.
+pub(crate) fn write_readable(layout: &Layout, account: &Account, name: &str, text: &str) -> Result<(), GuardianError> {
+    let path = layout.conf.join(name);
+    files::write_durably(&path, &layout.conf.join(format!("{name}.new")), text.as_bytes())?;
+    if account.drops_privileges { own(&path, 0, account.gid, 0o640) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::SealKey;
+    use bib_domain::NodeMode;
+
+    #[test]
+    fn nobody_is_trusted() {
+        let hba = pg_hba_conf();
+        let rules: Vec<_> = hba.lines().filter(|line| !line.starts_with('#')).collect();
+        for rule in &rules {
+            let method = rule.split_whitespace().last().unwrap();
+            assert!(matches!(method, "scram-sha-256" | "reject"), "{rule}");
+            if method == "scram-sha-256" {
+                assert!(rule.starts_with("local"), "{rule}");
+                let users = rule.split_whitespace().nth(2).unwrap();
+                assert!(users.split(',').all(|user| user.starts_with("bibd_")), "{rule}");
+            }
+        }
+        assert!(rules.iter().any(|rule| rule.starts_with("local   postgres     bibd_admin_a,bibd_admin_b ")), "{hba}");
+        assert_eq!(
+            rules.last().unwrap().split_whitespace().collect::<Vec<_>>(),
+            ["host", "all", "all", "all", "reject"]
+        );
+    }
+
+    #[test]
+    fn the_configuration_is_hardened_and_quoted() {
+        let dir = tempfile::tempdir().unwrap();
+        let account = Account::choose(None).unwrap();
+        let mut layout = Layout::new(dir.path(), &account).unwrap();
+        layout.run = "/it's/a \\ path".into();
+        let options = GuardianOptions::new(dir.path().into(), NodeMode::Full, SealKey::new([0; 32]), [0; 32]);
+        let text = postgresql_conf(&layout, &options);
+        for line in [
+            "listen_addresses = ''",
+            "unix_socket_directories = '/it''s/a \\\\ path'",
+            "password_encryption = 'scram-sha-256'",
+            "fsync = 'on'",
+            "log_statement = 'none'",
+            "log_min_error_statement = 'panic'",
+        ] {
+            assert!(text.lines().any(|given| given == line), "{line} is missing in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `postmaster.pid`: what a running server says about itself.
+
+use std::path::{Path, PathBuf};
+
+/// The contents of the file. A server that is starting has written only the first lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PidFile {
+    pub(crate) pid: i32,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) socket_dir: Option<PathBuf>,
+    /// Whether it takes connections.
+    pub(crate) ready: bool,
+}
+
+impl PidFile {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines().map(str::trim);
+        let pid = lines.next()?.parse().ok().filter(|pid| *pid > 1)?;
+        let data_dir = PathBuf::from(lines.next()?);
+        let (_started, _port) = (lines.next(), lines.next());
+        let socket_dir = lines.next().filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        let (_address, _memory) = (lines.next(), lines.next());
+        let ready = lines.next() == Some("ready");
+        Some(Self { pid, data_dir, socket_dir, ready })
+    }
+
+    /// The file of a data directory, if it is there and makes sense.
+    pub(crate) fn read(data: &Path) -> Option<Self> {
+        Self::parse(&std::fs::read_to_string(data.join("postmaster.pid")).ok()?)
+    }
+
+    /// The process, if it is alive and is the server of this data directory.
+    pub(crate) fn live(data: &Path) -> Option<Self> {
+        Self::read(data).filter(|file| file.is_server_of(data))
+    }
+
+    /// Not a process that got the same number later, and not one that has ended and was not waited for.
+    fn is_server_of(&self, data: &Path) -> bool {
+        let Ok(data) = std::fs::canonicalize(data) else { return false };
+        if std::fs::canonicalize(&self.data_dir).ok().as_ref() != Some(&data) {
+            return false;
+        }
+        let process = PathBuf::from(format!("/proc/{}", self.pid));
+        if !Path::new("/proc/self").exists() {
+            return nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid), None).is_ok();
+        }
+        let state = std::fs::read_to_string(process.join("stat")).unwrap_or_default();
+        let state = state.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+        if matches!(state, None | Some('Z' | 'X')) {
+            return false;
+        }
+        // a postmaster works in its data directory
+        std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_stages_of_the_file_are_understood() {
+        let starting = PidFile::parse("4711\n/d/data\n1790000000\n5432\n").unwrap();
+        assert_eq!((starting.pid, starting.ready, starting.socket_dir), (4711, false, None));
+        let ready = PidFile::parse("4711\n/d/data\n1790000000\n5432\n/d/run\n\n  123   45\nready   \n").unwrap();
+        assert!(ready.ready);
+        assert_eq!(ready.socket_dir, Some(PathBuf::from("/d/run")));
+        for text in ["", "x\n/d", "-1\n/d", "0\n/d", "1\n/d", "4711"] {
+            assert_eq!(PidFile::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_no_server_is_not_taken_for_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |pid: u32, data: &Path| {
+            std::fs::write(dir.path().join("postmaster.pid"), format!("{pid}\n{}\n", data.display())).unwrap();
+        };
+        // this test's own process is alive but works elsewhere
+        write(std::process::id(), dir.path());
+        assert_eq!(PidFile::live(dir.path()), None);
+        write(std::process::id(), Path::new("/elsewhere"));
+        assert_eq!(PidFile::live(dir.path()), None);
+    }
+}

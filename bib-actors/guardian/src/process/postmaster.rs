@@ -1,0 +1,188 @@
+//! The running server: started or adopted, watched, stopped.
+//!
+//! There is never a second one: a live server of the data directory is adopted, the guardian holds the lock of the
+//! node's data directory, and PostgreSQL refuses a directory whose server or server's children are alive.
+
+use super::pidfile::PidFile;
+use super::{Layout, Server, tail};
+use crate::error::GuardianError;
+use bib_kit::clock;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+/// How often a server that starts or stops is looked at.
+const POLL: Duration = Duration::from_millis(25);
+/// How long to wait before a server that did not start is started again: children of a killed one take a moment to go.
+const RETRY: Duration = Duration::from_millis(250);
+/// What it says when a predecessor, or one of its children, still has the data directory.
+const BUSY: [&str; 2] = ["is still in use", "lock file"];
+/// How long a server that was told to stop at once may take.
+const IMMEDIATE_STOP: Duration = Duration::from_secs(10);
+
+/// A server that takes connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Postmaster {
+    pub(crate) pid: i32,
+    pub(crate) socket_dir: PathBuf,
+    /// Whether it ran before this incarnation.
+    pub(crate) adopted: bool,
+    data: PathBuf,
+}
+
+/// Takes the remains of a process that was our child and has ended; anybody else's is left alone.
+fn reap(pid: i32) {
+    let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
+}
+
+fn live(data: &Path) -> Option<PidFile> {
+    if let Some(file) = PidFile::read(data) {
+        reap(file.pid);
+    }
+    PidFile::live(data)
+}
+
+impl Postmaster {
+    /// Adopts the live server of the data directory, or starts one, and waits until it takes connections.
+    pub(crate) async fn ensure(server: &Server, deadline: Duration) -> Result<Self, GuardianError> {
+        let begun = clock::monotonic();
+        let left = || deadline.saturating_sub(clock::since(begun));
+        let layout = &server.layout;
+        loop {
+            if let Some(file) = live(&layout.data) {
+                if let Some(ready) = Self::when_ready(layout, file.pid, true, left()).await? {
+                    tracing::info!(pid = ready.pid, "adopted the running PostgreSQL");
+                    return Ok(ready);
+                }
+            }
+            let pid = start(server)?;
+            if let Some(ready) = Self::when_ready(layout, pid, false, left()).await? {
+                tracing::info!(pid, version = server.binaries.version, "started PostgreSQL");
+                return Ok(ready);
+            }
+            let reason = why(layout);
+            if left() < RETRY || !BUSY.iter().any(|busy| reason.contains(busy)) {
+                return Err(GuardianError::Setup(format!(
+                    "PostgreSQL does not start: {reason}; its logs are {} and {}",
+                    layout.start_log.display(),
+                    layout.log.display()
+                )));
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Waits for a process to take connections; `None` when it ended instead.
+    async fn when_ready(
+        layout: &Layout,
+        pid: i32,
+        adopted: bool,
+        deadline: Duration,
+    ) -> Result<Option<Self>, GuardianError> {
+        let begun = clock::monotonic();
+        loop {
+            let file = live(&layout.data).filter(|file| file.pid == pid);
+            if let Some(PidFile { socket_dir: Some(socket_dir), ready: true, .. }) = file {
+                return Ok(Some(Self { pid, socket_dir, adopted, data: layout.data.clone() }));
+            }
+            if !process_lives(pid) {
+                return Ok(None);
+            }
+            if clock::since(begun) > deadline {
+                return Err(GuardianError::Setup(format!(
+                    "PostgreSQL (process {pid}) does not take connections after {} s: {}; it may still be recovering from a crash, its \
+                     logs are in {}; start bibd again to go on waiting",
+                    deadline.as_secs(),
+                    why(layout),
+                    layout.log.display()
+                )));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Its data directory.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Whether its process is there. A process that has ended and was our child is taken away.
+    pub(crate) fn is_alive(&self) -> bool {
+        live(&self.data).is_some_and(|file| file.pid == self.pid)
+    }
+}
+
+/// Stops the live server of a data directory, if there is one: sessions are ended and everything is written; after the
+/// deadline it is told to stop at once, which is safe and makes the next start recover.
+pub(crate) async fn stop_running(data: &Path, deadline: Duration) -> Result<bool, GuardianError> {
+    let Some(file) = live(data) else { return Ok(false) };
+    for (signal, patience) in [(Signal::SIGINT, deadline), (Signal::SIGQUIT, IMMEDIATE_STOP)] {
+        if kill(Pid::from_raw(file.pid), signal).is_err() || ended(file.pid, patience).await {
+            tracing::info!(pid = file.pid, "stopped PostgreSQL");
+            return Ok(true);
+        }
+        tracing::warn!(pid = file.pid, ?signal, "PostgreSQL did not stop in time");
+    }
+    Err(GuardianError::Setup(format!(
+        "PostgreSQL (process {}) does not stop: look at its logs, and end it with kill -QUIT {}",
+        file.pid, file.pid
+    )))
+}
+
+async fn ended(pid: i32, patience: Duration) -> bool {
+    let begun = clock::monotonic();
+    while process_lives(pid) {
+        if clock::since(begun) > patience {
+            return false;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    true
+}
+
+fn process_lives(pid: i32) -> bool {
+    reap(pid);
+    kill(Pid::from_raw(pid), None).is_ok()
+}
+
+/// Starts the server in a process group of its own, so that what ends bibd from a terminal does not end it too.
+#[expect(clippy::zombie_processes, reason = "the server outlives its starter; its remains are taken by `reap`")]
+fn start(server: &Server) -> Result<i32, GuardianError> {
+    let Server { layout, account, binaries } = server;
+    let log = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&layout.start_log)
+        .map_err(GuardianError::file("open", &layout.start_log))?;
+    let error_log = log.try_clone().map_err(GuardianError::file("open", &layout.start_log))?;
+    let child = account
+        .command(&binaries.postgres)
+        .arg("-D")
+        .arg(&layout.data)
+        .arg("-c")
+        .arg(format!("config_file={}", layout.conf.join("postgresql.conf").display()))
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(error_log)
+        .process_group(0)
+        .spawn()
+        .map_err(GuardianError::file("run", &binaries.postgres))?;
+    i32::try_from(child.id())
+        .map_err(|_| GuardianError::Setup("the system gave a process number out of range".to_owned()))
+}
+
+/// What the server said last.
+fn why(layout: &Layout) -> String {
+    let newest = std::fs::read_dir(&layout.log).ok().and_then(|entries| {
+        entries.flatten().max_by_key(|entry| entry.metadata().and_then(|meta| meta.modified()).ok()).map(|e| e.path())
+    });
+    let said = [newest.map(|path| tail::of_file(&path)).unwrap_or_default(), tail::of_file(&layout.start_log)];
+    said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" | ")
+}

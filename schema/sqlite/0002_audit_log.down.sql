@@ -1,0 +1,2 @@
+-- Takes the index of the audit log away. The log itself is in files and stays.
+drop table audit_log;
