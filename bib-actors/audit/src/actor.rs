@@ -51,6 +51,7 @@ impl AuditChain {
         ChildSpec::new(AuditActor::NAME, 1)
             .with_policy(RestartPolicy::one_retry())
             .with_mailbox(options.mailbox_capacity)
+            .with_placement(options.placement)
             .with_shutdown(options.append_deadline)
     }
 

@@ -1,6 +1,7 @@
 //! Where the log lies, and every bound of this crate with its unit.
 
 use bib_domain::NodeId;
+use bib_kit::Placement;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub struct AuditOptions {
     pub scan_max_records: u64,
     /// Pages and verifications at the same time. Since 0.1.
     pub readers: usize,
+    /// Where the actor runs; tests without a root put it on their own thread. Since 0.1.
+    pub placement: Placement,
 }
 
 impl AuditOptions {
@@ -68,6 +71,7 @@ impl AuditOptions {
             page_max: 1_000,
             scan_max_records: 5_000_000,
             readers: 3,
+            placement: Placement::Own,
         }
     }
 }

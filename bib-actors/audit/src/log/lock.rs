@@ -4,7 +4,8 @@
 //! finishing its last batch.
 
 use crate::error::AuditError;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// The lock on a log's directory; released when dropped, also by a crash.
@@ -18,8 +19,8 @@ impl DirLock {
     pub(crate) fn try_take(dir: &Path) -> Result<Option<Self>, AuditError> {
         let path = dir.join("lock");
         let open = || {
-            std::fs::create_dir_all(dir)?;
-            OpenOptions::new().create(true).truncate(false).write(true).open(&path)
+            DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)
         };
         let file = open().map_err(|error| AuditError::io("opening the lock file", &path, &error))?;
         match file.try_lock() {
