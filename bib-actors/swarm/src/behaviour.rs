@@ -1,5 +1,6 @@
 //! All libp2p behaviours of a node in one. Never decides anything: limits, identify, ping, mDNS and streams side by side.
 
+use crate::discovery::Discovery;
 use crate::gate::Gate;
 use crate::options::SwarmOptions;
 use crate::protocols;
@@ -7,9 +8,8 @@ use crate::streams;
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{identify, mdns, ping};
+use libp2p::{identify, ping};
 use libp2p_connection_limits::{self as connection_limits, ConnectionLimits};
-use std::io;
 use std::sync::Arc;
 
 /// What a node does on every connection. Limits come first: what they deny never reaches the others.
@@ -20,15 +20,12 @@ pub(crate) struct Behaviour {
     pub(crate) streams: streams::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
-    mdns: Toggle<mdns::tokio::Behaviour>,
+    mdns: Toggle<Discovery>,
 }
 
 impl Behaviour {
-    /// Sets the parts up.
-    ///
-    /// # Errors
-    /// If the system's network interfaces cannot be watched, which mDNS needs.
-    pub(crate) fn new(keypair: &Keypair, options: &SwarmOptions, gate: Arc<Gate>) -> io::Result<Self> {
+    /// Sets the parts up. Where the system does not let us discover anybody, the node goes on without discovery.
+    pub(crate) fn new(keypair: &Keypair, options: &SwarmOptions, gate: Arc<Gate>) -> Self {
         let limits = ConnectionLimits::default()
             .with_max_pending_incoming(Some(options.max_pending_incoming))
             .with_max_pending_outgoing(Some(options.max_pending_outgoing))
@@ -41,17 +38,19 @@ impl Behaviour {
             .with_hide_listen_addrs(true)
             .with_cache_size(0);
         let ping = ping::Config::new().with_interval(options.ping_interval).with_timeout(options.ping_timeout);
-        let mdns = if options.mdns {
-            Some(mdns::tokio::Behaviour::new(mdns::Config::default(), keypair.public().to_peer_id())?)
-        } else {
+        let me = keypair.public().to_peer_id();
+        let discovery =
+            options.mdns.then(|| Discovery::new(me, options.mdns_interval, options.max_discovered)).transpose();
+        let mdns = discovery.unwrap_or_else(|error| {
+            tracing::warn!(%error, "nodes on the local network cannot be discovered, only dialed");
             None
-        };
-        Ok(Self {
+        });
+        Self {
             limits: connection_limits::Behaviour::new(limits),
             streams: streams::Behaviour::new(gate, options.stream_timeout, options.max_unpaired),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping),
             mdns: mdns.into(),
-        })
+        }
     }
 }

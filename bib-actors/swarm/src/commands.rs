@@ -22,7 +22,7 @@ impl EventLoop {
             Command::Dial { address, reply } => self.dial(&address, reply),
             Command::Disconnect { peer, reply } => {
                 self.keeper.pause(&peer);
-                reply.send(self.swarm.disconnect_peer_id(peer).is_ok()).ok();
+                reply.send(self.disconnect(&peer)).ok();
             }
             Command::Peers { reply } => drop(reply.send(self.connections.rows(|peer| self.gate.is_paired(peer)))),
             Command::ListenAddrs { reply } => drop(reply.send(self.listeners.addresses(self.me))),
@@ -84,7 +84,7 @@ impl EventLoop {
             Ok(target) => target,
             Err(error) => return drop(reply.send(Err(error))),
         };
-        if target.peer == Some(self.me) {
+        if target.peer == Some(self.me) || self.listeners.is_ours(&target.address) {
             return drop(reply.send(Err(SwarmError::DialSelf { address: text.to_owned() })));
         }
         if let Some(peer) = target.peer
@@ -148,27 +148,23 @@ impl EventLoop {
             && !self.connections.has(&peer)
         {
             tracing::debug!(%peer, %error, "peer not reached");
-            self.retry_later(&peer);
+            self.keeper.failed(&peer, clock::monotonic(), random());
         }
         for waiter in waiters {
             waiter.fail(error.clone());
         }
     }
 
-    /// Comes back to a peer after a pause, if it is paired.
-    pub(crate) fn retry_later(&mut self, peer: &PeerId) {
-        let mut random = [0_u8; 8];
-        if let Err(error) = getrandom::fill(&mut random) {
-            tracing::debug!(%error, "no random bytes for the pause before the next dial");
-        }
-        self.keeper.failed(peer, clock::monotonic(), u64::from_le_bytes(random));
-    }
-
     /// Dials the paired peers whose pause is over.
     pub(crate) fn dial_due(&mut self, now: Instant) {
         let slots = self.options.max_redials.saturating_sub(self.keeper.dialing());
         for peer in self.keeper.due(now, slots) {
-            self.dial_peer(peer, None);
+            if self.dialer.of(&peer).is_some() {
+                // somebody dials it by address already
+                self.keeper.started(&peer);
+            } else {
+                self.dial_peer(peer, None);
+            }
         }
     }
 
@@ -186,7 +182,7 @@ impl EventLoop {
         let connections = &self.connections;
         let gone = self.keeper.set(&peers, |peer| connections.has(peer), clock::monotonic());
         for peer in gone {
-            self.swarm.disconnect_peer_id(peer).ok();
+            self.disconnect(&peer);
         }
         for (peer, _) in &peers {
             for connection in self.connections.of(peer) {
@@ -194,6 +190,15 @@ impl EventLoop {
             }
         }
     }
+}
+
+/// A random number for the pause before the next dial.
+pub(crate) fn random() -> u64 {
+    let mut bytes = [0_u8; 8];
+    if let Err(error) = getrandom::fill(&mut bytes) {
+        tracing::debug!(%error, "no random bytes for the pause before the next dial");
+    }
+    u64::from_le_bytes(bytes)
 }
 
 impl Waiter {

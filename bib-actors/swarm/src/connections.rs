@@ -39,6 +39,7 @@ pub(crate) struct Connection {
     pub(crate) address: Multiaddr,
     pub(crate) inbound: bool,
     pub(crate) since: Instant,
+    closing: bool,
     rtt: Option<Duration>,
     agent: String,
     failed_pings: u32,
@@ -62,7 +63,10 @@ impl Connections {
         since: Instant,
     ) -> bool {
         let agent = String::new();
-        self.by_id.insert(id, Connection { peer, address, inbound, since, rtt: None, agent, failed_pings: 0 });
+        self.by_id.insert(
+            id,
+            Connection { peer, address, inbound, since, closing: false, rtt: None, agent, failed_pings: 0 },
+        );
         let ids = self.by_peer.entry(peer).or_default();
         ids.push(id);
         ids.len() == 1
@@ -80,9 +84,14 @@ impl Connections {
         last
     }
 
-    /// Whether there is a connection with the peer.
+    /// Whether there is a connection with the peer that is not being closed.
     pub(crate) fn has(&self, peer: &PeerId) -> bool {
-        self.by_peer.contains_key(peer)
+        self.best(peer, None).is_some()
+    }
+
+    /// Notes that a connection is being closed: it carries no more streams. Says whether that is news.
+    pub(crate) fn closing(&mut self, id: ConnectionId) -> bool {
+        self.by_id.get_mut(&id).is_some_and(|connection| !std::mem::replace(&mut connection.closing, true))
     }
 
     /// How many connections there are.
@@ -94,6 +103,7 @@ impl Connections {
     pub(crate) fn best(&self, peer: &PeerId, avoid: Option<ConnectionId>) -> Option<ConnectionId> {
         let ids = self.by_peer.get(peer)?.iter().filter(|id| Some(**id) != avoid);
         ids.filter_map(|id| Some((id, self.by_id.get(id)?)))
+            .filter(|(_, connection)| !connection.closing)
             .min_by_key(|(_, c)| (c.failed_pings, Transport::of(&c.address), std::cmp::Reverse(c.since)))
             .map(|(id, _)| *id)
     }
@@ -103,14 +113,10 @@ impl Connections {
         self.by_peer.get(peer).cloned().unwrap_or_default()
     }
 
-    /// Connections that `wanted` picks.
-    pub(crate) fn filter(&self, wanted: impl Fn(&Connection) -> bool) -> Vec<ConnectionId> {
-        self.by_id.iter().filter(|(_, connection)| wanted(connection)).map(|(id, _)| *id).collect()
-    }
-
-    /// When the connection was made.
-    pub(crate) fn since(&self, id: ConnectionId) -> Option<Instant> {
-        self.by_id.get(&id).map(|connection| connection.since)
+    /// Connections that `wanted` picks among those that are not being closed, and when they were made.
+    pub(crate) fn filter(&self, wanted: impl Fn(&Connection) -> bool) -> Vec<(ConnectionId, Instant)> {
+        let open = self.by_id.iter().filter(|(_, connection)| !connection.closing && wanted(connection));
+        open.map(|(id, connection)| (*id, connection.since)).collect()
     }
 
     /// How many peers there are connections with.
@@ -193,6 +199,8 @@ mod tests {
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].rtt_us, rows[0].connections, rows[0].inbound), (Some(70), 3, true));
         assert_eq!(rows[0].agent, "bib/1[2J");
+        assert!(table.closing(id(3)) && !table.closing(id(3)), "closed once");
+        assert_eq!(table.best(&peer, None), Some(id(1)), "nothing new goes over it");
         assert!(!table.remove(id(1)) && !table.remove(id(2)) && !table.remove(id(2)));
         assert!(table.remove(id(3)));
         assert!(!table.has(&peer) && table.len() == 0 && table.rows(|_| true).is_empty());

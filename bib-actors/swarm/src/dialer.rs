@@ -68,7 +68,9 @@ impl Job {
                     .collect();
                 self.unreachable(parts.join("; "))
             }
-            DialError::NoAddresses => self.unreachable("no address is left to try".to_owned()),
+            DialError::NoAddresses => {
+                self.unreachable("the addresses known of it are those of this node itself".to_owned())
+            }
             DialError::Aborted | DialError::DialPeerConditionFalse(_) => {
                 self.unreachable("the attempt was given up".to_owned())
             }

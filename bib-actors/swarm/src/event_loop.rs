@@ -18,6 +18,7 @@ use crate::transport;
 use bib_kit::events::Topic;
 use bib_kit::{CancellationToken, clock};
 use futures::StreamExt;
+use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId, Swarm};
 use std::sync::Arc;
 use std::time::Instant;
@@ -69,7 +70,7 @@ impl EventLoop {
         let listeners = Listeners::open(&mut swarm, &options, chosen).await?;
         let mut event_loop = Self {
             me: *swarm.local_peer_id(),
-            keeper: Keeper::new(options.redial, options.max_addresses_per_peer),
+            keeper: Keeper::new(options.redial, options.max_addresses_per_peer, options.max_discovered),
             swarm,
             options,
             gate,
@@ -131,31 +132,40 @@ impl EventLoop {
         {
             wake = wake.min(due);
         }
-        let strangers = self.connections.filter(|c| !self.gate.is_paired(&c.peer));
-        for id in strangers {
-            if let Some(since) = self.connections.since(id) {
-                wake = wake.min(since + self.options.unpaired_lifetime);
-            }
-        }
-        wake
+        let strangers = self.connections.filter(|c| !self.gate.is_paired(&c.peer)).into_iter();
+        let oldest = strangers.map(|(_, since)| since).min();
+        oldest.map_or(wake, |since| wake.min(since + self.options.unpaired_lifetime))
     }
 
     fn drop_old_strangers(&mut self, now: Instant) {
         let lifetime = self.options.unpaired_lifetime;
-        let old = self.connections.filter(|c| now.duration_since(c.since) >= lifetime && !self.gate.is_paired(&c.peer));
-        for id in old {
-            if self.swarm.close_connection(id) {
-                self.stats.expired_strangers += 1;
-            }
+        let old = |since: Instant| now.duration_since(since) >= lifetime;
+        for (id, _) in self.connections.filter(|c| old(c.since) && !self.gate.is_paired(&c.peer)) {
+            self.stats.expired_strangers += 1;
+            self.close(id);
         }
+    }
+
+    /// Closes one connection.
+    pub(crate) fn close(&mut self, id: ConnectionId) {
+        if self.connections.closing(id) {
+            self.swarm.close_connection(id);
+        }
+    }
+
+    /// Closes all connections with a peer; says whether there was one.
+    pub(crate) fn disconnect(&mut self, peer: &PeerId) -> bool {
+        let connected = self.connections.has(peer);
+        for id in self.connections.of(peer) {
+            self.close(id);
+        }
+        connected
     }
 
     /// Closes connections in order, so that the other side sees an end and not a silence.
     async fn say_goodbye(&mut self) {
-        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
-        for peer in peers {
-            // an error means that it is gone already
-            self.swarm.disconnect_peer_id(peer).ok();
+        for (id, _) in self.connections.filter(|_| true) {
+            self.close(id);
         }
         let patience = self.options.goodbye;
         let closing = async {

@@ -8,7 +8,7 @@ use crate::messages::{Accept, Dial, Disconnect, ListenAddrs, OpenStream, PanicIn
 use crate::options::SwarmOptions;
 use crate::stats::SwarmStats;
 use bib_domain::NodeId;
-use bib_kit::Ref;
+use bib_kit::{FaultError, Ref, Where};
 use libp2p::Stream;
 use std::time::Duration;
 
@@ -103,6 +103,14 @@ impl SwarmHandle {
     /// If the swarm does not answer.
     pub async fn stats(&self) -> Result<SwarmStats, SwarmError> {
         self.actor.ask(Stats, QUICK).await?
+    }
+
+    /// Makes the actor fail, where faults are enabled.
+    ///
+    /// # Errors
+    /// If faults are not enabled or no incarnation is there to fail.
+    pub fn inject_panic(&self, place: Where) -> Result<(), FaultError> {
+        self.actor.inject_panic(place)
     }
 
     /// Makes the event loop panic, so that tests see what happens then.

@@ -4,7 +4,7 @@
 //! `bib identity 1`, `seed <64 hex digits>`, `check <64 hex digits>` (SHA-256 over the first two lines).
 
 use crate::error::SwarmError;
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use sha2::{Digest, Sha256};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -52,6 +52,14 @@ pub(crate) fn create(path: &Path, seed: &[u8; 32]) -> Result<Zeroizing<[u8; 32]>
         .mode(0o700)
         .create(directory)
         .map_err(|source| failed("make", directory, source))?;
+    let handle = File::open(directory).map_err(|source| failed("open", directory, source))?;
+    // two processes at once would write the same temporary file; some network file systems lock no directories
+    if let Err(error) = rustix::fs::flock(&handle, FlockOperation::LockExclusive) {
+        tracing::debug!(%error, "the directory of the identity cannot be locked");
+    }
+    if let Some(kept) = read(path)? {
+        return Ok(kept);
+    }
     let temporary = temporary_of(path);
     match std::fs::remove_file(&temporary) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -66,7 +74,7 @@ pub(crate) fn create(path: &Path, seed: &[u8; 32]) -> Result<Zeroizing<[u8; 32]>
     };
     write().map_err(|source| failed("write", &temporary, source))?;
     let first = publish(&temporary, path).map_err(|source| failed("write", path, source))?;
-    File::open(directory).and_then(|d| d.sync_all()).map_err(|source| failed("sync", directory, source))?;
+    handle.sync_all().map_err(|source| failed("sync", directory, source))?;
     if !first {
         tracing::warn!(path = %path.display(), "another process made the identity at the same time, its key is used");
     }

@@ -24,7 +24,6 @@ enum State {
 #[derive(Debug)]
 struct Kept {
     given: Vec<Multiaddr>,
-    found: Vec<Multiaddr>,
     failures: u32,
     state: State,
 }
@@ -33,13 +32,16 @@ struct Kept {
 #[derive(Debug)]
 pub(crate) struct Keeper {
     peers: HashMap<PeerId, Kept>,
+    /// Where the local network says that nodes are, also those that are not paired yet.
+    found: HashMap<PeerId, Vec<Multiaddr>>,
     backoff: Backoff,
     max_addresses: usize,
+    max_found: usize,
 }
 
 impl Keeper {
-    pub(crate) fn new(backoff: Backoff, max_addresses: usize) -> Self {
-        Self { peers: HashMap::new(), backoff, max_addresses }
+    pub(crate) fn new(backoff: Backoff, max_addresses: usize, max_found: usize) -> Self {
+        Self { peers: HashMap::new(), found: HashMap::new(), backoff, max_addresses, max_found }
     }
 
     /// Replaces the list; returns who was on it before and is not any more.
@@ -66,7 +68,7 @@ impl Keeper {
                 }
                 None => {
                     let state = if connected(peer) { State::Connected } else { State::Waiting(now) };
-                    Kept { given, found: Vec::new(), failures: 0, state }
+                    Kept { given, failures: 0, state }
                 }
             };
             self.peers.insert(*peer, kept);
@@ -91,23 +93,47 @@ impl Keeper {
         addresses
     }
 
-    /// The local network says that the peer is at `address`: dial at once.
+    /// The local network says that a node is at `address`: dial it at once if it is paired.
     pub(crate) fn found(&mut self, peer: PeerId, address: Multiaddr, now: Instant) {
-        let Some(kept) = self.peers.get_mut(&peer) else { return };
-        if !kept.found.contains(&address) {
-            kept.found.insert(0, address);
-            kept.found.truncate(self.max_addresses);
+        if !self.found.contains_key(&peer) && self.found.len() >= self.max_found {
+            // names are cheap to make up: whoever is paired goes before them
+            let stranger = self.found.keys().find(|other| !self.peers.contains_key(other)).copied();
+            match stranger {
+                Some(stranger) if self.peers.contains_key(&peer) => drop(self.found.remove(&stranger)),
+                _ => return,
+            }
         }
-        if matches!(kept.state, State::Waiting(_)) {
-            kept.state = State::Waiting(now);
+        let addresses = self.found.entry(peer).or_default();
+        if !addresses.contains(&address) {
+            addresses.insert(0, address);
+            addresses.truncate(self.max_addresses);
+        }
+        self.change(&peer, |kept, _| {
+            if matches!(kept.state, State::Waiting(_)) {
+                kept.state = State::Waiting(now);
+            }
+        });
+    }
+
+    /// The local network has not heard of a node at `address` for long.
+    pub(crate) fn vanished(&mut self, peer: &PeerId, address: &Multiaddr) {
+        if let Some(addresses) = self.found.get_mut(peer) {
+            addresses.retain(|known| known != address);
+            if addresses.is_empty() {
+                self.found.remove(peer);
+            }
         }
     }
 
-    /// Where the peer may be: what was found just now first.
+    /// Where the node may be: what was found on the local network first.
     pub(crate) fn addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
-        let Some(kept) = self.peers.get(peer) else { return Vec::new() };
-        let mut addresses = kept.found.clone();
-        addresses.extend(kept.given.iter().filter(|a| !kept.found.contains(a)).cloned());
+        let mut addresses = self.found.get(peer).cloned().unwrap_or_default();
+        let given = self.peers.get(peer).map(|kept| kept.given.as_slice()).unwrap_or_default();
+        for address in given {
+            if !addresses.contains(address) {
+                addresses.push(address.clone());
+            }
+        }
         addresses
     }
 
@@ -125,7 +151,7 @@ impl Keeper {
 
     fn waiting(&self) -> impl Iterator<Item = (Instant, PeerId)> {
         self.peers.iter().filter_map(|(peer, kept)| match kept.state {
-            State::Waiting(at) if !(kept.given.is_empty() && kept.found.is_empty()) => Some((at, *peer)),
+            State::Waiting(at) if !kept.given.is_empty() || self.found.contains_key(peer) => Some((at, *peer)),
             _ => None,
         })
     }
@@ -148,10 +174,19 @@ impl Keeper {
         });
     }
 
-    /// A dial failed, or the last connection was lost: come back after a pause.
+    /// A dial failed: come back after a pause. Nothing changes if the peer came by itself meanwhile.
     pub(crate) fn failed(&mut self, peer: &PeerId, now: Instant, random: u64) {
+        self.back_off(peer, State::Dialing, now, random);
+    }
+
+    /// The last connection was lost: come back after a pause. Nothing changes if it is being dialed already.
+    pub(crate) fn lost(&mut self, peer: &PeerId, now: Instant, random: u64) {
+        self.back_off(peer, State::Connected, now, random);
+    }
+
+    fn back_off(&mut self, peer: &PeerId, from: State, now: Instant, random: u64) {
         self.change(peer, |kept, backoff| {
-            if kept.state != State::Paused {
+            if kept.state == from {
                 kept.failures = kept.failures.saturating_add(1);
                 kept.state = State::Waiting(now + backoff.delay(kept.failures, random));
             }
@@ -180,7 +215,7 @@ mod tests {
     const HERE: &str = "/ip4/10.0.0.1/tcp/1";
 
     fn keeper_of(peer: PeerId, addresses: &[&str], now: Instant) -> Keeper {
-        let mut keeper = Keeper::new(BACKOFF, 2);
+        let mut keeper = Keeper::new(BACKOFF, 2, 3);
         let texts = addresses.iter().map(ToString::to_string).collect();
         assert!(keeper.set(&[(peer, texts)], |_| false, now).is_empty());
         keeper
@@ -196,6 +231,7 @@ mod tests {
         assert_eq!((keeper.dialing(), keeper.due(now, 8), keeper.next_due()), (1, vec![], None));
         let mut pauses = Vec::new();
         for _ in 0..6 {
+            keeper.started(&peer);
             keeper.failed(&peer, now, 0);
             pauses.push(keeper.next_due().unwrap() - now);
         }
@@ -203,27 +239,61 @@ mod tests {
         keeper.connected(&peer);
         assert_eq!(keeper.next_due(), None);
         keeper.failed(&peer, now, 0);
+        assert_eq!(keeper.next_due(), None, "it came by itself while the dial failed");
+        keeper.lost(&peer, now, 0);
         assert_eq!(keeper.next_due(), Some(now + Duration::from_millis(500)), "a success starts over");
+        keeper.started(&peer);
+        keeper.lost(&peer, now, 0);
+        assert_eq!((keeper.dialing(), keeper.next_due()), (1, None), "an old connection ends during a dial");
     }
 
     #[test]
     fn news_end_the_pause() {
         let (peer, now) = (PeerId::random(), clock::monotonic());
         let mut keeper = keeper_of(peer, &[HERE], now);
+        keeper.started(&peer);
         keeper.failed(&peer, now, u64::MAX);
         assert!(keeper.due(now, 8).is_empty());
         keeper.found(peer, "/ip4/10.0.0.9/tcp/1".parse().unwrap(), now);
         assert_eq!(keeper.due(now, 8), [peer]);
         assert_eq!(keeper.addresses(&peer)[0].to_string(), "/ip4/10.0.0.9/tcp/1");
+        keeper.started(&peer);
         keeper.failed(&peer, now, u64::MAX);
         keeper.set(&[(peer, vec!["/ip4/10.0.0.2/tcp/1".to_owned()])], |_| false, now);
         assert_eq!(keeper.due(now, 8), [peer]);
     }
 
     #[test]
+    fn what_was_found_before_pairing_counts_after_it() {
+        let (peer, now) = (PeerId::random(), clock::monotonic());
+        let address: Multiaddr = HERE.parse().unwrap();
+        let mut keeper = Keeper::new(BACKOFF, 2, 3);
+        keeper.found(peer, address.clone(), now);
+        assert!(keeper.due(now, 8).is_empty(), "not paired");
+        keeper.set(&[(peer, Vec::new())], |_| false, now);
+        assert_eq!(keeper.due(now, 8), [peer]);
+        assert_eq!(keeper.addresses(&peer), [address.clone()]);
+        keeper.vanished(&peer, &address);
+        assert!(keeper.due(now, 8).is_empty() && keeper.addresses(&peer).is_empty());
+    }
+
+    #[test]
+    fn made_up_names_do_not_crowd_out_a_paired_node() {
+        let (peer, now) = (PeerId::random(), clock::monotonic());
+        let mut keeper = keeper_of(peer, &[], now);
+        for _ in 0..100 {
+            keeper.found(PeerId::random(), HERE.parse().unwrap(), now);
+        }
+        assert_eq!(keeper.found.len(), 3);
+        keeper.found(peer, HERE.parse().unwrap(), now);
+        assert_eq!((keeper.found.len(), keeper.due(now, 8)), (3, vec![peer]));
+    }
+
+    #[test]
     fn the_same_list_again_keeps_the_pause() {
         let (peer, now) = (PeerId::random(), clock::monotonic());
         let mut keeper = keeper_of(peer, &[HERE], now);
+        keeper.started(&peer);
         keeper.failed(&peer, now, 0);
         keeper.set(&[(peer, vec![HERE.to_owned()])], |_| false, now);
         assert!(keeper.due(now, 8).is_empty());
@@ -253,10 +323,11 @@ mod tests {
         assert_eq!(keeper_of(peer, &[], now).next_due(), None);
         let mut keeper = keeper_of(peer, &[HERE], now);
         keeper.pause(&peer);
+        keeper.lost(&peer, now, 0);
         keeper.failed(&peer, now, 0);
         assert_eq!(keeper.next_due(), None);
         keeper.connected(&peer);
-        keeper.failed(&peer, now, 0);
+        keeper.lost(&peer, now, 0);
         assert!(keeper.next_due().is_some());
     }
 }

@@ -15,6 +15,7 @@ mod command;
 mod commands;
 mod connections;
 mod dialer;
+mod discovery;
 mod error;
 mod event_loop;
 mod events;

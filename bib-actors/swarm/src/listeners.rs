@@ -66,31 +66,37 @@ impl Listeners {
         let refuse = |reason: String| SwarmError::Listen { address: address.to_string(), reason };
         let deadline = clock::monotonic() + patience;
         loop {
-            let error = match probe(&address).map_err(std::io::Error::from) {
+            let reason = match probe(&address) {
                 Ok(()) => match swarm.listen_on(address.clone()) {
                     Ok(id) => return Ok(Some(id)),
                     Err(TransportError::MultiaddrNotSupported(_)) => {
                         return Err(refuse("only IP addresses can be listened on".to_owned()));
                     }
-                    Err(TransportError::Other(error)) => error,
+                    // the port was free just now: somebody else was faster
+                    Err(TransportError::Other(error)) => error.to_string(),
                 },
-                Err(error) => error,
-            };
-            let text = innermost(&error);
-            match errno_of(&error) {
-                Some(Errno::AFNOSUPPORT) if ip_of(&address).is_some_and(|ip| ip.is_ipv6()) => {
+                Err(Errno::AFNOSUPPORT) if ip_of(&address).is_some_and(|ip| ip.is_ipv6()) => {
                     tracing::info!(%address, "not listening: this system has no IPv6");
                     return Ok(None);
                 }
-                Some(Errno::ADDRINUSE) if clock::monotonic() < deadline => tokio::time::sleep(BIND_PAUSE).await,
-                _ => return Err(refuse(text)),
+                Err(Errno::ADDRINUSE) => "another program uses the port".to_owned(),
+                Err(error) => return Err(refuse(std::io::Error::from(error).to_string())),
+            };
+            if clock::monotonic() >= deadline {
+                return Err(refuse(reason));
             }
+            tokio::time::sleep(BIND_PAUSE).await;
         }
     }
 
     /// Whether every listener has told its address.
     pub(crate) const fn ready(&self) -> bool {
         self.silent == 0
+    }
+
+    /// Whether we listen there ourselves.
+    pub(crate) fn is_ours(&self, address: &Multiaddr) -> bool {
+        self.addresses.iter().any(|(_, ours)| ours == address)
     }
 
     /// A listener has an address.
@@ -130,60 +136,41 @@ impl Listeners {
     }
 }
 
-/// Whether a TCP port is free. libp2p shares ports with whoever also shares them, so it would not notice.
+/// Whether a port is free. libp2p shares TCP ports with whoever also shares them, so it would not notice.
 fn probe(address: &Multiaddr) -> Result<(), Errno> {
     let (Some(ip), Some(port)) = (ip_of(address), port_of(address)) else { return Ok(()) };
-    if port == 0 || Transport::of(address) != Transport::Tcp {
-        return Ok(());
-    }
     let family = if ip.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let probe = socket(family, SocketType::STREAM, Some(ipproto::TCP))?;
+    let probe = match Transport::of(address) {
+        Transport::Tcp => {
+            let probe = socket(family, SocketType::STREAM, Some(ipproto::TCP))?;
+            // connections of the incarnation before may linger, which is no harm
+            sockopt::set_socket_reuseaddr(&probe, true)?;
+            probe
+        }
+        Transport::Quic => socket(family, SocketType::DGRAM, Some(ipproto::UDP))?,
+    };
     if ip.is_ipv6() {
         sockopt::set_ipv6_v6only(&probe, true)?;
     }
-    sockopt::set_socket_reuseaddr(&probe, true)?;
     bind(&probe, &SocketAddr::new(ip, port))
-}
-
-fn errno_of(error: &std::io::Error) -> Option<Errno> {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = source {
-        if let Some(errno) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
-            return Some(Errno::from_raw_os_error(errno));
-        }
-        source = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(|io| io.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static)))
-            .or_else(|| error.source());
-    }
-    None
-}
-
-fn innermost(error: &std::io::Error) -> String {
-    errno_of(error).map_or_else(|| error.to_string(), |errno| std::io::Error::from(errno).to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
 
     #[test]
-    fn a_port_that_somebody_listens_on_is_not_free() {
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = taken.local_addr().unwrap().port();
-        let address: Multiaddr = format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap();
-        assert_eq!(probe(&address), Err(Errno::ADDRINUSE));
-        drop(taken);
-        assert_eq!(probe(&address), Ok(()));
-    }
-
-    #[test]
-    fn the_errno_is_found_under_wrappers() {
-        let inner = io::Error::from_raw_os_error(Errno::ADDRINUSE.raw_os_error());
-        let outer = io::Error::other(io::Error::other(inner));
-        assert_eq!(errno_of(&outer), Some(Errno::ADDRINUSE));
-        assert!(innermost(&outer).contains("in use"));
-        assert_eq!(errno_of(&io::Error::other("words")), None);
+    fn a_port_that_somebody_uses_is_not_free() {
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let tcp_port = tcp.local_addr().unwrap().port();
+        let udp_port = udp.local_addr().unwrap().port();
+        let addresses: [Multiaddr; 2] = [
+            format!("/ip4/127.0.0.1/tcp/{tcp_port}").parse().unwrap(),
+            format!("/ip4/127.0.0.1/udp/{udp_port}/quic-v1").parse().unwrap(),
+        ];
+        assert_eq!(addresses.each_ref().map(probe), [Err(Errno::ADDRINUSE); 2]);
+        drop((tcp, udp));
+        assert_eq!(addresses.each_ref().map(probe), [Ok(()); 2]);
     }
 }

@@ -12,6 +12,8 @@ pub struct SwarmOptions {
     pub external: Vec<String>,
     /// Whether to look for nodes on the local network and to be found there.
     pub mdns: bool,
+    /// Time between questions to the local network once somebody has answered; until then it asks more often.
+    pub mdns_interval: Duration,
     /// Connections in all. Paired peers are safe from strangers by `max_unpaired`.
     pub max_connections: u32,
     /// Connections with one peer: one each way over TCP and QUIC.
@@ -54,7 +56,7 @@ pub struct SwarmOptions {
     pub max_paired: usize,
     /// Addresses kept of one peer.
     pub max_addresses_per_peer: usize,
-    /// Nodes remembered from discovery at the same time.
+    /// Nodes and addresses remembered from discovery at the same time.
     pub max_discovered: usize,
     /// Commands waiting for the event loop.
     pub command_queue: usize,
@@ -83,6 +85,7 @@ impl Default for SwarmOptions {
             .to_vec(),
             external: Vec::new(),
             mdns: true,
+            mdns_interval: Duration::from_secs(60),
             max_connections: 512,
             max_connections_per_peer: 4,
             max_pending_incoming: 64,
@@ -104,7 +107,7 @@ impl Default for SwarmOptions {
             max_redials: 8,
             max_paired: 1024,
             max_addresses_per_peer: 16,
-            max_discovered: 256,
+            max_discovered: 1024,
             command_queue: 256,
             inbound_queue: 64,
             max_waiting: 1024,

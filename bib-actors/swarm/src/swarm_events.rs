@@ -2,7 +2,9 @@
 
 use crate::address::{Target, with_peer};
 use crate::behaviour::BehaviourEvent;
+use crate::commands::random;
 use crate::dialer::{Job, Waiter};
+use crate::error::SwarmError;
 use crate::event_loop::EventLoop;
 use crate::events::SwarmEvent as NodeEvent;
 use crate::node_id::node_of;
@@ -47,13 +49,24 @@ impl EventLoop {
                 self.connections.identified(connection_id, &info.agent_version);
             }
             BehaviourEvent::Ping(ping::Event { connection, result, peer }) => {
-                let failures = self.connections.pinged(connection, result.as_ref().ok().copied());
+                if matches!(result, Err(ping::Failure::Unsupported)) {
+                    // it answers, only not pings
+                    return;
+                }
+                let failures = self.connections.pinged(connection, result.ok());
                 if failures >= self.options.ping_failures.max(1) {
                     tracing::info!(%peer, failures, "connection dropped: the peer does not answer pings");
-                    self.swarm.close_connection(connection);
+                    self.close(connection);
                 }
             }
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => self.on_discovered(found),
+            BehaviourEvent::Mdns(mdns::Event::Expired(gone)) => {
+                for (peer, address) in gone {
+                    if let Ok(target) = Target::parse(&address.to_string()) {
+                        self.keeper.vanished(&peer, &target.address);
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -75,7 +88,7 @@ impl EventLoop {
         }
         // a dial by address that led to a peer we have a connection with already
         if unasked {
-            self.swarm.close_connection(id);
+            self.close(id);
         }
         // streams that wait for a dial to the same peer need not wait for its end
         if let Some(other) = self.dialer.of(&peer) {
@@ -91,18 +104,17 @@ impl EventLoop {
         for waiter in waiters {
             match waiter {
                 Waiter::Dial(reply) => drop(reply.send(Ok(node_of(&peer)))),
-                Waiter::Open { protocol, reply } => {
-                    if let Some(connection) = self.connections.best(&peer, None) {
-                        self.open_on(peer, connection, protocol, reply);
-                    }
-                }
+                Waiter::Open { protocol, reply } => match self.connections.best(&peer, None) {
+                    Some(connection) => self.open_on(peer, connection, protocol, reply),
+                    None => drop(reply.send(Err(SwarmError::NotConnected { peer: node_of(&peer) }))),
+                },
             }
         }
     }
 
     fn on_closed(&mut self, peer: PeerId, id: ConnectionId) {
         if self.connections.remove(id) {
-            self.retry_later(&peer);
+            self.keeper.lost(&peer, clock::monotonic(), random());
             self.events.publish(NodeEvent::Disconnected(node_of(&peer)));
         }
     }

@@ -43,9 +43,7 @@ fn build_with(
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, muxer)
         .map_err(|error| setup("encryption", &error))?
         .with_quic_config(|config| quic_config(config, options));
-    let behaviour = |keypair: &Keypair| -> Result<Behaviour, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Behaviour::new(keypair, options, Arc::clone(gate))?)
-    };
+    let behaviour = |keypair: &Keypair| Behaviour::new(keypair, options, Arc::clone(gate));
     let config = |config: swarm::Config| {
         config
             .with_idle_connection_timeout(options.unpaired_idle)
@@ -56,14 +54,14 @@ fn build_with(
             .with_dns()
             .map_err(|error| setup("name resolution", &error))?
             .with_behaviour(behaviour)
-            .map_err(|error| setup("discovery on the local network", &error))?
+            .unwrap_or_else(|never| match never {})
             .with_swarm_config(config)
             .with_connection_timeout(options.connect_timeout)
             .build())
     } else {
         Ok(tcp_and_quic
             .with_behaviour(behaviour)
-            .map_err(|error| setup("discovery on the local network", &error))?
+            .unwrap_or_else(|never| match never {})
             .with_swarm_config(config)
             .with_connection_timeout(options.connect_timeout)
             .build())

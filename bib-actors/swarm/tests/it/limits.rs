@@ -1,0 +1,83 @@
+//! Connection limits under many dials, by plain libp2p nodes that follow no rule of ours.
+
+use crate::support::{Node, eventually, exchange, options, run};
+use bib_swarm::SwarmOptions;
+use bib_swarm::protocols::DATA;
+use futures::StreamExt;
+use libp2p::identity::Keypair;
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::{Swarm, dummy};
+use libp2p::{Multiaddr, SwarmBuilder, noise, tcp, yamux};
+use std::time::Duration;
+
+/// A node that speaks no protocol.
+fn plain(keypair: Keypair) -> Swarm<dummy::Behaviour> {
+    SwarmBuilder::with_existing_identity(keypair)
+        .with_tokio()
+        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_behaviour(|_| dummy::Behaviour)
+        .unwrap()
+        .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(600)))
+        .build()
+}
+
+/// Dials and stays as long as it is let.
+fn flood(dialers: impl Iterator<Item = Keypair>, address: &Multiaddr) -> tokio::task::JoinSet<()> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for keypair in dialers {
+        let mut swarm = plain(keypair);
+        swarm.dial(DialOpts::unknown_peer_id().address(address.clone()).allocate_new_port().build()).unwrap();
+        tasks.spawn(async move {
+            loop {
+                swarm.next().await;
+            }
+        });
+    }
+    tasks
+}
+
+#[test]
+fn two_hundred_strangers_are_held_off() {
+    run(async {
+        let narrow = SwarmOptions { max_connections: 24, max_unpaired: 16, max_pending_incoming: 32, ..options() };
+        let (host, friend) = (Node::with(1, narrow).await, Node::start(2).await);
+        host.echo(DATA).await;
+        host.pair(&[&friend]).await;
+        friend.pair(&[&host]).await;
+        let address = host.bare_address("tcp").await.parse().unwrap();
+        let strangers = flood((0..200).map(|_| Keypair::generate_ed25519()), &address);
+        eventually("all were seen", || async {
+            let stats = host.swarm.stats().await.unwrap();
+            assert!(stats.connections <= 16, "{stats:?}");
+            stats.established + stats.inbound_failures >= 200
+        })
+        .await;
+        let stats = host.swarm.stats().await.unwrap();
+        assert!(stats.inbound_failures >= 184, "{stats:?}");
+        friend.swarm.dial(&host.address("tcp").await).await.unwrap();
+        exchange(friend.swarm.open_stream(&host.id, DATA).await.unwrap(), b"still served").await;
+        drop(strangers);
+    });
+}
+
+#[test]
+fn one_node_gets_a_few_connections_only() {
+    run(async {
+        let narrow = SwarmOptions { max_connections_per_peer: 3, ..options() };
+        let host = Node::with(1, narrow).await;
+        let keypair = Keypair::generate_ed25519();
+        let address = host.bare_address("tcp").await.parse().unwrap();
+        let many = flood((0..20).map(|_| keypair.clone()), &address);
+        eventually("all were seen", || async {
+            let stats = host.swarm.stats().await.unwrap();
+            assert!(stats.connections <= 3, "{stats:?}");
+            stats.established + stats.inbound_failures >= 20
+        })
+        .await;
+        let peers = host.swarm.peers().await.unwrap();
+        assert_eq!((peers.len(), peers[0].connections), (1, 3));
+        drop(many);
+        eventually("they are forgotten", || async { host.swarm.peers().await.unwrap().is_empty() }).await;
+    });
+}

@@ -1,0 +1,77 @@
+//! A peer whose machine is gone without a word: its connection is noticed, dropped and made anew.
+
+use crate::support::{Node, eventually, exchange, options, run};
+use bib_swarm::SwarmOptions;
+use bib_swarm::protocols::DATA;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Passes bytes on until the wire is cut; then it swallows them, as a dead machine does.
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, cut: Arc<AtomicBool>) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(len) = from.read(&mut buffer).await {
+        if len == 0 {
+            break;
+        }
+        if !cut.load(Ordering::Relaxed) && to.write_all(&buffer[..len]).await.is_err() {
+            break;
+        }
+    }
+}
+
+/// A wire to `target` that can be cut for the connections that exist then.
+async fn wire(target: SocketAddr) -> (SocketAddr, tokio::sync::watch::Sender<u32>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (cuts, seen) = tokio::sync::watch::channel(0);
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(target).await.unwrap();
+            let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+            let cut = Arc::new(AtomicBool::new(false));
+            tokio::spawn(pass(near_in, far_out, Arc::clone(&cut)));
+            tokio::spawn(pass(far_in, near_out, Arc::clone(&cut)));
+            let mut cuts = seen.clone();
+            cuts.mark_unchanged();
+            tokio::spawn(async move {
+                if cuts.changed().await.is_ok() {
+                    cut.store(true, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    (address, cuts)
+}
+
+#[test]
+fn a_silent_connection_is_dropped_and_made_anew() {
+    run(async {
+        let quick = SwarmOptions {
+            ping_interval: Duration::from_millis(100),
+            ping_timeout: Duration::from_millis(500),
+            ..options()
+        };
+        let (host, friend) = (Node::with(1, quick.clone()).await, Node::with(2, quick).await);
+        host.pair(&[&friend]).await;
+        host.echo(DATA).await;
+        let bare = host.bare_address("tcp").await;
+        let port: u16 = bare.rsplit('/').next().unwrap().parse().unwrap();
+        let (through, cuts) = wire(SocketAddr::from(([127, 0, 0, 1], port))).await;
+        let address = format!("/ip4/127.0.0.1/tcp/{}", through.port());
+        friend.swarm.set_allowed(vec![(host.id.clone(), vec![address])]).await.unwrap();
+        exchange(friend.swarm.open_stream(&host.id, DATA).await.unwrap(), b"before").await;
+
+        cuts.send_modify(|n| *n += 1);
+        eventually("made anew", || async { friend.swarm.stats().await.unwrap().established >= 2 }).await;
+        exchange(friend.swarm.open_stream(&host.id, DATA).await.unwrap(), b"after").await;
+        eventually("the host forgot the dead one", || async {
+            host.swarm.stats().await.unwrap().connections == 1 && host.sees(&friend.id).await
+        })
+        .await;
+    });
+}
