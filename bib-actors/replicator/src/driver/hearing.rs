@@ -1,0 +1,99 @@
+//! What the driver does about notes, events and the passing of time.
+
+use super::{Driver, Note};
+use bib_domain::DatasetRef;
+use bib_guardian::VersionPublished;
+use bib_kit::{Event, clock};
+use bib_swarm::SwarmEvent;
+use std::time::Duration;
+
+/// How often all catalogues may be searched for holders of versions that nobody is known to hold.
+const SEARCH_EVERY: Duration = Duration::from_secs(60);
+
+impl Driver {
+    pub(super) async fn on_note(&mut self, note: Note) {
+        match note {
+            Note::Paired(peer) => {
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    state.from_beginning = true;
+                }
+                self.refresh().await;
+                self.meet_connected().await;
+                self.sync_newly_paired(&peer);
+            }
+            Note::Heard(peer) => self.sync(&peer),
+            Note::Offer { peer, dataset, version, reply } => {
+                let offered = self.offer(&peer, &dataset, version);
+                let _ = reply.send(offered);
+            }
+            Note::Synced { peer, result } => self.synced(peer, result).await,
+            Note::Announced { peer, result } => self.announced(&peer, result),
+            Note::Ended { version, outcome } => self.ended(version, outcome),
+            Note::Blame { peer, reason } => self.blame(&peer, &reason).await,
+            Note::Damaged(chunks) => {
+                let room = self.shared.options.damaged_chunks.saturating_sub(self.damaged.len());
+                self.damaged.extend(chunks.into_iter().take(room));
+                self.repair();
+            }
+            Note::Repaired { chunks } => {
+                self.repairing = false;
+                self.damaged.retain(|chunk| !chunks.contains(chunk));
+            }
+            Note::SyncNow(reply) => {
+                self.peers.values_mut().for_each(|state| state.from_beginning = true);
+                self.meet_connected().await;
+                self.sync_all();
+                let _ = reply.send(());
+            }
+            Note::Show(reply) => drop(reply.send(self.rows())),
+        }
+    }
+
+    pub(super) async fn on_swarm(&mut self, event: Event<SwarmEvent>) {
+        match event {
+            Event::Item(SwarmEvent::Connected(peer)) => self.met(&peer),
+            Event::Item(SwarmEvent::Disconnected(peer)) => {
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    state.connected = false;
+                }
+                if !self.policy.peers.contains_key(&peer) {
+                    self.peers.remove(&peer);
+                }
+            }
+            Event::Item(SwarmEvent::Discovered { .. }) | Event::Closed => return,
+            Event::Missed(_) => self.meet_connected().await,
+        }
+        self.follow_sources();
+    }
+
+    pub(super) fn on_version(&mut self, event: Event<VersionPublished>) {
+        match event {
+            Event::Item(VersionPublished { dataset, version, complete: true, .. }) => {
+                let latest: (DatasetRef, _) = (dataset, version);
+                self.announce(Some(&latest));
+            }
+            Event::Missed(_) => self.announce(None),
+            Event::Item(_) | Event::Closed => {}
+        }
+    }
+
+    /// Repairs what events and announcements missed.
+    pub(super) async fn on_poll(&mut self) {
+        self.refresh().await;
+        self.meet_connected().await;
+        let scan = clock::since(self.scanned) >= self.shared.options.full_scan_interval;
+        let search = self.backlog.lacks_holders(|peer| self.usable(peer))
+            && self.searched.is_none_or(|searched| clock::since(searched) >= SEARCH_EVERY);
+        if scan {
+            self.scanned = clock::monotonic();
+        }
+        if search {
+            self.searched = Some(clock::monotonic());
+        }
+        if scan || search {
+            self.peers.values_mut().for_each(|state| state.from_beginning = true);
+        }
+        self.sync_all();
+        self.repair();
+    }
+}

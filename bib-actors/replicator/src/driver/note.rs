@@ -1,0 +1,68 @@
+//! What tasks tell the driver.
+
+use crate::error::ReplicatorError;
+use crate::fetch::SyncOutcome;
+use crate::report::TransferRow;
+use crate::transfer::Outcome;
+use bib_domain::backlog::Offered;
+use bib_domain::{ChunkHash, DatasetRef, NodeId, VersionId};
+use tokio::sync::oneshot;
+
+/// A note to the driver. The queue is bounded: who tells waits while it is full, and nothing is lost.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// A node was paired just now.
+    Paired(NodeId),
+    /// A peer says that it has something new.
+    Heard(NodeId),
+    /// A peer has a version that is wanted here and not whole.
+    Offer {
+        /// Who has it.
+        peer: NodeId,
+        /// Of which dataset.
+        dataset: DatasetRef,
+        /// Which version.
+        version: VersionId,
+        /// What became of the offer.
+        reply: oneshot::Sender<Offered>,
+    },
+    /// The catalogue of a peer was read, or could not be.
+    Synced {
+        /// Whose.
+        peer: NodeId,
+        /// With which result.
+        result: Result<SyncOutcome, ReplicatorError>,
+    },
+    /// A peer was told of something new, or could not be.
+    Announced {
+        /// Which peer.
+        peer: NodeId,
+        /// With which result.
+        result: Result<(), ReplicatorError>,
+    },
+    /// A transfer ended.
+    Ended {
+        /// Of which version.
+        version: VersionId,
+        /// With which result.
+        outcome: Outcome,
+    },
+    /// A peer was caught lying.
+    Blame {
+        /// Which peer.
+        peer: NodeId,
+        /// What it did.
+        reason: String,
+    },
+    /// Chunks are damaged here.
+    Damaged(Vec<ChunkHash>),
+    /// Damaged chunks were fetched again, as far as any peer has them.
+    Repaired {
+        /// Those of which there is a good copy now.
+        chunks: Vec<ChunkHash>,
+    },
+    /// Somebody wants all catalogues read now.
+    SyncNow(oneshot::Sender<()>),
+    /// Somebody wants to see the transfers.
+    Show(oneshot::Sender<Vec<TransferRow>>),
+}

@@ -1,0 +1,140 @@
+//! Transfers and repairs: starting them, telling them from whom to fetch, and taking in how they ended.
+
+use super::{Driver, Note, Underway};
+use crate::fetch;
+use crate::report::{Progress, TransferRow, TransferState};
+use crate::transfer::{self, Job, Outcome};
+use bib_domain::backlog::{Offered, Standing};
+use bib_domain::{ChunkHash, DatasetRef, NodeId, VersionId};
+use bib_kit::clock;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+impl Driver {
+    /// A peer has a version that is not whole here.
+    pub(super) fn offer(&mut self, peer: &NodeId, dataset: &DatasetRef, version: VersionId) -> Offered {
+        if !self.policy.still_wanted(&dataset.topic) || self.policy.may_use(peer).is_err() {
+            // the policy changed while the catalogue was being read; it will be read again
+            return Offered::Known;
+        }
+        let offered = self.backlog.offer(version, dataset, Some(peer));
+        if let Some(underway) = self.underway.get(&version) {
+            self.tell_sources(version, underway);
+        }
+        offered
+    }
+
+    /// Starts as many transfers as may run.
+    pub(super) fn start_transfers(&mut self) {
+        while self.underway.len() < self.shared.options.transfers_at_once {
+            let now_ms = clock::unix_ms().unsigned_abs();
+            let (policy, peers) = (&self.policy, &self.peers);
+            let usable =
+                |peer: &NodeId| policy.may_use(peer).is_ok() && peers.get(peer).is_some_and(|state| state.connected);
+            let Some((version, dataset)) = self.backlog.start_next(now_ms, usable) else { return };
+            let progress = Arc::new(Progress::default());
+            let (sources, receiver) = watch::channel(self.sources_of(&version));
+            let job = Job { version, progress: Arc::clone(&progress), sources: receiver };
+            let shared = Arc::clone(&self.shared);
+            let started = self.shared.spawn("transfer", async move {
+                let outcome = transfer::run(&shared, job).await;
+                shared.note(Note::Ended { version, outcome }).await;
+            });
+            if !started {
+                self.backlog.failed(&version, "too much is going on at once".to_owned(), now_ms, dice());
+                return;
+            }
+            tracing::info!(%dataset, version = %version.short(), "fetching a version");
+            self.underway.insert(version, Underway { dataset, progress, sources });
+        }
+    }
+
+    fn sources_of(&self, version: &VersionId) -> BTreeSet<NodeId> {
+        self.backlog.holders(version).filter(|peer| self.usable(peer)).cloned().collect()
+    }
+
+    fn tell_sources(&self, version: VersionId, underway: &Underway) {
+        let sources = self.sources_of(&version);
+        underway.sources.send_if_modified(|old| {
+            let changed = *old != sources;
+            *old = sources;
+            changed
+        });
+    }
+
+    /// Tells every transfer from whom it may fetch now.
+    pub(super) fn follow_sources(&self) {
+        self.underway.iter().for_each(|(version, underway)| self.tell_sources(*version, underway));
+    }
+
+    /// A transfer ended. One that was stopped meanwhile is not known any more.
+    pub(super) fn ended(&mut self, version: VersionId, outcome: Outcome) {
+        let Some(underway) = self.underway.remove(&version) else { return };
+        let Underway { dataset, progress, .. } = underway;
+        match outcome {
+            Outcome::Whole => {
+                tracing::info!(%dataset, version = %version.short(), "a version is whole");
+                self.backlog.finished(&version);
+                let row = progress.row(version, dataset, TransferState::Done, String::new());
+                if self.ended.len() >= self.shared.options.shown_ended {
+                    self.ended.pop_front();
+                }
+                self.ended.push_back(row);
+            }
+            Outcome::Failed { error, useless } => {
+                tracing::warn!(%dataset, version = %version.short(), error, "a version could not be fetched yet");
+                useless.iter().for_each(|peer| self.backlog.forget_holder(peer, Some(&version)));
+                self.backlog.failed(&version, error, clock::unix_ms().unsigned_abs(), dice());
+            }
+        }
+    }
+
+    /// Fetches good copies of damaged chunks, one after another.
+    pub(super) fn repair(&mut self) {
+        let peers: Vec<NodeId> = self.peers.keys().filter(|peer| self.usable(peer)).cloned().collect();
+        if self.repairing || self.damaged.is_empty() || peers.is_empty() {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let damaged: Vec<ChunkHash> = self.damaged.iter().copied().collect();
+        self.repairing = self.shared.spawn("repair", async move {
+            let mut chunks = Vec::new();
+            for chunk in damaged {
+                match fetch::repair(&shared, chunk, &peers).await {
+                    Ok(true) => chunks.push(chunk),
+                    Ok(false) => tracing::warn!(%chunk, "no connected peer has a good copy of a damaged chunk"),
+                    Err(error) => {
+                        tracing::warn!(%chunk, %error, "a damaged chunk could not be repaired");
+                        if let Some((liar, detail)) = error.lie() {
+                            let note = Note::Blame { peer: liar.clone(), reason: detail.to_owned() };
+                            shared.note(note).await;
+                            break;
+                        }
+                    }
+                }
+            }
+            shared.note(Note::Repaired { chunks }).await;
+        });
+    }
+
+    /// The transfers, as people see them: what runs, what waits, what ended last.
+    pub(super) fn rows(&self) -> Vec<TransferRow> {
+        let rows = self.backlog.rows(self.shared.options.shown_waiting);
+        let (running, waiting): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.standing == Standing::Running);
+        let running = running.into_iter().filter_map(|row| {
+            let underway = self.underway.get(&row.version)?;
+            Some(underway.progress.row(row.version, row.dataset, TransferState::Running, row.error))
+        });
+        let waiting = waiting.into_iter().map(|row| TransferRow::waiting(row.version, row.dataset, row.error));
+        running.chain(waiting).chain(self.ended.iter().rev().cloned()).collect()
+    }
+}
+
+fn dice() -> u64 {
+    // jitter between retries of many nodes
+    let dice = clock::dice() * f64::from(u32::MAX);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it lies between 0 and u32::MAX")]
+    let dice = dice as u64;
+    dice
+}

@@ -1,0 +1,117 @@
+//! One catalogue stream to a peer, as the asking side sees it. Requests and answers take turns.
+
+use crate::error::ReplicatorError;
+use crate::frame::{FrameError, read_frame, write_frame};
+use crate::shared::Shared;
+use crate::wire;
+use bib_domain::{NodeId, VersionId};
+use bib_proto::v1::{
+    Announce, CatalogRequest, CatalogResponse, Hello, ManifestRequest, PeerInfo, PeerVersion, SyncResponse,
+    sync_request::Request, sync_response::Response,
+};
+use bib_swarm::protocols;
+use futures::io::AsyncWriteExt;
+use std::time::Duration;
+
+/// An open catalogue stream.
+pub(crate) struct Session {
+    peer: NodeId,
+    stream: bib_swarm::Stream,
+    deadline: Duration,
+    frame_bytes: usize,
+    manifest_bytes: usize,
+}
+
+/// The frame around a manifest.
+const WRAPPING: usize = 1024;
+
+impl Session {
+    /// Opens a stream to a paired peer.
+    pub(crate) async fn open(shared: &Shared, peer: &NodeId) -> Result<Self, ReplicatorError> {
+        let options = &shared.options;
+        let opening = shared.swarm.open_stream(peer, protocols::SYNC);
+        let stream = tokio::time::timeout(options.open_deadline, opening).await;
+        let source = FrameError::Timeout { after: options.open_deadline };
+        let stream = stream.map_err(|_| ReplicatorError::Exchange { peer: peer.clone(), source })??;
+        let (deadline, frame_bytes, manifest_bytes) =
+            (options.answer_deadline, options.frame_bytes, options.manifest_bytes);
+        Ok(Self { peer: peer.clone(), stream, deadline, frame_bytes, manifest_bytes })
+    }
+
+    /// Exchanges greetings.
+    pub(crate) async fn hello(&mut self, me: PeerInfo) -> Result<PeerInfo, ReplicatorError> {
+        match self.ask(Request::Hello(Hello { me: Some(me) }), self.frame_bytes).await? {
+            Response::Hello(hello) => Ok(hello.me.unwrap_or_default()),
+            other => Err(self.unasked(&other)),
+        }
+    }
+
+    /// One page of the catalogue.
+    pub(crate) async fn catalog(&mut self, after: u64, page_size: u32) -> Result<CatalogResponse, ReplicatorError> {
+        match self.ask(Request::Catalog(CatalogRequest { after, page_size }), self.frame_bytes).await? {
+            Response::Catalog(page) if page.more && page.next <= after => {
+                Err(self.violation("its catalogue does not go on"))
+            }
+            Response::Catalog(page) => Ok(page),
+            other => Err(self.unasked(&other)),
+        }
+    }
+
+    /// The signed manifest of a version, as bytes; `None` if the peer does not have it.
+    pub(crate) async fn manifest(&mut self, version: VersionId) -> Result<Option<Vec<u8>>, ReplicatorError> {
+        let request = Request::Manifest(ManifestRequest { version: version.as_bytes().to_vec() });
+        match self.ask(request, self.manifest_bytes.saturating_add(WRAPPING)).await {
+            Ok(Response::Manifest(manifest)) => Ok(Some(manifest.signed_manifest)),
+            Ok(other) => Err(self.unasked(&other)),
+            Err(ReplicatorError::Peer { code, .. }) if code == wire::NOT_FOUND => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells that there is something new.
+    pub(crate) async fn announce(&mut self, version: Option<PeerVersion>) -> Result<(), ReplicatorError> {
+        match self.ask(Request::Announce(Announce { topic: None, version }), self.frame_bytes).await? {
+            Response::Announce(_) => Ok(()),
+            other => Err(self.unasked(&other)),
+        }
+    }
+
+    /// Closes the stream in order.
+    pub(crate) async fn close(mut self) {
+        let _ = self.stream.close().await;
+    }
+
+    async fn ask(&mut self, request: Request, limit: usize) -> Result<Response, ReplicatorError> {
+        let deadline = self.deadline;
+        let exchange = async {
+            write_frame(&mut self.stream, &wire::ask(request), deadline).await?;
+            let answer: Option<SyncResponse> = read_frame(&mut self.stream, limit, deadline).await?;
+            answer.ok_or(FrameError::Closed)
+        };
+        let answer = exchange.await.map_err(|source| ReplicatorError::Exchange { peer: self.peer.clone(), source })?;
+        match answer.response {
+            Some(Response::Error(error)) => Err(ReplicatorError::Peer {
+                peer: self.peer.clone(),
+                code: wire::cut(&error.code),
+                message: wire::cut(&error.message),
+            }),
+            Some(response) => Ok(response),
+            None => Err(self.violation("it answered nothing that is known here")),
+        }
+    }
+
+    fn unasked(&self, response: &Response) -> ReplicatorError {
+        let what = match response {
+            Response::Catalog(_) => "a catalogue",
+            Response::Manifest(_) => "a manifest",
+            Response::Announce(_) => "an acknowledgement",
+            Response::Hello(_) => "a greeting",
+            Response::Error(_) => "an error",
+        };
+        self.violation(&format!("it answered {what} that was not asked for"))
+    }
+
+    fn violation(&self, detail: &str) -> ReplicatorError {
+        ReplicatorError::Protocol { peer: self.peer.clone(), detail: detail.to_owned() }
+    }
+}

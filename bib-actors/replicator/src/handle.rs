@@ -1,0 +1,79 @@
+//! The verbs by which the rest of the node uses the replicator. Each call finds the present incarnation.
+
+use crate::actor::Replicator;
+use crate::error::ReplicatorError;
+use crate::messages::{CreateInvite, Join, Repair, SyncNow, Transfers};
+use crate::pairing::Invite;
+use crate::report::TransferRow;
+use bib_domain::{ChunkHash, OpContext};
+use bib_guardian::PeerRow;
+use bib_kit::Ref;
+use std::time::Duration;
+
+/// Calls that change or read the replicator's own state.
+const QUICK: Duration = Duration::from_secs(10);
+/// Making a ticket waits for the audit log and the database.
+const INVITE: Duration = Duration::from_secs(30);
+/// Pairing tries every address of a ticket, and both nodes write.
+const JOIN: Duration = Duration::from_secs(120);
+
+/// The replicator, for the rest of the node. Cheap to clone.
+#[derive(Clone)]
+pub struct ReplicatorHandle {
+    actor: Ref<Replicator>,
+}
+
+impl ReplicatorHandle {
+    pub(crate) const fn new(actor: Ref<Replicator>) -> Self {
+        Self { actor }
+    }
+
+    /// Makes a ticket with which one other node can pair with this one, within `ttl`. A repeated request gets the same.
+    ///
+    /// # Errors
+    /// [`ReplicatorError::BadLifetime`], [`ReplicatorError::NotListening`], or what the guardian or the swarm says.
+    pub async fn create_invite(&self, op: &OpContext, ttl: Duration) -> Result<Invite, ReplicatorError> {
+        self.actor.ask_as(op.request_id, CreateInvite { op: op.clone(), ttl }, INVITE).await?
+    }
+
+    /// Pairs with the node that made `ticket`. With `base`, this node takes its catalogue from that one: a full node
+    /// then copies all of it. Joining again is harmless.
+    ///
+    /// # Errors
+    /// [`ReplicatorError::Ticket`], [`ReplicatorError::TicketExpired`], [`ReplicatorError::OwnTicket`],
+    /// [`ReplicatorError::Unreachable`], [`ReplicatorError::PairingRefused`] with the other node's reason.
+    pub async fn join(&self, op: &OpContext, ticket: &str, base: bool) -> Result<PeerRow, ReplicatorError> {
+        let message = Join { op: op.clone(), ticket: ticket.to_owned(), base };
+        self.actor.ask_as(op.request_id, message, JOIN).await?
+    }
+
+    /// What is being fetched, what waits, and what ended lately: a bounded list.
+    ///
+    /// # Errors
+    /// If the replicator does not answer.
+    pub async fn transfers(&self) -> Result<Vec<TransferRow>, ReplicatorError> {
+        self.actor.ask(Transfers, QUICK).await?
+    }
+
+    /// Reads the catalogues of all connected peers now, from their beginning. Returns when that has begun.
+    ///
+    /// # Errors
+    /// If the replicator does not answer.
+    pub async fn sync_now(&self) -> Result<(), ReplicatorError> {
+        self.actor.ask(SyncNow, QUICK).await?
+    }
+
+    /// Fetches good copies of chunks that were found damaged or missing here, from any paired peer. Returns when that
+    /// is noted; it is tried again with every poll until it succeeds.
+    ///
+    /// # Errors
+    /// If the replicator does not answer.
+    pub async fn repair(&self, chunks: Vec<ChunkHash>) -> Result<(), ReplicatorError> {
+        self.actor.ask(Repair { chunks }, QUICK).await?
+    }
+
+    /// Waits until an incarnation takes messages; false if none does within the deadline.
+    pub async fn ready(&self, deadline: Duration) -> bool {
+        self.actor.ready(deadline).await
+    }
+}

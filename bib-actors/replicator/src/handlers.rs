@@ -1,0 +1,58 @@
+//! What the actor does with each message: thin, and never waiting in its own task for another message.
+
+use crate::actor::Replicator;
+use crate::driver::Note;
+use crate::error::ReplicatorError;
+use crate::messages::{CreateInvite, Join, Repair, SyncNow, Transfers};
+use crate::pairing;
+use bib_kit::{Cx, Handles, Message, Reply};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+impl Replicator {
+    /// Asks the driver.
+    fn ask_driver<T: 'static>(
+        &self,
+        note: impl FnOnce(oneshot::Sender<T>) -> Note,
+    ) -> Reply<Result<T, ReplicatorError>> {
+        let (reply, answer) = oneshot::channel();
+        let (notes, note) = (self.notes.clone(), note(reply));
+        Reply::later(async move {
+            notes.send(note).await.map_err(|_| ReplicatorError::Stopped)?;
+            answer.await.map_err(|_| ReplicatorError::Stopped)
+        })
+    }
+}
+
+impl Handles<CreateInvite> for Replicator {
+    fn handle(&mut self, msg: CreateInvite, _cx: &mut Cx<'_, Self>) -> Reply<<CreateInvite as Message>::Reply> {
+        let shared = Arc::clone(&self.shared);
+        Reply::later(async move { pairing::create(&shared, &msg.op, msg.ttl).await })
+    }
+}
+
+impl Handles<Join> for Replicator {
+    fn handle(&mut self, msg: Join, _cx: &mut Cx<'_, Self>) -> Reply<<Join as Message>::Reply> {
+        let shared = Arc::clone(&self.shared);
+        Reply::later(async move { pairing::join(&shared, &msg.op, &msg.ticket, msg.base).await })
+    }
+}
+
+impl Handles<Transfers> for Replicator {
+    fn handle(&mut self, _msg: Transfers, _cx: &mut Cx<'_, Self>) -> Reply<<Transfers as Message>::Reply> {
+        self.ask_driver(Note::Show)
+    }
+}
+
+impl Handles<SyncNow> for Replicator {
+    fn handle(&mut self, _msg: SyncNow, _cx: &mut Cx<'_, Self>) -> Reply<<SyncNow as Message>::Reply> {
+        self.ask_driver(Note::SyncNow)
+    }
+}
+
+impl Handles<Repair> for Replicator {
+    fn handle(&mut self, msg: Repair, _cx: &mut Cx<'_, Self>) -> Reply<<Repair as Message>::Reply> {
+        let notes = self.notes.clone();
+        Reply::later(async move { notes.send(Note::Damaged(msg.chunks)).await.map_err(|_| ReplicatorError::Stopped) })
+    }
+}

@@ -1,0 +1,53 @@
+//! The messages that the replicator takes. Progress and bytes are never among them.
+
+use crate::error::ReplicatorError;
+use crate::pairing::Invite;
+use crate::report::TransferRow;
+use bib_domain::{ChunkHash, OpContext};
+use bib_guardian::PeerRow;
+use bib_kit::Message;
+use std::time::Duration;
+
+/// Make a ticket.
+pub(crate) struct CreateInvite {
+    pub(crate) op: OpContext,
+    pub(crate) ttl: Duration,
+}
+
+impl Message for CreateInvite {
+    type Reply = Result<Invite, ReplicatorError>;
+}
+
+/// Pair with the node that made a ticket.
+pub(crate) struct Join {
+    pub(crate) op: OpContext,
+    pub(crate) ticket: String,
+    pub(crate) base: bool,
+}
+
+impl Message for Join {
+    type Reply = Result<PeerRow, ReplicatorError>;
+}
+
+/// What is being fetched.
+pub(crate) struct Transfers;
+
+impl Message for Transfers {
+    type Reply = Result<Vec<TransferRow>, ReplicatorError>;
+}
+
+/// Read the catalogues of all connected peers now, from their beginning.
+pub(crate) struct SyncNow;
+
+impl Message for SyncNow {
+    type Reply = Result<(), ReplicatorError>;
+}
+
+/// Fetch good copies of chunks that are damaged here.
+pub(crate) struct Repair {
+    pub(crate) chunks: Vec<ChunkHash>,
+}
+
+impl Message for Repair {
+    type Reply = Result<(), ReplicatorError>;
+}

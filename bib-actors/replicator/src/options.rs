@@ -1,0 +1,184 @@
+//! Every bound and time of the replicator, with its default. Never reads a file: the composition root fills it in.
+
+use bib_domain::backlog::BacklogRules;
+use bib_domain::transfer::Rules;
+use bib_domain::{NodeId, NodeMode};
+use std::fmt;
+use std::time::Duration;
+
+/// The key from which the secrets of tickets are made, so that a repeated request makes the same ticket. Never printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct InviteKey([u8; 32]);
+
+impl InviteKey {
+    /// Takes 32 bytes derived from the node's identity for this purpose alone.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for InviteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InviteKey(..)")
+    }
+}
+
+/// The replicator's options. [`ReplicatorOptions::new`] fills in what suits a workstation.
+#[derive(Debug, Clone)]
+pub struct ReplicatorOptions {
+    /// This node.
+    pub node_id: NodeId,
+    /// Its name for people, told to peers.
+    pub node_name: String,
+    /// What it keeps.
+    pub mode: NodeMode,
+    /// The key of its tickets.
+    pub invite_key: InviteKey,
+
+    /// How often the catalogues of connected peers are read, to repair what an announcement missed.
+    pub poll_interval: Duration,
+    /// How often they are read again from their beginning, for what a position cannot tell.
+    pub full_scan_interval: Duration,
+    /// Versions on one page of a catalogue. The guardian's own limit may be smaller.
+    pub catalog_page: u32,
+    /// How long a peer may take for an answer, from the request to its last byte.
+    pub answer_deadline: Duration,
+    /// How long opening a stream may take.
+    pub open_deadline: Duration,
+    /// The largest frame but a manifest's, in bytes.
+    pub frame_bytes: usize,
+    /// The largest signed manifest that is taken or given, in bytes.
+    pub manifest_bytes: usize,
+
+    /// The bounds of the queue of versions to fetch.
+    pub backlog: BacklogRules,
+    /// Versions that are fetched at the same time. Each may use many peers and streams, so more would only spread thin.
+    pub transfers_at_once: usize,
+    /// The bounds of one transfer.
+    pub transfer: Rules,
+    /// Data streams to each peer of a transfer.
+    pub streams_per_peer: usize,
+    /// Peers of one transfer.
+    pub peers_per_transfer: usize,
+    /// How often a transfer measures its peers.
+    pub tick: Duration,
+    /// How long a transfer waits for the first stream of any peer before it gives its place away.
+    pub patience: Duration,
+    /// How long to wait before a broken data stream is opened again.
+    pub reopen_after: Duration,
+    /// Groups of chunks that are being hashed, written or synced at the same time: one syncs while another receives.
+    pub keeper_lanes: usize,
+    /// A group is synced when it has this many bytes. What is not synced is fetched again after a crash.
+    pub commit_bytes: u64,
+    /// A group is synced at the latest after this time.
+    pub commit_after: Duration,
+    /// Chunks that are damaged here and wait for a good copy from a peer.
+    pub damaged_chunks: usize,
+
+    /// Inbound pairing streams at the same time.
+    pub pair_streams: usize,
+    /// Pairing attempts of one node within a minute.
+    pub pair_attempts_per_peer: u32,
+    /// Pairing attempts of all nodes within a minute.
+    pub pair_attempts: u32,
+    /// Inbound catalogue streams of one peer.
+    pub sync_streams_per_peer: usize,
+    /// Inbound chunk streams of one peer.
+    pub data_streams_per_peer: usize,
+    /// Inbound streams of all peers.
+    pub served_streams: usize,
+    /// A stream without a request is closed after this.
+    pub idle_stream: Duration,
+    /// How long one piece of a chunk may take to be written to a peer.
+    pub write_deadline: Duration,
+    /// Chunks in memory on their way out, for all peers together.
+    pub served_chunks: usize,
+    /// Chunks that one stream reads ahead of what it writes.
+    pub read_ahead: usize,
+    /// Chunks named in one request.
+    pub request_chunks: usize,
+
+    /// The longest that a ticket may be good.
+    pub invite_ttl_max: Duration,
+    /// Tickets kept in memory so that a repeated request gets the same one.
+    pub recent_invites: usize,
+    /// Ended transfers that are still shown.
+    pub shown_ended: usize,
+    /// Waiting transfers that are shown.
+    pub shown_waiting: usize,
+
+    /// Background tasks.
+    pub tasks: usize,
+    /// Blocking calls at the same time: reading, hashing, writing and syncing chunks.
+    pub blocking_calls: usize,
+    /// Notes waiting for the driver.
+    pub notes: usize,
+    /// How long to wait before the swarm is asked again for inbound streams.
+    pub accept_retry: Duration,
+}
+
+impl ReplicatorOptions {
+    /// Options of a node.
+    #[must_use]
+    pub fn new(node_id: NodeId, node_name: String, mode: NodeMode, invite_key: InviteKey) -> Self {
+        Self {
+            node_id,
+            node_name,
+            mode,
+            invite_key,
+            poll_interval: Duration::from_secs(30),
+            full_scan_interval: Duration::from_secs(3600),
+            catalog_page: 500,
+            answer_deadline: Duration::from_secs(60),
+            open_deadline: Duration::from_secs(20),
+            frame_bytes: 1 << 20,
+            manifest_bytes: 64 << 20,
+            backlog: BacklogRules::default(),
+            transfers_at_once: 2,
+            transfer: Rules::default(),
+            streams_per_peer: 4,
+            peers_per_transfer: 8,
+            tick: Duration::from_millis(250),
+            patience: Duration::from_secs(30),
+            reopen_after: Duration::from_millis(200),
+            keeper_lanes: 2,
+            commit_bytes: 32 << 20,
+            commit_after: Duration::from_millis(250),
+            damaged_chunks: 1024,
+            pair_streams: 16,
+            pair_attempts_per_peer: 6,
+            pair_attempts: 60,
+            sync_streams_per_peer: 8,
+            data_streams_per_peer: 16,
+            served_streams: 256,
+            idle_stream: Duration::from_secs(60),
+            write_deadline: Duration::from_secs(30),
+            served_chunks: 32,
+            read_ahead: 2,
+            request_chunks: 1024,
+            invite_ttl_max: Duration::from_secs(30 * 24 * 3600),
+            recent_invites: 64,
+            shown_ended: 32,
+            shown_waiting: 200,
+            tasks: 1024,
+            blocking_calls: 8,
+            notes: 1024,
+            accept_retry: Duration::from_millis(200),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_never_printed() {
+        assert_eq!(format!("{:?}", InviteKey::new([0xab; 32])), "InviteKey(..)");
+    }
+}

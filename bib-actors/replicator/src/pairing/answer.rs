@@ -1,0 +1,83 @@
+//! Answering who shows a ticket's secret. The other node has proved its id already; here it proves that it was invited.
+
+use super::secret_hash;
+use crate::driver::Note;
+use crate::error::ReplicatorError;
+use crate::frame::{FrameError, read_frame, write_frame};
+use crate::shared::Shared;
+use crate::wire;
+use bib_audit::{AuditDraft, Outcome};
+use bib_domain::{NodeId, OpContext, Who};
+use bib_guardian::{GuardianError, InviteError};
+use bib_kit::clock;
+use bib_proto::v1::{PairRequest, PairResponse, PeerInfo};
+use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// Strangers are not waited for long.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A request is a secret and a few addresses.
+const REQUEST_BYTES: usize = 16 * 1024;
+
+/// Serves one pairing stream.
+pub(crate) async fn serve(shared: &Shared, peer: &NodeId, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let answered = async {
+        let request = read_frame(&mut stream, REQUEST_BYTES, PATIENCE).await?.ok_or(FrameError::Closed)?;
+        let response = decide(shared, peer, request).await;
+        write_frame(&mut stream, &response, PATIENCE).await?;
+        Ok::<_, FrameError>(response.accepted)
+    };
+    let answered = answered.await;
+    let _ = stream.close().await;
+    match answered {
+        Ok(true) => shared.note(Note::Paired(peer.clone())).await,
+        Ok(false) => {}
+        Err(error) => tracing::debug!(%peer, %error, "a pairing stream broke"),
+    }
+}
+
+async fn decide(shared: &Shared, peer: &NodeId, request: PairRequest) -> PairResponse {
+    let op = shared.op(Who::Peer(peer.clone()));
+    let now_ms = clock::unix_ms();
+    let admitted = shared.attempts.lock().unwrap_or_else(PoisonError::into_inner).admit(peer, now_ms.unsigned_abs());
+    if !admitted {
+        return refuse(shared, &op, peer, "too many tickets were tried: wait a minute and try again").await;
+    }
+    match shared.guardian.redeem_invite(&op, secret_hash(&request.secret), peer, now_ms).await {
+        Ok(()) => {}
+        // its answer was lost, and it asks again: nothing is gained that it does not have
+        Err(GuardianError::Invite(InviteError::Used)) if shared.may_talk(peer) => {}
+        Err(GuardianError::Invite(reason)) => return refuse(shared, &op, peer, &reason.to_string()).await,
+        Err(error) => return failed(peer, &error.into()),
+    }
+    let remembered = shared.update_peer(&op, peer, |row| {
+        wire::apply_info(row, request.me.as_ref().unwrap_or(&PeerInfo::default()));
+        row.blamed.clear();
+        row.last_seen_ms = now_ms;
+        true
+    });
+    match remembered.await {
+        Ok(row) => {
+            tracing::info!(%peer, name = row.name, "paired by ticket");
+            PairResponse { accepted: true, reason: String::new(), me: Some(shared.me().await) }
+        }
+        Err(error) => failed(peer, &error),
+    }
+}
+
+async fn refuse(shared: &Shared, op: &OpContext, peer: &NodeId, reason: &str) -> PairResponse {
+    tracing::warn!(%peer, reason, "refused to pair");
+    let draft = AuditDraft::from_op(op, "peer.pair", peer.to_string()).outcome(Outcome::Refused);
+    if let Err(error) = shared.audit.append_buffered(draft.metadata("reason", reason)).await {
+        tracing::warn!(%peer, %error, "a refused pairing was not recorded in the audit log");
+    }
+    PairResponse { accepted: false, reason: reason.to_owned(), me: None }
+}
+
+/// What failed here is told in the log, not to strangers.
+fn failed(peer: &NodeId, error: &ReplicatorError) -> PairResponse {
+    tracing::error!(%peer, %error, "could not pair");
+    let reason = "it could not write that down: look at its log, then make a new ticket there and join again";
+    PairResponse { accepted: false, reason: reason.to_owned(), me: None }
+}

@@ -1,0 +1,91 @@
+//! Serving `/bib/sync/1.0.0`: the catalogue of whole versions, their signed manifests, and what peers announce.
+//!
+//! A node on untrusted storage answers everything but greetings and announcements with a refusal.
+
+use crate::driver::Note;
+use crate::error::ReplicatorError;
+use crate::frame::{FrameError, read_frame, write_frame};
+use crate::shared::Shared;
+use crate::wire::{self, BUSY, NOT_FOUND, NOT_PAIRED, NOT_SERVING};
+use bib_domain::{NodeId, VersionId};
+use bib_proto::v1::{
+    AnnounceResponse, CatalogRequest, CatalogResponse, Hello, ManifestRequest, ManifestResponse, SyncRequest,
+    SyncResponse, sync_request::Request, sync_response::Response,
+};
+use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+/// Serves one catalogue stream until the peer closes it or is silent for too long.
+pub(crate) async fn serve(shared: &Shared, peer: &NodeId, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let options = &shared.options;
+    let served = async {
+        while let Some(request) = read_frame(&mut stream, options.frame_bytes, options.idle_stream).await? {
+            let response = answer(shared, peer, request).await;
+            write_frame(&mut stream, &response, options.answer_deadline).await?;
+        }
+        Ok::<_, FrameError>(())
+    };
+    if let Err(error) = served.await {
+        tracing::debug!(%peer, %error, "a catalogue stream broke");
+    }
+    let _ = stream.close().await;
+}
+
+async fn answer(shared: &Shared, peer: &NodeId, request: SyncRequest) -> SyncResponse {
+    // asked anew for each request: a peer may be blamed or removed while its stream is open
+    if !shared.may_talk(peer) {
+        return wire::sync_error(
+            NOT_PAIRED,
+            "this node is not paired with you: run \"bib invite\" there and \"bib join\" here",
+        );
+    }
+    let answered = match request.request {
+        Some(Request::Hello(_)) => Ok(Response::Hello(Hello { me: Some(shared.me().await) })),
+        Some(Request::Announce(_)) => {
+            shared.note(Note::Heard(peer.clone())).await;
+            Ok(Response::Announce(AnnounceResponse {}))
+        }
+        Some(Request::Catalog(_) | Request::Manifest(_)) if !shared.serves() => {
+            return wire::sync_error(
+                NOT_SERVING,
+                "this node keeps its copies in SQLite for itself (untrusted-storage) and serves nobody: ask a node on PostgreSQL",
+            );
+        }
+        Some(Request::Catalog(request)) => catalog(shared, request).await.map(Response::Catalog),
+        Some(Request::Manifest(request)) => return manifest(shared, peer, request).await,
+        None => return wire::sync_error(NOT_FOUND, "this node does not know that request: it may be older than yours"),
+    };
+    match answered {
+        Ok(response) => wire::respond(response),
+        Err(error) => busy(peer, &error),
+    }
+}
+
+fn busy(peer: &NodeId, error: &ReplicatorError) -> SyncResponse {
+    tracing::warn!(%peer, %error, "could not answer a peer");
+    wire::sync_error(BUSY, "this node cannot look that up now: ask again in a moment")
+}
+
+async fn catalog(shared: &Shared, request: CatalogRequest) -> Result<CatalogResponse, ReplicatorError> {
+    let limit = request.page_size.clamp(1, shared.options.catalog_page);
+    let page = shared.guardian.catalog_page(request.after, limit).await?;
+    Ok(CatalogResponse {
+        topics: page.topics.iter().map(wire::peer_topic).collect(),
+        versions: page.versions.iter().filter(|version| version.complete).map(wire::peer_version).collect(),
+        next: page.next,
+        more: page.more,
+    })
+}
+
+async fn manifest(shared: &Shared, peer: &NodeId, request: ManifestRequest) -> SyncResponse {
+    let Ok(id) = VersionId::from_slice(&request.version) else {
+        return wire::sync_error(NOT_FOUND, "a version's name has 32 bytes");
+    };
+    match shared.guardian.manifest(id).await {
+        Ok(Some(signed)) => {
+            let signed_manifest = signed.to_bytes();
+            wire::respond(Response::Manifest(ManifestResponse { signed_manifest }))
+        }
+        Ok(None) => wire::sync_error(NOT_FOUND, format!("version {id} is not on this node")),
+        Err(error) => busy(peer, &error.into()),
+    }
+}

@@ -1,0 +1,181 @@
+//! What the tasks of one incarnation share: handles to the lower actors, the list of paired peers, and the way to
+//! tell the driver something. Decides nothing.
+
+use crate::actor::ReplicatorDeps;
+use crate::driver::Note;
+use crate::error::ReplicatorError;
+use crate::options::ReplicatorOptions;
+use crate::pairing::{Attempts, RecentInvites, reachable};
+use crate::wire;
+use bib_audit::AuditHandle;
+use bib_chunks::ChunkStore;
+use bib_domain::{NodeId, OpContext, Role, StorageKind, Who};
+use bib_guardian::{GuardianHandle, PeerRow};
+use bib_kit::{BlockingPool, StartArgs, Tasks, clock};
+use bib_proto::v1::PeerInfo;
+use bib_swarm::SwarmHandle;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use tokio::sync::{Semaphore, mpsc};
+
+/// The name under which this crate acts, in audit records.
+pub(crate) const COMPONENT: &str = "replicator";
+
+/// The paired peers as the guardian has them.
+pub(crate) type PeerBook = BTreeMap<NodeId, PeerRow>;
+
+/// What the tasks share.
+pub(crate) struct Shared {
+    pub(crate) options: ReplicatorOptions,
+    pub(crate) guardian: GuardianHandle,
+    pub(crate) swarm: SwarmHandle,
+    pub(crate) audit: AuditHandle,
+    pub(crate) chunks: ChunkStore,
+    pub(crate) storage: StorageKind,
+    pub(crate) blocking: BlockingPool,
+    pub(crate) args: StartArgs,
+    pub(crate) attempts: Mutex<Attempts>,
+    pub(crate) invites: Mutex<RecentInvites>,
+    pub(crate) served_chunks: Arc<Semaphore>,
+    tasks: Weak<Tasks>,
+    notes: mpsc::Sender<Note>,
+    book: RwLock<Arc<PeerBook>>,
+    /// Held while a peer's row is read, changed and written, so that no change undoes another.
+    writes: tokio::sync::Mutex<()>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        options: ReplicatorOptions,
+        deps: ReplicatorDeps,
+        storage: StorageKind,
+        args: &StartArgs,
+        tasks: &Arc<Tasks>,
+        notes: mpsc::Sender<Note>,
+    ) -> Self {
+        Self {
+            chunks: deps.guardian.chunks(),
+            guardian: deps.guardian,
+            swarm: deps.swarm,
+            audit: deps.audit,
+            storage,
+            blocking: args.blocking(options.blocking_calls),
+            args: args.clone(),
+            attempts: Mutex::new(Attempts::new(options.pair_attempts_per_peer, options.pair_attempts)),
+            invites: Mutex::new(RecentInvites::new(options.recent_invites)),
+            served_chunks: Arc::new(Semaphore::new(options.served_chunks)),
+            tasks: Arc::downgrade(tasks),
+            notes,
+            book: RwLock::default(),
+            writes: tokio::sync::Mutex::default(),
+            options,
+        }
+    }
+
+    /// The paired peers as last read.
+    pub(crate) fn book(&self) -> Arc<PeerBook> {
+        Arc::clone(&self.book.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether anything is said to or taken from this node: it is paired and was not blamed.
+    pub(crate) fn may_talk(&self, peer: &NodeId) -> bool {
+        self.book().get(peer).is_some_and(|row| row.blamed.is_empty())
+    }
+
+    /// Whether other nodes may take data from this one.
+    pub(crate) const fn serves(&self) -> bool {
+        self.storage.is_trusted()
+    }
+
+    /// Reads the paired peers again, and tells the swarm whom to let in.
+    pub(crate) async fn reload_peers(&self) -> Result<(), ReplicatorError> {
+        let _one_at_a_time = self.writes.lock().await;
+        self.reload().await
+    }
+
+    async fn reload(&self) -> Result<(), ReplicatorError> {
+        let rows = self.guardian.peers().await?;
+        let allowed = rows.iter().filter(|row| row.blamed.is_empty());
+        let allowed = allowed.map(|row| (row.node_id.clone(), row.addresses.clone())).collect();
+        let book: PeerBook = rows.into_iter().map(|row| (row.node_id.clone(), row)).collect();
+        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
+        Ok(self.swarm.set_allowed(allowed).await?)
+    }
+
+    /// Changes what is known of a peer, and lets it in or not accordingly. `change` gets the present row, or an empty
+    /// one, and says whether it changed anything.
+    pub(crate) async fn update_peer(
+        &self,
+        op: &OpContext,
+        peer: &NodeId,
+        change: impl FnOnce(&mut PeerRow) -> bool,
+    ) -> Result<PeerRow, ReplicatorError> {
+        let _one_at_a_time = self.writes.lock().await;
+        let rows = self.guardian.peers().await?;
+        let mut row = rows.into_iter().find(|row| row.node_id == *peer).unwrap_or_else(|| empty_row(peer));
+        let was_blamed = !row.blamed.is_empty();
+        if change(&mut row) {
+            self.guardian.upsert_peer(op, row.clone()).await?;
+            if was_blamed && row.blamed.is_empty() {
+                self.guardian.blame_peer(op, peer, "").await?;
+            }
+            self.reload().await?;
+        }
+        Ok(row)
+    }
+
+    /// Blames a peer: nothing is taken from it any more, and it is let in no more.
+    pub(crate) async fn blame(&self, peer: &NodeId, reason: &str) -> Result<(), ReplicatorError> {
+        let _one_at_a_time = self.writes.lock().await;
+        self.guardian.blame_peer(&self.op(Who::Node), peer, reason).await?;
+        self.reload().await
+    }
+
+    /// The context of something that happens on behalf of `who`.
+    pub(crate) fn op(&self, who: Who) -> OpContext {
+        let role = if who == Who::Node { Role::Admin } else { Role::Reader };
+        OpContext { request_id: clock::new_request_id(), who, role, session_hash: None, component: COMPONENT }
+    }
+
+    /// What this node says about itself.
+    pub(crate) async fn me(&self) -> PeerInfo {
+        let addresses = self.swarm.listen_addrs().await.unwrap_or_default();
+        PeerInfo {
+            name: wire::cut(&self.options.node_name),
+            mode: self.options.mode.as_str().to_owned(),
+            storage: self.storage.as_str().to_owned(),
+            addresses: reachable(&addresses),
+        }
+    }
+
+    /// Tells the driver; waits while its queue is full. Nothing is told once the incarnation ends.
+    pub(crate) async fn note(&self, note: Note) {
+        let _ = self.notes.send(note).await;
+    }
+
+    /// Starts a task of this incarnation. False when there are too many or the incarnation ends: it was not started.
+    pub(crate) fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        match self.tasks.upgrade().map(|tasks| tasks.spawn(name, task)) {
+            Some(Ok(())) => true,
+            Some(Err(error)) => {
+                tracing::warn!(%error, "too much is going on at once");
+                false
+            }
+            None => false,
+        }
+    }
+}
+
+fn empty_row(peer: &NodeId) -> PeerRow {
+    PeerRow {
+        node_id: peer.clone(),
+        name: String::new(),
+        mode: String::new(),
+        storage: String::new(),
+        addresses: Vec::new(),
+        base: false,
+        blamed: String::new(),
+        last_seen_ms: 0,
+        sync_cursor: 0,
+    }
+}

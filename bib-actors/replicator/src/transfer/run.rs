@@ -1,0 +1,353 @@
+//! The loop of one transfer: events in, commands of the decision out.
+
+use super::Up;
+use super::buffers::Buffers;
+use super::keeper::Lane;
+use super::link::{Link, Wiring};
+use super::verified::VerifiedChunks;
+use crate::driver::Note;
+use crate::error::ReplicatorError;
+use crate::report::Progress;
+use crate::shared::Shared;
+use bib_chunks::{ChunkRef, SignedManifest};
+use bib_domain::transfer::{Command, Event, Transfer};
+use bib_domain::{NodeId, VersionId, Who};
+use bib_kit::{Tasks, clock};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Events of streams and keepers that may wait for the loop.
+const UP_QUEUE: usize = 1024;
+/// How long a transfer that failed may take to sync what it has.
+const LAST_SYNC: Duration = Duration::from_secs(20);
+
+/// What is to be fetched.
+pub(crate) struct Job {
+    pub(crate) version: VersionId,
+    pub(crate) progress: Arc<Progress>,
+    /// The peers from which it may be fetched now. The transfer ends when its sender is gone.
+    pub(crate) sources: watch::Receiver<BTreeSet<NodeId>>,
+}
+
+/// What a transfer came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The version is whole, and that is written down.
+    Whole,
+    /// It is not, and why; and the peers that turned out not to hold it.
+    Failed { error: String, useless: Vec<NodeId> },
+}
+
+/// Fetches what is missing of a version.
+pub(crate) async fn run(shared: &Arc<Shared>, job: Job) -> Outcome {
+    let mut useless = Vec::new();
+    match fetch(shared, job, &mut useless).await {
+        Ok(()) => Outcome::Whole,
+        Err(error) => Outcome::Failed { error, useless },
+    }
+}
+
+async fn fetch(shared: &Arc<Shared>, job: Job, useless: &mut Vec<NodeId>) -> Result<(), String> {
+    let say = |error: ReplicatorError| error.to_string();
+    let signed = shared.guardian.manifest(job.version).await.map_err(|error| say(error.into()))?;
+    let signed = signed.ok_or_else(|| say(ReplicatorError::Gone))?;
+    let missing = missing(shared, &signed).await.map_err(say)?;
+    let chunks = &signed.manifest().chunks;
+    let bytes = |chunks: &mut dyn Iterator<Item = &ChunkRef>| chunks.map(|chunk| u64::from(chunk.len)).sum::<u64>();
+    let missing_bytes = bytes(&mut missing.iter().map(|&chunk| &chunks[chunk as usize]));
+    job.progress.begin(bytes(&mut chunks.iter()), chunks.len() as u64, missing_bytes, missing.len() as u64);
+    if !missing.is_empty() {
+        Running::new(shared, &job, chunks, &missing).finish(job.sources, useless).await?;
+    }
+    let op = shared.op(Who::Node);
+    shared.guardian.mark_complete(&op, job.version).await.map_err(|error| say(error.into()))?;
+    Ok(())
+}
+
+/// The places in the manifest's list of the chunks that are not here.
+async fn missing(shared: &Shared, signed: &Arc<SignedManifest>) -> Result<Vec<u32>, ReplicatorError> {
+    let (store, signed) = (shared.chunks.clone(), Arc::clone(signed));
+    let look = move || {
+        let missing: HashSet<_> = store.missing(&signed)?.into_iter().map(|chunk| chunk.hash).collect();
+        let places = (0..).zip(&signed.manifest().chunks).filter(|(_, chunk)| missing.contains(&chunk.hash));
+        Ok::<_, bib_chunks::ChunkError>(places.map(|(place, _)| place).collect())
+    };
+    Ok(shared.blocking.run(look).await??)
+}
+
+/// A transfer with something left to fetch.
+struct Running {
+    shared: Arc<Shared>,
+    version: VersionId,
+    progress: Arc<Progress>,
+    transfer: Transfer,
+    wiring: Wiring,
+    links: BTreeMap<NodeId, Link>,
+    events: mpsc::Receiver<Up>,
+    flush: CancellationToken,
+    left_to_verify: usize,
+    begun: Instant,
+    /// When a stream of any peer was open last.
+    last_open: Instant,
+    trouble: Option<String>,
+    /// The keepers end with the transfer.
+    keepers: Tasks,
+}
+
+/// How the loop goes on.
+enum Next {
+    On,
+    Done,
+    Failed(String),
+}
+
+impl Running {
+    fn new(shared: &Arc<Shared>, job: &Job, chunks: &[ChunkRef], missing: &[u32]) -> Self {
+        let options = &shared.options;
+        let (up, events) = mpsc::channel(UP_QUEUE);
+        // room for all that may be in flight, so that a stream never waits for the disk while its peer is timed
+        let room = options.transfer.window_chunks.max(1) * options.peers_per_transfer.max(1);
+        let (keep, pieces) = mpsc::channel(room);
+        let pieces = Arc::new(Mutex::new(pieces));
+        let verified = Arc::new(VerifiedChunks::new(chunks.len()));
+        let flush = CancellationToken::new();
+        let keepers = shared.args.tasks(options.keeper_lanes.max(1));
+        for _ in 0..options.keeper_lanes.max(1) {
+            let lane = Lane {
+                shared: Arc::clone(shared),
+                pieces: Arc::clone(&pieces),
+                verified: Arc::clone(&verified),
+                progress: Arc::clone(&job.progress),
+                up: up.clone(),
+                flush: flush.clone(),
+            };
+            if let Err(error) = keepers.spawn("keeper", lane.run()) {
+                tracing::warn!(%error, "a keeper was not started");
+            }
+        }
+        let lengths = chunks.iter().map(|chunk| chunk.len).collect();
+        let wiring = Wiring {
+            shared: Arc::clone(shared),
+            chunks: chunks.into(),
+            verified,
+            buffers: Buffers::new(options.transfer.window_chunks),
+            up,
+            keep,
+        };
+        Self {
+            shared: Arc::clone(shared),
+            version: job.version,
+            progress: Arc::clone(&job.progress),
+            transfer: Transfer::new(lengths, missing, options.transfer),
+            wiring,
+            links: BTreeMap::new(),
+            events,
+            flush,
+            left_to_verify: missing.len(),
+            begun: clock::monotonic(),
+            last_open: clock::monotonic(),
+            trouble: None,
+            keepers,
+        }
+    }
+
+    async fn finish(
+        mut self,
+        sources: watch::Receiver<BTreeSet<NodeId>>,
+        useless: &mut Vec<NodeId>,
+    ) -> Result<(), String> {
+        let ended = self.turn(sources, useless).await;
+        if ended.is_err() {
+            self.keep_the_rest().await;
+        }
+        ended
+    }
+
+    async fn turn(
+        &mut self,
+        mut sources: watch::Receiver<BTreeSet<NodeId>>,
+        useless: &mut Vec<NodeId>,
+    ) -> Result<(), String> {
+        let mut tick = tokio::time::interval(self.shared.options.tick);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        sources.mark_changed();
+        loop {
+            let next = tokio::select! {
+                up = self.events.recv() => match up {
+                    Some(up) => self.hear(up, useless).await,
+                    None => Next::Failed("its keepers ended".to_owned()),
+                },
+                changed = sources.changed() => {
+                    if changed.is_err() {
+                        return Err("it is not wanted any more".to_owned());
+                    }
+                    let now = sources.borrow_and_update().clone();
+                    let events = self.follow(&now, useless);
+                    self.carry_on(events, useless).await
+                }
+                _ = tick.tick() => self.tick(useless).await,
+            };
+            match next {
+                Next::On => {}
+                Next::Done => return Ok(()),
+                Next::Failed(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What was found right is synced before the transfer is given up, so that the next attempt has it.
+    async fn keep_the_rest(self) {
+        let Self { links, wiring, events, keepers, flush, .. } = self;
+        flush.cancel();
+        drop((links, wiring, events));
+        if tokio::time::timeout(LAST_SYNC, keepers.wait_idle()).await.is_err() {
+            tracing::warn!("the last chunks of a transfer could not be synced in time, they will be fetched again");
+        }
+    }
+
+    /// Opens links to new sources and drops those that are none any more.
+    fn follow(&mut self, sources: &BTreeSet<NodeId>, useless: &[NodeId]) -> Vec<Event> {
+        let gone: Vec<NodeId> = self.links.keys().filter(|peer| !sources.contains(*peer)).cloned().collect();
+        for peer in &gone {
+            self.drop_link(peer);
+        }
+        let options = &self.shared.options;
+        for peer in sources.iter().filter(|peer| !useless.contains(peer)) {
+            if self.links.len() >= options.peers_per_transfer {
+                break;
+            }
+            if !self.links.contains_key(peer) {
+                self.links.insert(peer.clone(), Link::open(&self.wiring, peer, options.streams_per_peer));
+            }
+        }
+        gone.into_iter().map(Event::PeerLost).collect()
+    }
+
+    fn drop_link(&mut self, peer: &NodeId) {
+        self.links.remove(peer);
+        self.progress.peer(peer, false);
+    }
+
+    async fn hear(&mut self, up: Up, useless: &mut Vec<NodeId>) -> Next {
+        let mut events = Vec::new();
+        match up {
+            Up::Opened { peer, stream } => {
+                if let Some(link) = self.links.get_mut(&peer) {
+                    link.opened(stream);
+                    self.progress.peer(&peer, true);
+                    events.push(Event::PeerReady(peer));
+                }
+            }
+            Up::Arrived { peer, stream, chunk } => {
+                self.settled(&peer, stream, chunk);
+                events.push(Event::Arrived { peer, chunk });
+            }
+            Up::Absent { peer, stream, chunk } => {
+                self.settled(&peer, stream, chunk);
+                events.push(Event::Absent { peer, chunk });
+            }
+            Up::Skipped { peer, stream, chunk } => {
+                self.settled(&peer, stream, chunk);
+                events.push(Event::Returned { peer, chunks: vec![chunk], failed: false });
+            }
+            Up::Refused { peer } => events.push(Event::Refused(peer)),
+            Up::Wrong { peer, chunk, detail } => events.push(Event::Wrong { peer, chunk, detail }),
+            Up::Closed { peer, stream, error } => events.extend(self.closed(peer, stream, &error)),
+            Up::Verified { peer, chunk } => {
+                if self.transfer.needs(chunk) {
+                    self.left_to_verify = self.left_to_verify.saturating_sub(1);
+                }
+                events.push(Event::Verified { peer, chunk });
+                if self.left_to_verify == 0 {
+                    self.flush.cancel();
+                }
+            }
+            Up::Durable { chunks } => events.push(Event::Durable(chunks)),
+            Up::Unkept { error } => return Next::Failed(error),
+        }
+        self.carry_on(events, useless).await
+    }
+
+    fn settled(&mut self, peer: &NodeId, stream: usize, chunk: u32) {
+        if let Some(link) = self.links.get_mut(peer) {
+            link.settled(stream, chunk);
+        }
+    }
+
+    fn closed(&mut self, peer: NodeId, stream: usize, error: &str) -> Vec<Event> {
+        let Some(link) = self.links.get_mut(&peer) else { return Vec::new() };
+        tracing::debug!(%peer, error, version = %self.version.short(), "a data stream ended");
+        self.trouble = Some(error.to_owned());
+        let chunks = link.closed(&self.wiring, stream);
+        let mut events = vec![Event::Returned { peer: peer.clone(), chunks, failed: true }];
+        if !link.is_open() {
+            events.push(Event::PeerLost(peer.clone()));
+            self.progress.peer(&peer, false);
+        }
+        events
+    }
+
+    async fn tick(&mut self, useless: &mut Vec<NodeId>) -> Next {
+        let mut events = Vec::new();
+        for (peer, link) in &mut self.links {
+            let bytes = link.progress();
+            if bytes > 0 {
+                events.push(Event::Progress { peer: peer.clone(), bytes });
+            }
+        }
+        events.push(Event::Tick);
+        let next = self.carry_on(events, useless).await;
+        if matches!(next, Next::On) && self.is_hopeless() {
+            let reason = self.trouble.take().unwrap_or_else(|| "no connected peer has the rest of it".to_owned());
+            return Next::Failed(reason);
+        }
+        next
+    }
+
+    /// Nobody is there to fetch from, and nobody is about to come.
+    fn is_hopeless(&mut self) -> bool {
+        if self.links.values().any(Link::is_open) {
+            self.last_open = clock::monotonic();
+        }
+        let alive = self.links.values().any(Link::is_alive);
+        let too_long = clock::since(self.last_open) >= self.shared.options.patience;
+        self.left_to_verify > 0 && self.transfer.peers().next().is_none() && (!alive || too_long)
+    }
+
+    /// Takes events in and carries the commands out, and what those lead to.
+    async fn carry_on(&mut self, events: Vec<Event>, useless: &mut Vec<NodeId>) -> Next {
+        let mut events: std::collections::VecDeque<Event> = events.into();
+        while let Some(event) = events.pop_front() {
+            let now_ms = u64::try_from(clock::since(self.begun).as_millis()).unwrap_or(u64::MAX);
+            for command in self.transfer.handle(event, now_ms) {
+                match command {
+                    Command::Ask { peer, chunk } => {
+                        let taken = self.links.get_mut(&peer).is_some_and(|link| link.ask(chunk));
+                        if !taken {
+                            events.push_back(Event::Returned { peer, chunks: vec![chunk], failed: true });
+                        }
+                    }
+                    Command::Leave { peer, reason } => {
+                        tracing::info!(%peer, reason, version = %self.version.short(), "left a peer");
+                        self.drop_link(&peer);
+                        self.trouble = Some(format!("left node {peer}: {reason}"));
+                        useless.push(peer);
+                    }
+                    Command::Blame { peer, chunk, detail } => {
+                        self.drop_link(&peer);
+                        self.trouble = Some(format!("node {peer} was caught lying: {detail}"));
+                        useless.push(peer.clone());
+                        let reason = format!("{detail} (chunk {chunk} of version {})", self.version);
+                        self.shared.note(Note::Blame { peer, reason }).await;
+                    }
+                    Command::Starved => {}
+                    Command::Done => return Next::Done,
+                }
+            }
+        }
+        Next::On
+    }
+}
