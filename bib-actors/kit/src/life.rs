@@ -18,7 +18,8 @@ pub struct StartArgs {
     pub incarnation: u64,
     /// Cancelled when the incarnation ends.
     pub token: CancellationToken,
-    /// The shared multi-thread runtime: sockets, SQL and heavy work run there, never on an actor's thread.
+    /// The shared multi-thread runtime: sockets, SQL and heavy work run there, never on an actor's thread. What is
+    /// spawned on it directly outlives the incarnation and could write beside the next one: use [`StartArgs::tasks`].
     pub runtime: Handle,
     pub(crate) life: Life,
 }

@@ -47,7 +47,10 @@ struct Set {
 #[derive(Default)]
 struct Running {
     next: u64,
-    tasks: HashMap<u64, AbortHandle>,
+    /// Tasks with a lower number were to be aborted.
+    aborted_below: u64,
+    /// A task is counted before it has a handle.
+    tasks: HashMap<u64, Option<AbortHandle>>,
 }
 
 impl Tasks {
@@ -86,12 +89,16 @@ impl Tasks {
         future: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), TooManyTasks> {
         let name = name.into();
-        let mut running = self.set.running.lock();
-        if running.tasks.len() >= self.set.limit {
-            return Err(TooManyTasks { name, limit: self.set.limit });
-        }
-        let id = running.next;
-        running.next += 1;
+        let id = {
+            let mut running = self.set.running.lock();
+            if running.tasks.len() >= self.set.limit {
+                return Err(TooManyTasks { name, limit: self.set.limit });
+            }
+            let id = running.next;
+            running.next += 1;
+            running.tasks.insert(id, None);
+            id
+        };
         let leave = Leave { set: Arc::downgrade(&self.set), id };
         let on_panic = self.on_panic.clone();
         let marked = Marked { inner: Box::pin(future), owner: self.set.owner };
@@ -105,8 +112,17 @@ impl Tasks {
                 }
             }
         };
-        let handle = self.set.runtime.spawn(self.set.tracker.track_future(work));
-        running.tasks.insert(id, handle.abort_handle());
+        // the lock is free meanwhile: a runtime that shuts down drops the task at once, which takes it to leave the set
+        let handle = self.set.runtime.spawn(self.set.tracker.track_future(work)).abort_handle();
+        let mut running = self.set.running.lock();
+        let aborted = id < running.aborted_below;
+        if let Some(entry) = running.tasks.get_mut(&id) {
+            *entry = Some(handle.clone());
+        }
+        drop(running);
+        if aborted {
+            handle.abort();
+        }
         Ok(())
     }
 
@@ -148,7 +164,11 @@ impl Drop for Tasks {
 impl Set {
     fn abort_all(&self) {
         // the handles are cloned: an abort may drop the task at once, which takes the lock to leave the set
-        let handles: Vec<AbortHandle> = self.running.lock().tasks.values().cloned().collect();
+        let handles: Vec<AbortHandle> = {
+            let mut running = self.running.lock();
+            running.aborted_below = running.next;
+            running.tasks.values().flatten().cloned().collect()
+        };
         for handle in handles {
             handle.abort();
         }

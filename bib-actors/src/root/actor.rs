@@ -176,7 +176,8 @@ impl Root {
 
     /// Asks each child that is up whether it turns.
     fn ping_all(&mut self, cx: &mut Cx<'_, Self>) {
-        let deadline = self.options.ping_every;
+        // the answer must be in before the next question
+        let deadline = self.options.ping_every.mul_f64(0.875);
         for (child, state) in self.children.iter_mut().enumerate() {
             if state.pinged || self.machine.phase(child) != Phase::Up {
                 continue;

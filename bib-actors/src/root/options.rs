@@ -9,7 +9,7 @@ use std::time::Duration;
 pub struct RootOptions {
     /// The limits of the node as a whole: restarts at a time, failures beyond a child's window.
     pub limits: Limits,
-    /// How often each child is asked whether it turns, and how long it has for the answer.
+    /// How often each child is asked whether it turns; it has nearly as long for the answer.
     pub ping_every: Duration,
     /// After so many pings without an answer a child counts as hung. Fewer would take a busy machine for a hung actor.
     pub ping_misses: u32,
@@ -24,7 +24,7 @@ impl Default for RootOptions {
         Self {
             limits: Limits::default(),
             ping_every: Duration::from_secs(1),
-            ping_misses: 5,
+            ping_misses: 4,
             stale_wait: STALE_WAIT,
             faults: false,
         }

@@ -15,7 +15,7 @@ pub enum ExitReason {
     Refused {
         /// Which child.
         child: &'static str,
-        /// What it said.
+        /// How it ended, with what its factory said.
         text: String,
     },
     /// A child failed more often than it may.
@@ -53,7 +53,7 @@ impl fmt::Display for ExitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stopped => f.write_str("the node was stopped in order"),
-            Self::Refused { child, text } => write!(f, "{child} could not be started: {text}"),
+            Self::Refused { child, text } => write!(f, "{child} {text}"),
             Self::BeyondWindow { child, text } => {
                 write!(f, "{child} failed again and again ({text}), so the node stops; start it anew")
             }
