@@ -84,7 +84,8 @@ fn quick() -> RestartPolicy {
 
 /// Runs a test with an actor system on this thread and a shared runtime beside it.
 fn node<F: Future<Output = ()>>(test: impl FnOnce(Handle) -> F) {
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a test machine gives a runtime");
     system::run(test(runtime.handle().clone()));
     runtime.shutdown_background();
 }

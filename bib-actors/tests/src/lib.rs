@@ -1,1 +1,16 @@
-//! bib-tests.
+//! Whole nodes as processes, for the demo, the benchmarks and the end-to-end tests.
+//!
+//! Everything here goes through the programs that users run: `bibd` and `bib`. Nothing of the node is linked.
+
+pub mod demo;
+mod lab;
+mod node;
+mod outcome;
+mod ports;
+mod wait;
+
+pub use lab::Lab;
+pub use node::{Node, NodeSpec};
+pub use outcome::Outcome;
+pub use ports::free_port;
+pub use wait::{interrupt, is_interrupted, until, until_some};

@@ -1,0 +1,40 @@
+# The few commands of this project. `make demo` shows what BIB does, `make test` checks that it does it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+
+.PHONY: help demo test verify fix bench proto-lint prerequisites
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')" 2>/dev/null || grep -hE '## ' $(MAKEFILE_LIST)
+
+prerequisites:
+	@.ci/prerequisites
+
+demo: prerequisites ## Two nodes, real data, a query on the other machine, a proof (KEEP=1 leaves them running)
+	@$(CARGO) build --locked --profile demo -p bib-actors -p bib-cli -p bib-node-tests --bins
+	@exec "$(TARGET)/demo/bib-demo" examples/data $(if $(KEEP),--keep)
+
+test: prerequisites ## Every test, with real PostgreSQL, real sockets and real processes
+	$(CARGO) build --locked --workspace --bins
+	$(CARGO) test --locked --workspace
+
+verify: prerequisites ## All that a change must pass; writes nothing into the tree
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(MAKE) --no-print-directory test
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+fix: ## Format, and apply what clippy can apply
+	$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+	$(CARGO) fmt --all
+
+bench: prerequisites ## Ours and the peer's in turn, as ratios (ROWS=ingest-1g runs one row)
+	@$(CARGO) build --locked --release -p bib-actors -p bib-cli -p bib-bench --bins
+	@exec "$(TARGET)/release/bib-bench" --report "$(TARGET)/bench/report.json" $(if $(ROWS),--rows $(ROWS))
+
+proto-lint: ## Style and compatibility rules of the .proto files
+	$(CARGO) test --locked --workspace --test proto_lint

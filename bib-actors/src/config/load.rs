@@ -1,0 +1,170 @@
+//! Reads the configuration from its four sources.
+
+use super::Config;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or has a key or type that is not known.
+    #[error("the configuration {path} is not valid: {source}")]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// Line, column and reason.
+        source: Box<toml::de::Error>,
+    },
+    /// A value cannot be used.
+    #[error("the configuration has a value that cannot be used in {key}: {why}")]
+    Value {
+        /// Which key.
+        key: &'static str,
+        /// Why, and what can be used.
+        why: String,
+    },
+}
+
+/// What the command line and the environment say; they win over the file.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Overrides {
+    /// Configuration file [default: the first of ./bibd.toml, ~/.config/bib/bibd.toml, /etc/bib/bibd.toml]
+    #[arg(short, long, env = "BIBD_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of everything that this node keeps
+    #[arg(long, env = "BIBD_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Name of this node for people
+    #[arg(long, env = "BIBD_NAME")]
+    pub name: Option<String>,
+    /// full or selective
+    #[arg(long, env = "BIBD_MODE")]
+    pub mode: Option<String>,
+    /// auto, process or sqlite
+    #[arg(long, env = "BIBD_DATABASE_RUNTIME", value_name = "RUNTIME")]
+    pub database_runtime: Option<String>,
+    /// Address of the API; may be given more than once
+    #[arg(long, env = "BIBD_GRPC_LISTEN", value_delimiter = ',', value_name = "ADDR")]
+    pub grpc_listen: Vec<SocketAddr>,
+    /// Multiaddress of the node network; may be given more than once
+    #[arg(long, env = "BIBD_P2P_LISTEN", value_delimiter = ',', value_name = "MULTIADDR")]
+    pub p2p_listen: Vec<String>,
+    /// Address of pages and health probes
+    #[arg(long, env = "BIBD_WEB_LISTEN", value_name = "ADDR")]
+    pub web_listen: Option<SocketAddr>,
+    /// Do not look for nodes by multicast DNS
+    #[arg(long, env = "BIBD_NO_MDNS")]
+    pub no_mdns: bool,
+    /// What is logged, for example info or info,bib_swarm=debug
+    #[arg(long, env = "BIBD_LOG", value_name = "FILTER")]
+    pub log_level: Option<String>,
+    /// text or json
+    #[arg(long, env = "BIBD_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+/// Reads the file that `overrides` names, or the first that exists at a usual place, and lays the overrides over it.
+/// Answers the configuration and the file it came from, if any.
+///
+/// # Errors
+/// [`ConfigError`] when a named file is missing, damaged, or a value cannot be used.
+pub fn load(overrides: &Overrides) -> Result<(Config, Option<PathBuf>), ConfigError> {
+    let path = overrides.config.clone().or_else(|| usual_places().into_iter().find(|path| path.is_file()));
+    let mut config = match &path {
+        Some(path) => read(path)?,
+        None => Config::default(),
+    };
+    lay_over(&mut config, overrides);
+    config.check()?;
+    Ok((config, path))
+}
+
+fn read(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+}
+
+fn usual_places() -> Vec<PathBuf> {
+    let mut places = vec![PathBuf::from("bibd.toml")];
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
+    if let Some(base) = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home) {
+        places.push(base.join("bib/bibd.toml"));
+    }
+    places.push(PathBuf::from("/etc/bib/bibd.toml"));
+    places
+}
+
+fn lay_over(config: &mut Config, overrides: &Overrides) {
+    fn put<T: Clone>(slot: &mut T, value: Option<&T>) {
+        if let Some(value) = value {
+            slot.clone_from(value);
+        }
+    }
+    put(&mut config.node.data_dir, overrides.data_dir.as_ref());
+    put(&mut config.node.name, overrides.name.as_ref());
+    put(&mut config.node.mode, overrides.mode.as_ref());
+    put(&mut config.database.runtime, overrides.database_runtime.as_ref());
+    put(&mut config.web.listen, overrides.web_listen.as_ref());
+    put(&mut config.log.level, overrides.log_level.as_ref());
+    put(&mut config.log.format, overrides.log_format.as_ref());
+    if !overrides.grpc_listen.is_empty() {
+        config.grpc.listen.clone_from(&overrides.grpc_listen);
+    }
+    if !overrides.p2p_listen.is_empty() {
+        config.p2p.listen.clone_from(&overrides.p2p_listen);
+    }
+    if overrides.no_mdns {
+        config.p2p.mdns = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(text: &str, overrides: Overrides) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bibd.toml");
+        std::fs::write(&path, text).unwrap();
+        load(&Overrides { config: Some(path), ..overrides }).map(|(config, _)| config)
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file() {
+        let text = "[node]\nname = \"file\"\nmode = \"full\"\ndata_dir = \"/srv/bib\"\n";
+        let config = with_file(text, Overrides { name: Some("flag".into()), ..Overrides::default() }).unwrap();
+        assert_eq!(config.node.name, "flag");
+        assert_eq!(config.node.mode, "full");
+        assert_eq!(config.node.data_dir, PathBuf::from("/srv/bib"));
+    }
+
+    #[test]
+    fn defaults_are_valid_and_survive_a_round_trip() {
+        let config = Config::default();
+        config.check().unwrap();
+        assert_eq!(with_file(&toml::to_string(&config).unwrap(), Overrides::default()).unwrap(), config);
+    }
+
+    #[test]
+    fn says_which_key_is_wrong() {
+        for (text, word) in [
+            ("[node]\nmoed = \"full\"\n", "moed"),
+            ("[node]\nmode = \"big\"\n", "node.mode"),
+            ("[node]\ndata_dir = \"here\"\n", "node.data_dir"),
+            ("[web]\nlisten = \"0.0.0.0:4080\"\n", "web.listen"),
+            ("[[users]]\nname = \"a\"\nrole = \"king\"\nkey = \"ssh-ed25519 A\"\n", "users.role"),
+            ("not toml", "bibd.toml"),
+        ] {
+            let error = with_file(text, Overrides::default()).unwrap_err().to_string();
+            assert!(error.contains(word), "{text:?} gave {error:?}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The daemon's configuration: default < file < environment < command line, checked once.
+//!
+//! The file is TOML. Unknown keys are refused, so that a misspelt one is not silently a default.
+
+mod load;
+
+pub use load::{ConfigError, Overrides, load};
+
+use bib_domain::{NodeMode, Role};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Everything that a node can be told. Since 0.1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Who this node is and what it keeps.
+    pub node: NodeConfig,
+    /// Where the metadata lives.
+    pub database: DatabaseConfig,
+    /// The API for people and programs.
+    pub grpc: GrpcConfig,
+    /// The network of nodes.
+    pub p2p: P2pConfig,
+    /// The pages and health probes.
+    pub web: WebConfig,
+    /// What a query may use.
+    pub query: QueryConfig,
+    /// What is logged, and how.
+    pub log: LogConfig,
+    /// People who may log in, each by an SSH key.
+    pub users: Vec<UserConfig>,
+}
+
+/// Who this node is and what it keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// Name for people; default the host name.
+    pub name: String,
+    /// `full` or `selective`.
+    pub mode: String,
+    /// Folder of everything that this node keeps.
+    pub data_dir: PathBuf,
+}
+
+/// Where the metadata lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatabaseConfig {
+    /// `auto`, `process` (a PostgreSQL of bibd's own) or `sqlite` (limited).
+    pub runtime: String,
+    /// The unprivileged system user that runs PostgreSQL when bibd is root.
+    pub user: String,
+    /// Folder of `initdb` and `postgres`, where they are not found by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bin_dir: Option<PathBuf>,
+}
+
+/// The API for people and programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GrpcConfig {
+    /// Addresses for TLS.
+    pub listen: Vec<SocketAddr>,
+    /// Further names and addresses that the certificate is made for.
+    pub names: Vec<String>,
+}
+
+/// The network of nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct P2pConfig {
+    /// Multiaddresses to listen on.
+    pub listen: Vec<String>,
+    /// Whether nodes on the same network are found by multicast DNS.
+    pub mdns: bool,
+    /// Seconds between two looks at each peer's catalogue, which repair a lost announcement.
+    pub poll_seconds: u64,
+}
+
+/// The pages and health probes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebConfig {
+    /// Address for HTTP; loopback only.
+    pub listen: SocketAddr,
+}
+
+/// What a query may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueryConfig {
+    /// Most rows that a query may return.
+    pub max_rows: u64,
+    /// Most memory that a query may use, in MiB.
+    pub memory_mib: u64,
+    /// Longest that a query may run, in seconds.
+    pub timeout_seconds: u64,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,bib_swarm=debug`.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: String,
+}
+
+/// A person who may log in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserConfig {
+    /// Name, as it stands in the audit log.
+    pub name: String,
+    /// `admin`, `operator`, `researcher` or `reader`.
+    pub role: String,
+    /// Public key in OpenSSH form.
+    pub key: String,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self { name: host_name(), mode: "selective".to_owned(), data_dir: default_data_dir() }
+    }
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self { runtime: "auto".to_owned(), user: "postgres".to_owned(), bin_dir: None }
+    }
+}
+
+impl Default for GrpcConfig {
+    fn default() -> Self {
+        Self { listen: vec![SocketAddr::from(([0, 0, 0, 0], 4000))], names: Vec::new() }
+    }
+}
+
+impl Default for P2pConfig {
+    fn default() -> Self {
+        let listen = ["/ip4/0.0.0.0/tcp/4001", "/ip4/0.0.0.0/udp/4001/quic-v1"];
+        Self { listen: listen.map(str::to_owned).to_vec(), mdns: true, poll_seconds: 30 }
+    }
+}
+
+impl Default for WebConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 4080)) }
+    }
+}
+
+impl Default for QueryConfig {
+    fn default() -> Self {
+        Self { max_rows: 1_000_000, memory_mib: 512, timeout_seconds: 120 }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: "text".to_owned() }
+    }
+}
+
+impl Config {
+    /// The node's mode.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] when it is no mode, or one that this version cannot run.
+    pub fn mode(&self) -> Result<NodeMode, ConfigError> {
+        let value = |why: String| ConfigError::Value { key: "node.mode", why };
+        match self.node.mode.parse::<NodeMode>().map_err(value)? {
+            NodeMode::Proxy => Err(value("this version runs full and selective nodes only".to_owned())),
+            mode => Ok(mode),
+        }
+    }
+
+    /// Checks every value that a type cannot check.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] with the key and the reason.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let value = |key: &'static str, why: &str| Err(ConfigError::Value { key, why: why.to_owned() });
+        self.mode()?;
+        if !self.node.data_dir.is_absolute() {
+            return value(
+                "node.data_dir",
+                "it must be an absolute path, so that it does not depend on where bibd starts",
+            );
+        }
+        if self.node.name.is_empty() || self.node.name.len() > 100 || self.node.name.chars().any(char::is_control) {
+            return value("node.name", "use 1 to 100 printable characters");
+        }
+        if !matches!(self.database.runtime.as_str(), "auto" | "process" | "sqlite") {
+            return value("database.runtime", "use auto, process or sqlite");
+        }
+        if !self.web.listen.ip().is_loopback() {
+            return value("web.listen", "pages are served without TLS and stay on loopback: use 127.0.0.1 or [::1]");
+        }
+        if !matches!(self.log.format.as_str(), "text" | "json") {
+            return value("log.format", "use text or json");
+        }
+        if self.p2p.poll_seconds == 0 || self.query.timeout_seconds == 0 || self.query.max_rows == 0 {
+            return value(
+                "p2p.poll_seconds, query.timeout_seconds, query.max_rows",
+                "zero would mean never or nothing",
+            );
+        }
+        for user in &self.users {
+            if let Err(why) = user.role.parse::<Role>() {
+                return Err(ConfigError::Value { key: "users.role", why });
+            }
+            if user.key.split_whitespace().count() < 2 {
+                return value("users.key", "expected a public key in OpenSSH form: ssh-ed25519 AAAA... comment");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn host_name() -> String {
+    hostname::get()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .filter(|n| !n.is_empty())
+        .unwrap_or_else(|| "bib".into())
+}
+
+/// `/var/lib/bib` for root, else the XDG data folder of the user.
+fn default_data_dir() -> PathBuf {
+    if rustix::process::geteuid().is_root() {
+        return PathBuf::from("/var/lib/bib");
+    }
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(home);
+    base.unwrap_or_else(|| PathBuf::from("/var/lib")).join("bib")
+}

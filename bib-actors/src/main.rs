@@ -1,0 +1,73 @@
+//! The `bibd` daemon: reads the configuration, starts the node, waits for its end.
+
+use anyhow::Context;
+use bib_actors::config::{self, Config, Overrides};
+use bib_actors::{daemon, logging};
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// A node for research data. Runs in the foreground; stop it with Ctrl-C or SIGTERM.
+#[derive(Debug, Parser)]
+#[command(name = "bibd", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 stopped in order, 1 could not start, 70 failed and should be started anew")]
+struct Cli {
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the node (the default)
+    Run,
+    /// Check the configuration and say where it came from
+    CheckConfig,
+    /// Print the configuration with every value that applies
+    PrintConfig,
+}
+
+fn main() -> ExitCode {
+    // TLS has one provider; without it, the first handshake would panic
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        complain("a TLS provider is there already: this is a defect of bibd");
+        return ExitCode::FAILURE;
+    }
+    let cli = Cli::parse();
+    match act(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn act(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let (config, path) = config::load(&cli.overrides)?;
+    let origin = path.map_or_else(|| "defaults (no file)".to_owned(), |path| path.display().to_string());
+    match cli.command {
+        None | Some(Command::Run) => {
+            logging::start(&config.log)?;
+            tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %origin, "bibd starts");
+            daemon::run(config)
+        }
+        Some(Command::CheckConfig) => say(&format!("{origin}: the configuration is good")),
+        Some(Command::PrintConfig) => print(&config),
+    }
+}
+
+fn print(config: &Config) -> anyhow::Result<ExitCode> {
+    say(toml::to_string(config).context("print the configuration")?.trim_end())
+}
+
+fn say(text: &str) -> anyhow::Result<ExitCode> {
+    writeln!(std::io::stdout().lock(), "{text}").context("write to standard output")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn complain(text: &str) {
+    // nobody can be told when standard error is closed
+    let _ = writeln!(std::io::stderr().lock(), "bibd: {text}");
+}

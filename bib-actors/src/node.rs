@@ -1,0 +1,178 @@
+//! The composition root: makes every actor, gives each the handles of those below it, starts them under the root.
+//!
+//! It owns no state of its own and takes part in no request.
+
+use crate::config::{Config, ConfigError};
+use crate::data_dir::{DataDir, DataDirError};
+use crate::root::{Root, RootHandle, RootOptions};
+use bib_audit::{AuditAppended, AuditChain, AuditOptions};
+use bib_chunks::{ChunkError, ChunkStore, StoreOptions};
+use bib_domain::supervision::PlanError;
+use bib_domain::{NodeId, NodeMode, Role};
+use bib_gateway::{BootstrapKey, GatewayActor, GatewayDeps, GatewayHandle, GatewayOptions};
+use bib_guardian::{GuardianOptions, SealKey, StorageGuardian};
+use bib_kit::events::Router;
+use bib_kit::{CancellationToken, ChildSpec, HealthBoard, Slot};
+use bib_replicator::{InviteKey, ReplicatorDeps, ReplicatorOptions};
+use bib_swarm::{Identity, SwarmError, SwarmEvent, SwarmOptions};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// Why a node cannot be put together. What goes wrong in an actor's own start is the root's to tell.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// A value of the configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The node's folder.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The node's key.
+    #[error(transparent)]
+    Identity(#[from] SwarmError),
+    /// The chunk store.
+    #[error(transparent)]
+    Chunks(#[from] ChunkError),
+    /// The actors' ranks and dependencies: a defect of bibd.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// A running node.
+pub struct Node {
+    id: NodeId,
+    root: RootHandle,
+    gateway: GatewayHandle,
+    stop: CancellationToken,
+    // the folder stays locked as long as anything of the node runs
+    _data: Arc<DataDir>,
+}
+
+impl Node {
+    /// Puts the actors together and starts them. Comes back at once; see [`RootHandle::ready`]. Must run on the thread
+    /// of an actor system (`bib_kit::system::run`); `runtime` carries libp2p, gRPC, SQL and queries.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the folder, the identity, the chunk store or a value cannot be used.
+    pub fn start(config: &Config, options: RootOptions, runtime: Handle) -> Result<Self, NodeError> {
+        let data = Arc::new(DataDir::open(&config.node.data_dir)?);
+        let mode = config.mode()?;
+        let identity = Identity::load_or_create(&data.path().join("identity.key"))?;
+        let id = identity.node_id().clone();
+        tracing::info!(node = %id, %mode, data = %data.path().display(), "identity");
+        let chunks = ChunkStore::open(&data.path().join("blobs"), StoreOptions::default())?;
+        let (router, health, stop) = (Router::new(), HealthBoard::new(), CancellationToken::new());
+
+        let audit_options =
+            AuditOptions::new(data.path().join("audit"), id.clone(), identity.derive("bib/audit/hmac/v1"));
+        let audit = AuditChain::new(audit_options, router.topic::<AuditAppended>());
+        let audit_handle = audit.handle();
+
+        let guardian_options = guardian_options(config, mode, &data, &identity)?;
+        let guardian =
+            StorageGuardian::new(guardian_options, chunks.clone(), Arc::new(audit_handle.clone()), router.clone());
+        let guardian_handle = guardian.handle();
+
+        let swarm_options =
+            SwarmOptions { listen: config.p2p.listen.clone(), mdns: config.p2p.mdns, ..SwarmOptions::default() };
+        let swarm_events = router.topic::<SwarmEvent>();
+        let (swarm_handle, swarm) =
+            bib_swarm::child(swarm_spec(&swarm_options), identity.clone(), swarm_options, swarm_events);
+
+        let invite_key = InviteKey::new(identity.derive("bib/invite/v1"));
+        let mut replicator_options = ReplicatorOptions::new(id.clone(), config.node.name.clone(), mode, invite_key);
+        replicator_options.poll_interval = Duration::from_secs(config.p2p.poll_seconds);
+        let replicator_deps = ReplicatorDeps {
+            guardian: guardian_handle.clone(),
+            swarm: swarm_handle.clone(),
+            audit: audit_handle.clone(),
+            router,
+        };
+        let (replicator_handle, replicator) =
+            bib_replicator::child(bib_replicator::spec(), replicator_options, replicator_deps);
+
+        let gateway_options = gateway_options(config, mode, &data, &id)?;
+        let slot = Slot::<GatewayActor>::new(bib_gateway::spec(&gateway_options));
+        let gateway = GatewayHandle::new(slot.handle());
+        let asked = stop.clone();
+        let deps = GatewayDeps {
+            audit: audit_handle,
+            guardian: guardian_handle,
+            swarm: swarm_handle,
+            replicator: replicator_handle,
+            chunks,
+            signing_key: identity.signing_key(),
+            health: health.clone(),
+            shutdown: Arc::new(move || asked.cancel()),
+        };
+        let root = Root::builder(runtime)
+            .options(options)
+            .health(health)
+            .add(audit.child())
+            .add(guardian.child())
+            .add(swarm)
+            .add(replicator)
+            .add(slot.child(bib_gateway::factory(gateway_options, deps)))
+            .start()?;
+        Ok(Self { id, root, gateway, stop, _data: data })
+    }
+
+    /// The node's id.
+    #[must_use]
+    pub const fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    /// Health, shutdown, end.
+    #[must_use]
+    pub const fn root(&self) -> &RootHandle {
+        &self.root
+    }
+
+    /// Where the node listens.
+    #[must_use]
+    pub const fn gateway(&self) -> &GatewayHandle {
+        &self.gateway
+    }
+
+    /// Comes back when somebody asked, through the API, that the node stops.
+    pub async fn asked_to_stop(&self) {
+        self.stop.cancelled().await;
+    }
+}
+
+fn guardian_options(
+    config: &Config,
+    mode: NodeMode,
+    data: &DataDir,
+    identity: &Identity,
+) -> Result<GuardianOptions, NodeError> {
+    let seal_key = SealKey::new(identity.derive("bib/kek/db/v1"));
+    let mut options = GuardianOptions::new(data.path().to_owned(), mode, seal_key, identity.public_key());
+    let runtime = config.database.runtime.parse();
+    options.runtime = runtime.map_err(|why| ConfigError::Value { key: "database.runtime", why })?;
+    options.postgres_bin.clone_from(&config.database.bin_dir);
+    options.database_user = Some(config.database.user.clone());
+    Ok(options)
+}
+
+fn gateway_options(config: &Config, mode: NodeMode, data: &DataDir, id: &NodeId) -> Result<GatewayOptions, NodeError> {
+    let mut options = GatewayOptions::new(data.path(), id.clone(), config.node.name.clone(), mode);
+    options.grpc_listen.clone_from(&config.grpc.listen);
+    options.names.clone_from(&config.grpc.names);
+    options.web_listen = Some(config.web.listen);
+    options.query.max_rows = config.query.max_rows;
+    options.query.memory_bytes = usize::try_from(config.query.memory_mib << 20).unwrap_or(usize::MAX);
+    options.query.timeout = Duration::from_secs(config.query.timeout_seconds);
+    for user in &config.users {
+        let role = user.role.parse::<Role>().map_err(|why| ConfigError::Value { key: "users.role", why })?;
+        options.bootstrap_keys.push(BootstrapKey { name: user.name.clone(), role, key: user.key.clone() });
+    }
+    Ok(options)
+}
+
+/// The swarm needs none of the actors below it.
+fn swarm_spec(options: &SwarmOptions) -> ChildSpec {
+    ChildSpec::new("swarm", 4).with_mailbox(options.mailbox)
+}

@@ -1,0 +1,13 @@
+//! End-to-end tests with real processes, and the rules of the tree.
+
+mod architecture;
+mod data;
+mod inputs;
+mod journey;
+mod login;
+mod pairing;
+mod resume;
+mod storage;
+mod tidy;
+mod tree;
+mod versions;

@@ -1,0 +1,55 @@
+//! PostgreSQL: adopted after a crash, refused where it is missing; one daemon a folder.
+
+use bib_node_tests::{Lab, Node, NodeSpec};
+
+fn postmaster(node: &Node) -> String {
+    let file = node.data_dir().join("postgres/data/postmaster.pid");
+    std::fs::read_to_string(file).unwrap().lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn a_live_postgres_is_adopted_after_a_crash() {
+    let lab = Lab::new().unwrap();
+    let mut node = lab.node(NodeSpec::full("first")).unwrap();
+    node.start().unwrap();
+    node.bib(&["topic", "create", "before"]).unwrap().ok().unwrap();
+    let before = postmaster(&node);
+    node.kill9().unwrap();
+    node.start().unwrap();
+    assert_eq!(postmaster(&node), before, "a second postmaster was started");
+    node.bib(&["topic", "get", "before"]).unwrap().ok().unwrap();
+    assert_eq!(node.json(&["admin", "audit", "verify"]).unwrap()["ok"], true);
+    node.stop().unwrap();
+    assert!(!node.data_dir().join("postgres/data/postmaster.pid").exists(), "PostgreSQL outlived an orderly stop");
+}
+
+#[test]
+fn without_postgres_full_is_refused_and_auto_says_what_is_missing() {
+    let lab = Lab::new().unwrap();
+    // a machine without PostgreSQL: nothing in PATH, nothing where Debian puts it
+    let nowhere = lab.path().join("nowhere");
+    std::fs::create_dir(&nowhere).unwrap();
+    let env = vec![("BIB_POSTGRES_BIN".to_owned(), nowhere.to_str().unwrap().to_owned())];
+    let mut full = lab.node(NodeSpec { storage: "auto", env: env.clone(), ..NodeSpec::full("full") }).unwrap();
+    full.launch().unwrap();
+    assert_eq!(full.wait_end().unwrap(), 1, "{}", full.log());
+    assert!(full.log().contains("untrusted-storage") || full.log().contains("PostgreSQL"), "{}", full.log());
+
+    let mut auto = lab.node(NodeSpec { storage: "auto", env, ..NodeSpec::cache("auto") }).unwrap();
+    auto.start().unwrap();
+    let status = auto.json(&["status"]).unwrap();
+    assert_eq!(status["databaseRuntime"], "sqlite");
+    assert_eq!(status["trust"], "untrusted-storage");
+    assert!(!status["storageNotice"].as_str().unwrap().is_empty(), "{status}");
+}
+
+#[test]
+fn two_daemons_never_share_a_folder() {
+    let lab = Lab::new().unwrap();
+    let mut node = lab.node(NodeSpec::cache("alone")).unwrap();
+    node.start().unwrap();
+    let second = node.daemon(&["--log-level", "error"]).unwrap();
+    assert_eq!(second.code, 1);
+    assert!(second.stderr.contains("in use by another bibd"), "{}", second.stderr);
+    assert_eq!(node.json(&["status"]).unwrap()["ready"], true);
+}
