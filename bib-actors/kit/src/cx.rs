@@ -66,7 +66,7 @@ impl<C: Child> Cx<'_, C> {
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
         let deadline = self.core.asked?.deadline?;
-        Some(deadline.saturating_duration_since(Instant::now()))
+        Some(deadline.saturating_duration_since(crate::clock::monotonic()))
     }
 
     /// Runs a future in the actor's task. A panic in it ends the incarnation.

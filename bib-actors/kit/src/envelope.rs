@@ -6,8 +6,8 @@
 use crate::message::Kind;
 use crate::{Child, Cx, Handles, Message};
 use bib_domain::RequestId;
+use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tokio::time::Instant;
 
 /// The message was not looked at.
 pub(crate) struct Undelivered;

@@ -10,6 +10,7 @@ pub mod blocking;
 pub mod child;
 pub mod clock;
 pub mod cx;
+mod deadline;
 mod envelope;
 pub mod error;
 pub mod events;

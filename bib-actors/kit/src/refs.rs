@@ -3,16 +3,20 @@
 //! Each call finds the present incarnation anew, so nobody ever holds a dead address. Other crates wrap it in a handle
 //! with verbs and do not pass it on.
 
-use crate::clock::quick_request_id;
+use crate::clock::{monotonic, quick_request_id, since};
+use crate::deadline::Deadline;
 use crate::envelope::{Answered, Letter, Meta, WayBack};
 use crate::slot::Shared;
 use crate::{AskError, Child, Handles, Message};
 use bib_domain::RequestId;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 /// Reaches an actor through its bounded mailbox. Cheap to clone.
 pub struct Ref<C: Child> {
@@ -61,10 +65,10 @@ impl<C: Child> Ref<C> {
     where
         C: Handles<M>,
     {
-        let begun = Instant::now();
+        let begun = monotonic();
         let place = Arc::clone(&self.shared.permits).acquire_owned();
         let Ok(Ok(permit)) = timeout(deadline, place).await else { return Err(self.overloaded()) };
-        self.asked(quick_request_id(), msg, deadline, deadline.saturating_sub(begun.elapsed()), permit).await
+        self.asked(quick_request_id(), msg, deadline, deadline.saturating_sub(since(begun)), permit).await
     }
 
     /// Puts a message into the mailbox without waiting for an answer. Ok means that it is there; if the incarnation ends
@@ -124,14 +128,22 @@ impl<C: Child> Ref<C> {
         C: Handles<M>,
     {
         let actor = self.shared.spec.name;
-        let (tx, rx) = oneshot::channel::<Answered<M::Reply>>();
-        let meta = Meta { request, deadline: Instant::now().checked_add(left) };
-        self.deliver(Letter { msg, back: WayBack::new(Some(tx), permit), meta })?;
-        match timeout(left, rx).await {
-            Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(_undelivered))) => Err(AskError::NotDelivered { actor }),
-            Ok(Err(_closed)) => Err(AskError::Unknown { actor }),
-            Err(_elapsed) => Err(AskError::Timeout { actor, after: deadline }),
+        let (tx, mut rx) = oneshot::channel::<Answered<M::Reply>>();
+        let mut patience = Deadline::after(left);
+        self.deliver(Letter {
+            msg,
+            back: WayBack::new(Some(tx), permit),
+            meta: Meta { request, deadline: patience.at() },
+        })?;
+        let answer = poll_fn(|cx| match Pin::new(&mut rx).poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending => patience.poll(cx).map(|()| None),
+        });
+        match answer.await {
+            Some(Ok(Ok(answer))) => Ok(answer),
+            Some(Ok(Err(_undelivered))) => Err(AskError::NotDelivered { actor }),
+            Some(Err(_closed)) => Err(AskError::Unknown { actor }),
+            None => Err(AskError::Timeout { actor, after: deadline }),
         }
     }
 

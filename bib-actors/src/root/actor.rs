@@ -6,6 +6,7 @@ use super::builder::RootBuilder;
 use super::options::RootOptions;
 use super::reason::ExitReason;
 use bib_domain::supervision::{Command, Ending, Event, Phase, Supervision, Verdict};
+use bib_kit::CancellationToken;
 use bib_kit::{
     ActorState, AskError, Control, Cx, Exit, ExitReport, FaultError, Handles, HealthBoard, ManagedChild, Message,
     NodeHealth, Reply, StartEnv, Where, clock,
@@ -14,7 +15,6 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
 
 /// The root actor. Made by its builder, reached through its handle.
 pub struct Root {

@@ -5,7 +5,7 @@
 use super::{Root, RootOptions};
 use bib_kit::{Child, ChildSpec, Cx, Handles, Message, Ref, Reply, RestartPolicy, Slot, clock};
 use std::time::Duration;
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle};
 
 /// No sample takes this long.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -56,6 +56,17 @@ pub async fn restart_latency(n: u32, runtime: Handle) -> Option<Vec<Duration>> {
     root.shutdown();
     root.wait().await;
     samples
+}
+
+/// The same with a thread system and a runtime of its own, for a benchmark program.
+///
+/// # Errors
+/// If the machine gives no runtime or a restart did not happen.
+pub fn measure_restarts(n: u32) -> std::io::Result<Vec<Duration>> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let samples = bib_kit::system::run(restart_latency(n, runtime.handle().clone()));
+    runtime.shutdown_background();
+    samples.ok_or_else(|| std::io::Error::other("a child was not restarted, so there is nothing to measure"))
 }
 
 async fn sample(subject: Ref<Subject>, n: u32) -> Option<Vec<Duration>> {

@@ -5,13 +5,13 @@ use super::handle::RootHandle;
 use super::options::RootOptions;
 use super::reason::ExitReason;
 use bib_domain::supervision::{ChildPlan, PlanError, Supervision};
+use bib_kit::CancellationToken;
 use bib_kit::{ChildSpec, Exit, HealthBoard, ManagedChild, Placement, Running, Slot, StartEnv, StartError};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 /// Collects the children of a node.
 pub struct RootBuilder {

@@ -2,11 +2,11 @@
 
 use super::actor::{Inject, Root};
 use super::reason::ExitReason;
+use bib_kit::CancellationToken;
 use bib_kit::{FaultError, HealthBoard, NodeHealth, Ref, Where};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 /// How long an injected fault may take to be on its way.
 const INJECT_DEADLINE: Duration = Duration::from_secs(5);

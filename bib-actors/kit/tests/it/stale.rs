@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 fn shared_runtime() -> Runtime {
-    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a test machine gives a runtime")
 }
 
 /// Writes its incarnation into a shared cell without pause, on the shared runtime and by blocking calls.
