@@ -1,1 +1,25 @@
-//! bib-query.
+//! Queries over datasets: CEL expressions, checked against the table's schema, compiled to DataFusion plans and
+//! run over the chunk store.
+//!
+//! The crate owns the query language (`docs/reference/query-language.md` is its page), the readers of CSV,
+//! JSON lines, Parquet and Arrow files that lie in chunks, and the detection of such files when data comes in.
+//! It never decides who may read what, never writes to the chunk store, holds no state but bounded caches, and
+//! knows no actors: it runs on the runtime of whoever calls it.
+
+mod catalog;
+mod detect;
+mod engine;
+mod error;
+mod lang;
+mod options;
+mod plan;
+mod row;
+mod stream;
+mod table;
+
+pub use catalog::{Catalog, CatalogError};
+pub use detect::{Described, DetectError, describe, detect, infer_schema};
+pub use engine::{Explanation, QueryEngine};
+pub use error::{InvalidExpression, LimitKind, QueryError};
+pub use options::QueryOptions;
+pub use stream::{QueryStats, QueryStream};

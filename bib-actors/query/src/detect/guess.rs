@@ -1,0 +1,121 @@
+//! The type of a CSV column from all of its values: a type holds for every value or is widened. Pure.
+
+use bib_chunks::ColumnType;
+
+use crate::row::scalar;
+
+/// What was seen in a column so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Guess {
+    seen: u8,
+    pub(super) missing: bool,
+}
+
+const INT: u8 = 1;
+/// Whole numbers of more than 64 bits.
+const BIG: u8 = 2;
+const DOUBLE: u8 = 4;
+const BOOL: u8 = 8;
+const DATE: u8 = 16;
+const TIMESTAMP: u8 = 32;
+const TEXT: u8 = 64;
+
+impl Guess {
+    /// Takes a value into account that is not missing.
+    pub(super) fn see(&mut self, text: &str) {
+        // text stays text
+        if self.seen & TEXT == 0 {
+            self.seen |= kind(text);
+        }
+    }
+
+    /// The type that all values have.
+    pub(super) fn column_type(self) -> ColumnType {
+        match self.seen {
+            INT => ColumnType::Int,
+            seen if seen & DOUBLE != 0 && seen & !(INT | BIG | DOUBLE) == 0 => ColumnType::Double,
+            BOOL => ColumnType::Bool,
+            DATE => ColumnType::Date,
+            seen if seen & TIMESTAMP != 0 && seen & !(DATE | TIMESTAMP) == 0 => ColumnType::Timestamp,
+            _ => ColumnType::String,
+        }
+    }
+}
+
+fn kind(text: &str) -> u8 {
+    let bytes = text.as_bytes();
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.bytes().all(|b| b.is_ascii_digit()) && !digits.is_empty() {
+        // 007 is a code, not a number: its zeros would be lost
+        return match digits.len() > 1 && digits.starts_with('0') {
+            true => TEXT,
+            false if scalar::parse_int(text).is_some() => INT,
+            false => BIG,
+        };
+    }
+    if scalar::parse_bool(text).is_some() {
+        return BOOL;
+    }
+    if bytes.len() >= 10 && bytes[4] == b'-' {
+        if scalar::parse_date(text).is_some() {
+            return DATE;
+        }
+        if scalar::parse_timestamp(text).is_some() {
+            return TIMESTAMP;
+        }
+    }
+    if scalar::parse_double(text).is_some() { DOUBLE } else { TEXT }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn guess(values: &[&str]) -> ColumnType {
+        let mut guess = Guess::default();
+        values.iter().for_each(|value| guess.see(value));
+        guess.column_type()
+    }
+
+    #[test]
+    fn types_hold_for_all_values_or_widen() {
+        assert_eq!(guess(&["1", "-5", "0"]), ColumnType::Int);
+        assert_eq!(guess(&["1", "2.5"]), ColumnType::Double);
+        assert_eq!(guess(&["1e3", "-.5", "inf"]), ColumnType::Double);
+        assert_eq!(guess(&["1", "x"]), ColumnType::String);
+        assert_eq!(guess(&["007", "12"]), ColumnType::String);
+        assert_eq!(guess(&["99999999999999999999"]), ColumnType::String);
+        assert_eq!(guess(&["99999999999999999999", "0.5"]), ColumnType::Double);
+        assert_eq!(guess(&["TRUE", "false"]), ColumnType::Bool);
+        assert_eq!(guess(&["true", "1"]), ColumnType::String);
+        assert_eq!(guess(&["2013-01-31"]), ColumnType::Date);
+        assert_eq!(guess(&["2013-01-31", "2013-01-31T05:00:00Z"]), ColumnType::Timestamp);
+        assert_eq!(guess(&["2013-01-31", "1"]), ColumnType::String);
+        assert_eq!(guess(&["2013-13-01"]), ColumnType::String);
+        assert_eq!(guess(&[]), ColumnType::String);
+    }
+
+    proptest! {
+        #[test]
+        fn order_does_not_matter(mut values in prop::collection::vec("[0-9a-z.-]{0,12}", 0..8)) {
+            let texts: Vec<&str> = values.iter().map(String::as_str).collect();
+            let before = guess(&texts);
+            values.sort();
+            let texts: Vec<&str> = values.iter().map(String::as_str).collect();
+            prop_assert_eq!(guess(&texts), before);
+        }
+
+        #[test]
+        fn every_value_can_be_read_as_the_type(values in prop::collection::vec("(-?[0-9]{1,20}(\\.[0-9]{0,3})?|true|NaN)", 1..8)) {
+            let texts: Vec<&str> = values.iter().map(String::as_str).collect();
+            let fits: fn(&str) -> bool = match guess(&texts) {
+                ColumnType::Int => |s| scalar::parse_int(s).is_some(),
+                ColumnType::Double => |s| scalar::parse_double(s).is_some(),
+                ColumnType::Bool => |s| scalar::parse_bool(s).is_some(),
+                _ => |_| true,
+            };
+            prop_assert!(texts.iter().all(|s| fits(s)));
+        }
+    }
+}

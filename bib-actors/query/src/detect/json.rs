@@ -1,0 +1,93 @@
+//! The table in a JSON-lines file: one object a line, types and row count from all of it. Streams; holds one line.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use bib_chunks::TableSchema;
+use serde::de::DeserializeSeed;
+
+use super::columns_of;
+use super::error::DetectError;
+use super::json_type::{JsonType, See, Shape};
+use crate::table::{ChunkReader, ReadFault};
+
+/// Bytes of one line: a longer one is a document, not a row.
+const MAX_LINE: u64 = 16 << 20;
+
+pub(super) fn infer(reader: ChunkReader) -> Result<Option<TableSchema>, DetectError> {
+    let (shape, rows) = scan(reader)?;
+    if rows == 0 {
+        return Ok(None);
+    }
+    Ok(Some(TableSchema { columns: columns_of(&shape.to_schema()), rows: Some(rows) }))
+}
+
+/// The Arrow schema of a file that was understood when it came in.
+pub(crate) fn json_schema(reader: ChunkReader) -> Result<SchemaRef, ReadFault> {
+    let path = reader.file().path.clone();
+    let (shape, _) = scan(reader).map_err(|error| ReadFault::new(&path, error))?;
+    Ok(Arc::new(shape.to_schema()))
+}
+
+fn scan(mut reader: ChunkReader) -> Result<(Shape, u64), DetectError> {
+    let path = reader.file().path.clone();
+    reader.skip_mark().map_err(DetectError::from_fault)?;
+    let mut lines = BufReader::with_capacity(128 << 10, reader);
+    let mut all = JsonType::default();
+    let mut line = Vec::new();
+    let (mut number, mut rows) = (0_u64, 0_u64);
+    loop {
+        line.clear();
+        let read = (&mut lines).take(MAX_LINE + 1).read_until(b'\n', &mut line);
+        let read = read.map_err(|error| match ReadFault::find(&error) {
+            Some(fault) => DetectError::from_fault(fault),
+            None => DetectError::broken(&path, error.to_string()),
+        })?;
+        if read == 0 {
+            return Ok((all.shape, rows));
+        }
+        number += 1;
+        if read as u64 > MAX_LINE {
+            let detail = format!("is longer than {} MiB; put each object on a line of its own", MAX_LINE >> 20);
+            return Err(DetectError::line(&path, number, detail));
+        }
+        let text = line.trim_ascii();
+        if text.is_empty() {
+            continue;
+        }
+        see(text, &mut all, &path, number)?;
+        rows += 1;
+    }
+}
+
+fn see(text: &[u8], all: &mut JsonType, path: &str, number: u64) -> Result<(), DetectError> {
+    if let Err(error) = std::str::from_utf8(text) {
+        let byte = text[error.valid_up_to()];
+        let guess = if matches!(byte, 0xff | 0xfe) && number == 1 { "UTF-16" } else { "WINDOWS-1252" };
+        return Err(DetectError::Encoding { path: path.to_owned(), line: number, byte, guess });
+    }
+    if text[0] != b'{' {
+        let detail = match text[0] {
+            b'[' if number == 1 => {
+                "begins a list; JSON lines have one object a line, `jq -c '.[]'` makes them from a list"
+            }
+            _ => "is not an object; each line is one object {...}",
+        };
+        return Err(DetectError::line(path, number, detail));
+    }
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let seen = See(all).deserialize(&mut json).and_then(|()| json.end());
+    seen.map_err(|error| {
+        let detail = match error.classify() {
+            serde_json::error::Category::Data => {
+                let text = error.to_string();
+                let why = text.split(" at line ").next().unwrap_or_default();
+                format!("has {why} (column {}); a column holds values of one kind", error.column())
+            }
+            serde_json::error::Category::Eof => "ends inside an object; each object is written on one line".to_owned(),
+            _ => format!("is not JSON at column {}; correct it", error.column()),
+        };
+        DetectError::line(path, number, detail)
+    })
+}

@@ -1,0 +1,204 @@
+//! What can go wrong with a query, in the shape that the gateway maps to codes. Owns the wording; never logs.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::catalog::CatalogError;
+
+/// Why a query did not run, or stopped.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum QueryError {
+    /// The expression does not parse or does not fit the dataset's columns.
+    #[error("{0}")]
+    InvalidExpression(Box<InvalidExpression>),
+    /// The dataset, its version or its table is not known here.
+    #[error("{what} was not found{}", did_you_mean(suggestions))]
+    NotFound {
+        /// What was looked for.
+        what: String,
+        /// Names that exist and look alike.
+        suggestions: Vec<String>,
+    },
+    /// The version is known, but its chunks are not all here.
+    #[error(
+        "{dataset} is not complete on this node yet, so a query would miss rows; wait until its copy is finished, or \
+         query a node that has it"
+    )]
+    Incomplete {
+        /// The dataset.
+        dataset: String,
+    },
+    /// A limit was reached.
+    #[error("{}", limit_text(*which, *limit))]
+    Limit {
+        /// Which one.
+        which: LimitKind,
+        /// Its value, in the unit of its kind.
+        limit: u64,
+    },
+    /// The query took too long.
+    #[error(
+        "the query was stopped after {} s, its time limit; narrow it with .filter() or .limit(), or raise the timeout \
+         (query.timeout on the node, --timeout for one query)",
+        after.as_secs_f64()
+    )]
+    Timeout {
+        /// The time limit.
+        after: Duration,
+    },
+    /// The data cannot be read as the table that the manifest says it is.
+    #[error("{file} cannot be read: {detail}")]
+    Data {
+        /// The file in the dataset, as far as known.
+        file: String,
+        /// What is wrong, where, and what to do.
+        detail: String,
+    },
+    /// The computation itself failed on the data.
+    #[error("{detail}")]
+    Computation {
+        /// What failed and what to do.
+        detail: String,
+    },
+    /// The catalogue did not answer.
+    #[error("the catalogue did not answer: {0}; nothing was read, the query can be sent again")]
+    Catalog(String),
+    /// A fault of the program.
+    #[error("the query failed inside BIB: {0}; this is a fault of the program, please report it with the expression")]
+    Internal(String),
+}
+
+/// The limits of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitKind {
+    /// Rows of the result.
+    Rows,
+    /// Bytes held by the computation.
+    Memory,
+    /// Bytes of the expression.
+    ExpressionBytes,
+    /// Nesting of the expression.
+    ExpressionDepth,
+    /// Values, operators and calls of the expression.
+    ExpressionNodes,
+}
+
+impl LimitKind {
+    /// The name of the setting that raises the limit.
+    #[must_use]
+    pub const fn setting(self) -> &'static str {
+        match self {
+            Self::Rows => "query.max_rows",
+            Self::Memory => "query.memory_bytes",
+            Self::ExpressionBytes => "query.max_expression_bytes",
+            Self::ExpressionDepth => "query.max_expression_depth",
+            Self::ExpressionNodes => "query.max_expression_nodes",
+        }
+    }
+}
+
+/// An expression that cannot run, with the place and a way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidExpression {
+    /// What is wrong.
+    pub message: String,
+    /// Line of the place, from 1.
+    pub line: usize,
+    /// Column of the place in characters, from 1.
+    pub column: usize,
+    /// Length of the place in characters, at least 1.
+    pub width: usize,
+    /// The line of the expression that holds the place.
+    pub source_line: String,
+    /// What to write instead, when there is a guess.
+    pub suggestion: Option<String>,
+}
+
+/// Characters of the source line that are shown before and after the place.
+const CONTEXT: usize = 60;
+
+impl fmt::Display for InvalidExpression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chars: Vec<char> = self.source_line.chars().collect();
+        let at = self.column.saturating_sub(1).min(chars.len());
+        let from = at.saturating_sub(CONTEXT);
+        let to = (at + self.width.min(CONTEXT) + CONTEXT).min(chars.len());
+        let (left, right) = (if from > 0 { "..." } else { "" }, if to < chars.len() { "..." } else { "" });
+        // tabs would move the caret
+        let shown: String = chars[from..to].iter().map(|&c| if c.is_control() { ' ' } else { c }).collect();
+        writeln!(f, "{} (line {}, column {})", self.message, self.line, self.column)?;
+        writeln!(f, "  | {left}{shown}{right}")?;
+        let width = self.width.min((to - at).max(1));
+        write!(f, "  | {}{}", " ".repeat(left.len() + at - from), "^".repeat(width))?;
+        match &self.suggestion {
+            Some(suggestion) => write!(f, "\n  = {suggestion}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for InvalidExpression {}
+
+impl From<Box<InvalidExpression>> for QueryError {
+    fn from(invalid: Box<InvalidExpression>) -> Self {
+        Self::InvalidExpression(invalid)
+    }
+}
+
+impl From<InvalidExpression> for QueryError {
+    fn from(invalid: InvalidExpression) -> Self {
+        Self::InvalidExpression(Box::new(invalid))
+    }
+}
+
+impl QueryError {
+    /// The error of a catalogue lookup for `dataset`.
+    pub(crate) fn from_catalog(error: CatalogError, dataset: &str) -> Self {
+        match error {
+            CatalogError::NotFound { suggestions } => {
+                Self::NotFound { what: format!("dataset {dataset:?}"), suggestions }
+            }
+            CatalogError::Incomplete => Self::Incomplete { dataset: dataset.to_owned() },
+            CatalogError::Other(why) => Self::Catalog(why),
+        }
+    }
+}
+
+/// ` (did you mean a, b or c?)`, or nothing.
+fn did_you_mean(names: &[String]) -> String {
+    match names {
+        [] => "; `bib dataset list` shows what is here".to_owned(),
+        [one] => format!("; did you mean {one:?}?"),
+        [first @ .., last] => {
+            let first: Vec<String> = first.iter().map(|name| format!("{name:?}")).collect();
+            format!("; did you mean {} or {last:?}?", first.join(", "))
+        }
+    }
+}
+
+fn limit_text(which: LimitKind, limit: u64) -> String {
+    let setting = which.setting();
+    match which {
+        LimitKind::Rows => format!(
+            "the result has more than {limit} rows, the limit of one query; add .limit(n) or .aggregate(...), ask for \
+             a part with --limit, or raise {setting} on the node"
+        ),
+        LimitKind::Memory => format!(
+            "the query needs more than {} MiB of memory to sort or group; filter rows or leave out columns first, or \
+             raise {setting} on the node",
+            limit >> 20
+        ),
+        LimitKind::ExpressionBytes => format!(
+            "the expression is longer than {limit} bytes; write it shorter (a long list of || is shorter as `x in \
+             [...]`), or raise {setting} on the node"
+        ),
+        LimitKind::ExpressionDepth => format!(
+            "the expression is nested deeper than {limit} levels; split it into several .filter() or .map() steps, or \
+             raise {setting} on the node"
+        ),
+        LimitKind::ExpressionNodes => format!(
+            "the expression has more than {limit} values, operators and calls; write it shorter, or raise {setting} \
+             on the node"
+        ),
+    }
+}

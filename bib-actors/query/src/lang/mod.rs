@@ -1,0 +1,24 @@
+//! The query language: text to a checked pipeline. Owns syntax, types, functions and messages; never reads data,
+//! knows no plan.
+
+mod calls;
+mod check;
+mod functions;
+mod ir;
+mod literal;
+mod operators;
+mod pipeline;
+mod print;
+mod source;
+mod stages;
+mod suggest;
+mod syntax;
+mod types;
+
+pub(crate) use functions::{Aggregate, Op};
+pub(crate) use ir::{BinaryOp, Kind, Lit, Node};
+pub(crate) use pipeline::{RawQuery, parse};
+pub(crate) use print::{Style, print};
+pub(crate) use stages::{AggregateCall, CheckedStage, NamedNode, check_stages};
+pub(crate) use suggest::nearest;
+pub(crate) use types::{Column, Ty, UTC};

@@ -1,0 +1,212 @@
+//! Checked expressions to DataFusion expressions. Owns the choice between vectorized and row by row, and what
+//! `explain` says about it.
+
+use std::sync::Arc;
+
+use datafusion::common::{Column as DfColumn, Result, ScalarValue};
+use datafusion::functions::{core, expr_fn};
+use datafusion::logical_expr::{Case, Cast, Expr, Operator, ScalarUDF, lit};
+
+use super::compare::{binary, comparison, in_list, is_canonical, operator};
+use super::kernels::{Kernel, Work};
+use crate::lang::{BinaryOp, Column, Kind, Lit, Node, Op, Style, Ty, print};
+use crate::row::RowExpression;
+
+/// Translates the expressions of one step.
+pub(crate) struct Lowering<'a> {
+    pub(crate) columns: &'a [Column],
+    /// What runs row by row and why.
+    pub(crate) row_by_row: &'a mut Vec<String>,
+}
+
+impl Lowering<'_> {
+    /// A value that is only passed on: a plain column keeps the type it has in the data.
+    pub(crate) fn output(&mut self, node: &Node) -> Result<Expr> {
+        match &node.kind {
+            Kind::Column(_, name) => Ok(Expr::Column(DfColumn::new_unqualified(name))),
+            _ => self.lower(node),
+        }
+    }
+
+    /// A value that is computed with.
+    pub(crate) fn lower(&mut self, node: &Node) -> Result<Expr> {
+        if let Some(why) = needs_rows(node) {
+            let shown = print(node, Style::People);
+            let line = format!("{shown}: {why}");
+            if !self.row_by_row.contains(&line) {
+                self.row_by_row.push(line);
+            }
+            return self.row_expression(node);
+        }
+        match &node.kind {
+            Kind::Literal(value) => literal(value, &node.ty),
+            Kind::Column(index, name) => Ok(self.column(*index, name)),
+            Kind::Aggregate(index) => {
+                let value = Expr::Column(DfColumn::new_unqualified(aggregate_name(*index)));
+                // sums of ints come with 38 digits
+                Ok(if node.ty.is_number() { cast(value, &node.ty) } else { value })
+            }
+            Kind::Field(of, name) => {
+                let of = self.lower(of)?;
+                let field = core::expr_fn::get_field(of, name.as_str());
+                // the field may be narrower than what the language computes with
+                Ok(if node.ty.is_nested() { field } else { cast(field, &node.ty) })
+            }
+            Kind::Not(inner) => match &inner.kind {
+                Kind::IsNull(of) => Ok(self.lower_any(of)?.is_not_null()),
+                _ => Ok(Expr::Not(Box::new(self.lower(inner)?))),
+            },
+            Kind::IsNull(of) => Ok(self.lower_any(of)?.is_null()),
+            Kind::Negate(inner) => self.kernel(Work::Negate, std::slice::from_ref(&**inner), &node.ty),
+            Kind::Binary(op, a, b) => self.binary(*op, a, b, &node.ty),
+            Kind::Conditional(condition, yes, no) => {
+                let (condition, yes, no) = (self.lower(condition)?, self.lower(yes)?, self.lower(no)?);
+                // a condition that is null chooses neither
+                let when = vec![
+                    (Box::new(condition.clone()), Box::new(yes)),
+                    (Box::new(Expr::Not(Box::new(condition))), Box::new(no)),
+                ];
+                Ok(Expr::Case(Case::new(None, when, None)))
+            }
+            Kind::InList(needle, items) => {
+                let ty = needle.ty.clone();
+                let needle = self.lower(needle)?;
+                let items = items.iter().map(|item| self.lower(item)).collect::<Result<Vec<_>>>()?;
+                Ok(in_list(needle, items, &ty))
+            }
+            Kind::Call(op, args) => self.call(*op, args, &node.ty),
+            Kind::Convert(inner) => Ok(cast(self.lower(inner)?, &node.ty)),
+            Kind::Local(_) | Kind::Contains(..) | Kind::List(_) | Kind::Index(..) | Kind::Macro(_) => {
+                self.row_expression(node)
+            }
+        }
+    }
+
+    /// A value of which only its presence matters, so that a scan can answer from statistics.
+    fn lower_any(&mut self, node: &Node) -> Result<Expr> {
+        self.output(node)
+    }
+
+    fn column(&self, index: usize, name: &str) -> Expr {
+        let column = Expr::Column(DfColumn::new_unqualified(name));
+        let known = &self.columns[index];
+        if known.ty.is_nested() || is_canonical(&known.arrow, &known.ty) { column } else { cast(column, &known.ty) }
+    }
+
+    fn binary(&mut self, op: BinaryOp, a: &Node, b: &Node, result: &Ty) -> Result<Expr> {
+        if op.is_comparison() {
+            let (a, b) = as_whole_numbers(a, b).unwrap_or_else(|| (a.clone(), b.clone()));
+            let ty = a.ty.clone();
+            let (a, b) = (self.lower(&a)?, self.lower(&b)?);
+            return Ok(comparison(op, a, b, &ty));
+        }
+        match (op, result) {
+            (BinaryOp::And | BinaryOp::Or, _) | (_, Ty::Double) => {
+                Ok(binary(self.lower(a)?, operator(op), self.lower(b)?))
+            }
+            (BinaryOp::Add, Ty::String) => Ok(binary(self.lower(a)?, Operator::StringConcat, self.lower(b)?)),
+            _ => self.kernel(Work::Arithmetic(op), &[a.clone(), b.clone()], result),
+        }
+    }
+
+    fn call(&mut self, op: Op, args: &[Node], result: &Ty) -> Result<Expr> {
+        let native = match (op, args) {
+            (Op::Contains, [a, b]) => expr_fn::contains(self.lower(a)?, self.lower(b)?),
+            (Op::StartsWith, [a, b]) => expr_fn::starts_with(self.lower(a)?, self.lower(b)?),
+            (Op::EndsWith, [a, b]) => expr_fn::ends_with(self.lower(a)?, self.lower(b)?),
+            (Op::Matches, [a, pattern]) => binary(self.lower(a)?, Operator::RegexMatch, self.lower(pattern)?),
+            (Op::Coalesce, args) => {
+                let args = args.iter().map(|arg| self.lower(arg)).collect::<Result<Vec<_>>>()?;
+                core::expr_fn::coalesce(args)
+            }
+            (
+                Op::ToInt | Op::ToDouble | Op::ToText | Op::ToBool | Op::ToTimestamp | Op::ToDate | Op::ToDuration,
+                [a],
+            ) if a.ty == *result => self.lower(a)?,
+            _ => return self.kernel(Work::Function(op), args, result),
+        };
+        Ok(native)
+    }
+
+    fn kernel(&mut self, work: Work, args: &[Node], result: &Ty) -> Result<Expr> {
+        let params = args.iter().map(|arg| arg.ty.clone()).collect();
+        let args = args.iter().map(|arg| self.lower(arg)).collect::<Result<Vec<_>>>()?;
+        Ok(ScalarUDF::from(Kernel::new(work, params, result.clone())).call(args))
+    }
+
+    /// The expression for the interpreter.
+    pub(crate) fn row_expression(&mut self, node: &Node) -> Result<Expr> {
+        let columns = self.columns;
+        let compiled = RowExpression::compile(node, |index| columns[index].ty.clone())?;
+        let args = compiled
+            .inputs()
+            .iter()
+            .map(|(index, _)| Expr::Column(DfColumn::new_unqualified(&columns[*index].name)))
+            .collect();
+        Ok(ScalarUDF::from(compiled).call(args))
+    }
+}
+
+/// The name of the n-th aggregate of a step, until its outputs are named.
+pub(super) fn aggregate_name(index: usize) -> String {
+    format!("aggregate {index}")
+}
+
+/// Why a node itself, whatever is below it, cannot be vectorized.
+fn needs_rows(node: &Node) -> Option<&'static str> {
+    match &node.kind {
+        Kind::Macro(_) => Some("a macro goes over the list of each row"),
+        Kind::List(_) => Some("it makes a list for each row"),
+        Kind::Index(..) => Some("it looks into the list or map of each row"),
+        Kind::Contains(..) => Some("it searches the list or map of each row"),
+        Kind::InList(needle, _) if needle.ty.is_nested() => Some("it compares lists or structs"),
+        Kind::Binary(_, a, _) if a.ty.is_nested() => Some("it compares or joins lists or structs"),
+        Kind::Convert(_) if node.ty.is_nested() => Some("it converts the values of a list"),
+        Kind::Call(Op::Split | Op::Join, _) => Some("texts are split or joined for each row"),
+        Kind::Call(Op::Size, args) if args[0].ty.is_nested() => Some("it counts what is in each row"),
+        Kind::Call(Op::Matches, args) if !matches!(args[1].kind, Kind::Literal(_)) => {
+            Some("the regular expression differs from row to row")
+        }
+        Kind::Local(_) => Some("it belongs to a macro"),
+        _ => None,
+    }
+}
+
+/// A column of whole numbers beside a whole double: compared as whole numbers, so that scans can skip by it.
+fn as_whole_numbers(a: &Node, b: &Node) -> Option<(Node, Node)> {
+    /// Up to here every whole number is a double.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let int_side = |node: &Node| match &node.kind {
+        Kind::Convert(inner) if node.ty == Ty::Double && inner.ty == Ty::Int => Some((**inner).clone()),
+        _ => None,
+    };
+    let whole = |node: &Node| match &node.kind {
+        Kind::Literal(Lit::Double(d)) if d.fract() == 0.0 && d.abs() < EXACT => {
+            Some(Node::literal(Lit::Int(*d as i64), node.at))
+        }
+        _ => None,
+    };
+    match (int_side(a), whole(b), whole(a), int_side(b)) {
+        (Some(a), Some(b), _, _) | (_, _, Some(a), Some(b)) => Some((a, b)),
+        _ => None,
+    }
+}
+
+fn cast(expr: Expr, ty: &Ty) -> Expr {
+    Expr::Cast(Cast::new(Box::new(expr), ty.to_arrow()))
+}
+
+fn literal(value: &Lit, ty: &Ty) -> Result<Expr> {
+    let utc = || Some(Arc::from(crate::lang::UTC));
+    Ok(match value {
+        Lit::Null => Expr::Literal(ScalarValue::try_from(&ty.to_arrow())?, None),
+        Lit::Bool(b) => lit(*b),
+        Lit::Int(i) => lit(*i),
+        Lit::Double(d) => lit(*d),
+        Lit::String(s) => lit(s.as_str()),
+        Lit::Bytes(b) => lit(ScalarValue::Binary(Some(b.clone()))),
+        Lit::Timestamp(us) => lit(ScalarValue::TimestampMicrosecond(Some(*us), utc())),
+        Lit::Date(days) => lit(ScalarValue::Date32(Some(*days))),
+        Lit::Duration(us) => lit(ScalarValue::DurationMicrosecond(Some(*us))),
+    })
+}

@@ -1,0 +1,168 @@
+//! The result of a query while it runs: bounded in rows and time, with errors in our words. Dropping it stops the
+//! work behind it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use bib_domain::VersionId;
+use datafusion::common::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use tokio::time::Instant;
+
+use crate::error::{LimitKind, QueryError};
+use crate::table::{Counters, ReadFault};
+
+/// A running query.
+pub struct QueryStream {
+    /// The columns of the result.
+    pub schema: SchemaRef,
+    /// The versions that are read.
+    pub versions: Vec<VersionId>,
+    /// The rows. After an error nothing follows. Cancel-safe: dropping it ends the query.
+    pub stream: BoxStream<'static, Result<RecordBatch, QueryError>>,
+    /// What the query has done so far.
+    pub stats: QueryStats,
+}
+
+impl fmt::Debug for QueryStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueryStream")
+            .field("schema", &self.schema)
+            .field("versions", &self.versions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a query has done so far. Cheap to clone; outlives the stream.
+#[derive(Debug, Clone)]
+pub struct QueryStats {
+    counters: Arc<Counters>,
+}
+
+impl QueryStats {
+    pub(crate) fn new(counters: &Arc<Counters>) -> Self {
+        Self { counters: Arc::clone(counters) }
+    }
+
+    /// Bytes read from chunks.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.counters.bytes()
+    }
+
+    /// Rows given out.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.counters.rows()
+    }
+
+    /// Whether the caller's limit cut rows off.
+    #[must_use]
+    pub fn truncated(&self) -> bool {
+        self.counters.truncated()
+    }
+}
+
+/// How many rows may come, and what happens with more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RowLimit {
+    /// The caller wants this many; more are cut off.
+    Cut(u64),
+    /// The node allows this many; more are an error.
+    Refuse(u64),
+}
+
+/// What bounds a running query.
+pub(crate) struct Bounds {
+    pub(crate) rows: RowLimit,
+    pub(crate) deadline: Instant,
+    pub(crate) timeout: Duration,
+    pub(crate) memory_bytes: usize,
+}
+
+/// Puts the bounds around DataFusion's stream.
+pub(crate) fn bounded(
+    inner: SendableRecordBatchStream,
+    bounds: Bounds,
+    counters: Arc<Counters>,
+) -> BoxStream<'static, Result<RecordBatch, QueryError>> {
+    let state = Some((inner, bounds, counters));
+    stream::unfold(state, |state| async move {
+        let (mut inner, bounds, counters) = state?;
+        let batch = match tokio::time::timeout_at(bounds.deadline, inner.next()).await {
+            Err(_) => return Some((Err(QueryError::Timeout { after: bounds.timeout }), None)),
+            Ok(None) => return None,
+            Ok(Some(Err(error))) => return Some((Err(convert(&error, bounds.memory_bytes)), None)),
+            Ok(Some(Ok(batch))) => batch,
+        };
+        let (most, cut) = match bounds.rows {
+            RowLimit::Cut(most) => (most, true),
+            RowLimit::Refuse(most) => (most, false),
+        };
+        let left = most.saturating_sub(counters.rows());
+        let rows = batch.num_rows() as u64;
+        if rows <= left {
+            counters.add_rows(rows);
+            return Some((Ok(batch), Some((inner, bounds, counters))));
+        }
+        if !cut {
+            return Some((Err(QueryError::Limit { which: LimitKind::Rows, limit: most }), None));
+        }
+        counters.set_truncated();
+        counters.add_rows(left);
+        let last = batch.slice(0, usize::try_from(left).unwrap_or(usize::MAX));
+        Some((Ok(last), None))
+    })
+    .boxed()
+}
+
+/// DataFusion's error in our words.
+pub(crate) fn convert(error: &DataFusionError, memory_bytes: usize) -> QueryError {
+    if let Some(fault) = ReadFault::find(error) {
+        return fault.into();
+    }
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => {
+            QueryError::Limit { which: LimitKind::Memory, limit: memory_bytes as u64 }
+        }
+        DataFusionError::ParquetError(error) => QueryError::Data {
+            file: "a Parquet file".to_owned(),
+            detail: format!("its structure is damaged ({error}); make the file again and publish it"),
+        },
+        DataFusionError::ArrowError(error, _) => match error.as_ref() {
+            ArrowError::CastError(why) | ArrowError::ComputeError(why) | ArrowError::ArithmeticOverflow(why) => {
+                computation(why)
+            }
+            ArrowError::ParquetError(why) | ArrowError::IpcError(why) | ArrowError::JsonError(why) => {
+                QueryError::Data {
+                    file: "a file".to_owned(),
+                    detail: format!("its structure is damaged ({why}); make the file again and publish it"),
+                }
+            }
+            other => QueryError::Internal(other.to_string()),
+        },
+        DataFusionError::Execution(why) => computation(why),
+        other => QueryError::Internal(other.to_string()),
+    }
+}
+
+fn computation(why: &str) -> QueryError {
+    let detail = if why.contains("Decimal") || why.contains("decimal") {
+        format!("a sum does not fit into 64 bits ({why}); sum doubles instead: sum(double(r.column))")
+    } else {
+        format!("a value could not be computed ({why}); filter such rows out first")
+    };
+    QueryError::Computation { detail }
+}
+
+impl From<ReadFault> for QueryError {
+    fn from(fault: ReadFault) -> Self {
+        Self::Data { file: fault.file, detail: fault.detail }
+    }
+}

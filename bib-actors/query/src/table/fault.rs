@@ -1,0 +1,53 @@
+//! A read that failed, in a shape that survives the way through DataFusion's, Arrow's and the object store's errors.
+
+use std::error::Error;
+
+/// What is wrong with which file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {detail}")]
+pub(crate) struct ReadFault {
+    pub(crate) file: String,
+    pub(crate) detail: String,
+}
+
+impl ReadFault {
+    pub(crate) fn new(file: &str, detail: impl ToString) -> Self {
+        Self { file: file.to_owned(), detail: detail.to_string() }
+    }
+
+    /// The fault at the root of some other error.
+    pub(crate) fn find(error: &(dyn Error + 'static)) -> Option<Self> {
+        let mut at = Some(error);
+        while let Some(error) = at {
+            if let Some(fault) = error.downcast_ref::<Self>() {
+                return Some(fault.clone());
+            }
+            // an io::Error hides what it carries from `source`
+            if let Some(carried) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+                if let Some(fault) = Self::find(carried) {
+                    return Some(fault);
+                }
+            }
+            at = error.source();
+        }
+        None
+    }
+}
+
+impl From<ReadFault> for std::io::Error {
+    fn from(fault: ReadFault) -> Self {
+        Self::other(fault)
+    }
+}
+
+impl From<ReadFault> for object_store::Error {
+    fn from(fault: ReadFault) -> Self {
+        Self::Generic { store: "chunks", source: Box::new(fault) }
+    }
+}
+
+impl From<ReadFault> for datafusion::error::DataFusionError {
+    fn from(fault: ReadFault) -> Self {
+        Self::External(Box::new(fault))
+    }
+}

@@ -1,0 +1,54 @@
+//! Arrow IPC files and streams to batches. Owns only the set-up of Arrow's reader.
+
+use std::io::BufReader;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::ipc::reader::{FileReader, StreamReader};
+
+use super::fault::ReadFault;
+use super::file::ChunkReader;
+use super::source::Batches;
+
+/// Reads record batches one at a time.
+pub(super) struct IpcBatches {
+    batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>,
+    path: String,
+}
+
+impl IpcBatches {
+    pub(super) fn new(reader: ChunkReader, stream: bool, projection: Vec<usize>) -> Result<Self, ReadFault> {
+        let path = reader.file().path.clone();
+        let reader = BufReader::new(reader);
+        let batches: Result<Box<dyn Iterator<Item = _> + Send>, _> = if stream {
+            StreamReader::try_new(reader, Some(projection)).map(|reader| Box::new(reader) as _)
+        } else {
+            FileReader::try_new(reader, Some(projection)).map(|reader| Box::new(reader) as _)
+        };
+        Ok(Self { batches: batches.map_err(|error| fault(&path, &error))?, path })
+    }
+}
+
+impl Batches for IpcBatches {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, ReadFault> {
+        self.batches.next().transpose().map_err(|error| fault(&self.path, &error))
+    }
+}
+
+/// The schema in an IPC file or stream.
+pub(crate) fn ipc_schema(reader: ChunkReader, stream: bool) -> Result<SchemaRef, ReadFault> {
+    let path = reader.file().path.clone();
+    let reader = BufReader::new(reader);
+    let schema = if stream {
+        StreamReader::try_new(reader, None).map(|reader| reader.schema())
+    } else {
+        FileReader::try_new(reader, None).map(|reader| reader.schema())
+    };
+    schema.map_err(|error| fault(&path, &error))
+}
+
+fn fault(path: &str, error: &ArrowError) -> ReadFault {
+    ReadFault::find(error)
+        .unwrap_or_else(|| ReadFault::new(path, format!("it is not a whole Arrow file: {error}; make the file again")))
+}

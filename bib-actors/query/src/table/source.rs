@@ -1,0 +1,196 @@
+//! A scan of CSV, JSON-lines or Arrow files as DataFusion sees it: projections are pushed into the reader, large
+//! files of lines are read in parts. Each batch is made on a blocking thread, so that parsing never holds up others.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener, FileScanConfig, FileSource};
+use datafusion::datasource::projection::{ProjectionOpener, SplitProjection};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr};
+use futures::stream::{self, StreamExt};
+use object_store::ObjectStore;
+
+use super::csv::CsvBatches;
+use super::fault::ReadFault;
+use super::file::ChunkFile;
+use super::ipc::IpcBatches;
+use super::json::JsonBatches;
+use super::media::Media;
+use super::objects::location;
+use super::reads::Reads;
+
+/// A reader that makes batches, blocking.
+pub(super) trait Batches: Send {
+    /// The next batch, or none at the end.
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, ReadFault>;
+}
+
+/// A scan of files that are no Parquet.
+#[derive(Clone)]
+pub(super) struct ChunkSource {
+    reads: Reads,
+    files: Arc<Vec<Arc<ChunkFile>>>,
+    table_schema: TableSchema,
+    projection: SplitProjection,
+    batch_rows: usize,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl ChunkSource {
+    pub(super) fn new(reads: Reads, files: Arc<Vec<Arc<ChunkFile>>>, schema: SchemaRef, batch_rows: usize) -> Self {
+        let table_schema = TableSchema::from(schema);
+        Self {
+            reads,
+            files,
+            projection: SplitProjection::unprojected(&table_schema),
+            table_schema,
+            batch_rows,
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
+    }
+}
+
+impl FileSource for ChunkSource {
+    fn create_file_opener(
+        &self,
+        _store: Arc<dyn ObjectStore>,
+        _config: &FileScanConfig,
+        _partition: usize,
+    ) -> Result<Arc<dyn FileOpener>> {
+        let opener: Arc<dyn FileOpener> = Arc::new(Opener { source: self.clone() });
+        ProjectionOpener::try_new(self.projection.clone(), opener, self.table_schema.file_schema())
+    }
+
+    fn table_schema(&self) -> &TableSchema {
+        &self.table_schema
+    }
+
+    fn with_batch_size(&self, batch_rows: usize) -> Arc<dyn FileSource> {
+        Arc::new(Self { batch_rows, ..self.clone() })
+    }
+
+    fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> Result<Option<Arc<dyn FileSource>>> {
+        let merged = self.projection.source.try_merge(projection)?;
+        let projection = SplitProjection::new(self.table_schema.file_schema(), &merged);
+        Ok(Some(Arc::new(Self { projection, ..self.clone() })))
+    }
+
+    fn projection(&self) -> Option<&ProjectionExprs> {
+        Some(&self.projection.source)
+    }
+
+    fn metrics(&self) -> &ExecutionPlanMetricsSet {
+        &self.metrics
+    }
+
+    fn file_type(&self) -> &str {
+        match self.files.first().map(|file| file.media) {
+            Some(Media::Csv(_)) => "csv",
+            Some(Media::JsonLines) => "json lines",
+            _ => "arrow",
+        }
+    }
+
+    fn supports_repartitioning(&self) -> bool {
+        self.files.iter().all(|file| match file.media {
+            Media::Csv(dialect) => dialect.one_line_records,
+            Media::JsonLines => true,
+            _ => false,
+        })
+    }
+
+    fn fmt_extra(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let paths: Vec<&str> = self.files.iter().map(|file| file.path.as_str()).collect();
+        write!(f, ", files={}", paths.join(", "))
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        let mut last = TreeNodeRecursion::Continue;
+        for expr in self.projection.source.iter() {
+            last = f(&expr.expr)?;
+            if last == TreeNodeRecursion::Stop {
+                break;
+            }
+        }
+        Ok(last)
+    }
+}
+
+struct Opener {
+    source: ChunkSource,
+}
+
+impl FileOpener for Opener {
+    fn open(&self, wanted: PartitionedFile) -> Result<FileOpenFuture> {
+        let source = self.source.clone();
+        Ok(Box::pin(async move {
+            let at = &wanted.object_meta.location;
+            let file = source.files.iter().find(|file| location(file) == *at).map(Arc::clone);
+            let file = file.ok_or_else(|| ReadFault::new(at.as_ref(), "it is not a file of this query"))?;
+            let range = wanted.range.as_ref().map(|range| {
+                let bound = |at: i64| u64::try_from(at).unwrap_or(0);
+                bound(range.start)..bound(range.end)
+            });
+            let reads = source.reads.clone();
+            let path = file.path.clone();
+            let first = reads.clone().run(&path, move || start(&source, &file, range)).await?;
+            let batches = stream::try_unfold((reads, path, first), |(reads, path, mut batches)| async move {
+                let step = reads.run(&path, move || Ok((batches.next_batch()?, batches))).await;
+                let (batch, batches) = step?;
+                Ok(batch.map(|batch| (batch, (reads, path, batches))))
+            });
+            Ok(batches.boxed())
+        }))
+    }
+}
+
+/// Makes the reader of a file, or of the lines of it that begin in `range`.
+fn start(
+    source: &ChunkSource,
+    file: &Arc<ChunkFile>,
+    range: Option<Range<u64>>,
+) -> Result<Box<dyn Batches>, ReadFault> {
+    let schema = source.table_schema.file_schema();
+    let projection = &source.projection.file_indices;
+    let rows = source.batch_rows;
+    let lines = || -> Result<(Range<u64>, bool), ReadFault> {
+        let Some(range) = range else { return Ok((0..file.size, true)) };
+        let mut scout = source.reads.reader(file);
+        // a line belongs to the part in which it begins
+        let begin = if range.start == 0 { 0 } else { scout.line_after(range.start - 1)? };
+        let end = if range.end >= file.size { file.size } else { scout.line_after(range.end - 1)? };
+        Ok((begin..end.max(begin), begin == 0))
+    };
+    match file.media {
+        Media::Csv(dialect) => {
+            let (part, from_start) = lines()?;
+            let mut reader = source.reads.reader(file).within(part);
+            reader.skip_mark()?;
+            Ok(Box::new(CsvBatches::new(reader, dialect, schema, projection, rows, from_start)?))
+        }
+        Media::JsonLines => {
+            let (part, _) = lines()?;
+            let projected = schema.project(projection).map_err(|error| ReadFault::new(&file.path, error))?;
+            let mut reader = source.reads.reader(file).within(part);
+            reader.skip_mark()?;
+            Ok(Box::new(JsonBatches::new(reader, Arc::new(projected), rows)?))
+        }
+        Media::ArrowFile | Media::ArrowStream => {
+            let stream = file.media == Media::ArrowStream;
+            Ok(Box::new(IpcBatches::new(source.reads.reader(file), stream, projection.clone())?))
+        }
+        Media::Parquet | Media::Other => Err(ReadFault::new(&file.path, "it is not a table of lines or batches")),
+    }
+}
