@@ -1,0 +1,121 @@
+//! Following a peer: subscriptions, announcements, polling, and what full and selective nodes take.
+
+use crate::support::{Fake, Manner, Node, Storage, eventually, run, version};
+use bib_domain::NodeMode::{Full, Selective};
+use bib_proto::v1::Announce;
+use bib_proto::v1::sync_request::Request;
+use bib_replicator::TransferState;
+use std::time::Duration;
+
+#[test]
+fn a_subscription_brings_what_is_there_and_what_comes() {
+    run(async {
+        let server = Node::start(1, Storage::Postgres, Full).await;
+        server.topic("flights").await;
+        server.topic("weather").await;
+        let first = server.publish("flights/2013", 1, 3_000_000).await;
+        let other = server.publish("weather/all", 1, 100_000).await;
+        let cache = Node::start(2, Storage::Sqlite, Selective).await;
+        server.pair(&cache, true).await;
+        cache.subscribe("flights").await;
+        cache.gets("flights/2013", first).await;
+        let shown = cache.transfer(first).await.unwrap();
+        assert_eq!((shown.state, shown.bytes_done), (TransferState::Done, shown.bytes_total));
+        assert!(shown.chunks_total > 40 && shown.chunks_done == shown.chunks_total, "{shown:?}");
+
+        // polling is off: only the announcement can bring it
+        let second = server.publish("flights/2013", 2, 200_000).await;
+        cache.gets("flights/2013", second).await;
+        assert!(cache.version("weather/all", other).await.is_none(), "it did not subscribe to that");
+        let topics = cache.guardian.list_topics(None, 10).await.unwrap();
+        assert_eq!(topics.iter().map(|topic| topic.name.as_str()).collect::<Vec<_>>(), ["flights", "weather"]);
+        assert_eq!(topics[1].owner, server.id, "topics keep their owner");
+
+        cache.subscribe("weather").await;
+        cache.gets("weather/all", other).await;
+        assert!(cache.audited("dataset.complete", &other.to_string()).await);
+        server.stop().await;
+    });
+}
+
+#[test]
+fn a_full_node_copies_its_base_node() {
+    run(async {
+        let version = version("any/thing", 1, 200_000, 7);
+        let peer = Fake::start(9, Manner::Honest, &[&version]).await;
+        let full = Node::start(1, Storage::Postgres, Full).await;
+        peer.join(&full).await;
+        eventually("its topics are known", || async {
+            full.guardian.get_topic(&"any".parse().unwrap()).await.unwrap().is_some()
+        })
+        .await;
+        assert!(full.version("any/thing", version.signed.id()).await.is_none(), "it is no base node");
+        let mut row = full.guardian.peers().await.unwrap().remove(0);
+        row.base = true;
+        full.guardian.upsert_peer(&crate::support::op(), row).await.unwrap();
+        full.gets("any/thing", version.signed.id()).await;
+        eventually("what is whole here is announced onward", || async { *peer.library.announced.lock().unwrap() > 0 })
+            .await;
+        full.stop().await;
+    });
+}
+
+#[test]
+fn an_announcement_is_enough_and_a_poll_repairs_a_missed_one() {
+    run(async {
+        let (first, second, third) =
+            (version("t/d", 1, 50_000, 7), version("t/d", 2, 50_000, 7), version("t/d", 3, 50_000, 7));
+        let peer = Fake::start(9, Manner::Honest, &[&first]).await;
+        let node = Node::start(1, Storage::Sqlite, Selective).await;
+        peer.join(&node).await;
+        node.subscribe("t").await;
+        node.gets("t/d", first.signed.id()).await;
+
+        peer.add(&second);
+        peer.ask(&node.id, Request::Announce(Announce::default())).await;
+        node.gets("t/d", second.signed.id()).await;
+        let read = peer.library.catalogs.lock().unwrap().clone();
+        assert_eq!(read.last(), Some(&1), "only what is new was read: {read:?}");
+
+        peer.add(&third);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(node.version("t/d", third.signed.id()).await.is_none(), "nobody told");
+        node.replicator.sync_now().await.unwrap();
+        node.gets("t/d", third.signed.id()).await;
+    });
+}
+
+#[test]
+fn polling_goes_on_by_itself() {
+    run(async {
+        let (first, second) = (version("t/d", 1, 50_000, 7), version("t/d", 2, 50_000, 7));
+        let peer = Fake::start(9, Manner::Honest, &[&first]).await;
+        let node = Node::with(1, Storage::Sqlite, Selective, |options| {
+            options.poll_interval = Duration::from_millis(200);
+        });
+        let node = node.await;
+        peer.join(&node).await;
+        node.subscribe("t").await;
+        node.gets("t/d", first.signed.id()).await;
+        peer.add(&second);
+        node.gets("t/d", second.signed.id()).await;
+    });
+}
+
+#[test]
+fn leaving_a_topic_stops_its_transfer() {
+    run(async {
+        let version = version("t/d", 1, 2_000_000, 7);
+        let peer = Fake::start(9, Manner::Honest, &[&version]).await;
+        peer.allow_only(5);
+        let node = Node::with(1, Storage::Sqlite, Selective, |options| options.transfer.stall_ms = 60_000).await;
+        peer.join(&node).await;
+        node.subscribe("t").await;
+        eventually("it has begun", || async { peer.sent() == 5 }).await;
+        node.guardian.set_subscribed(&crate::support::op(), &"t".parse().unwrap(), false).await.unwrap();
+        eventually("it is not shown any more", || async { node.transfer(version.signed.id()).await.is_none() }).await;
+        peer.allow_all();
+        node.guardian.set_subscribed(&crate::support::op(), &"t".parse().unwrap(), true).await.unwrap();
+        node.gets("t/d", version.signed.id()).await;
+    });
+}

@@ -1,0 +1,78 @@
+//! A transfer that is cut off goes on where it was, by what is verified on the disk.
+
+use crate::support::{Fake, Manner, Node, Storage, eventually, run, version};
+use bib_domain::NodeMode::Selective;
+use bib_replicator::TransferState;
+use std::time::Duration;
+
+#[test]
+fn a_new_incarnation_fetches_only_the_rest() {
+    run(async {
+        let good = version("t/d", 1, 6_000_000, 7);
+        let total = good.signed.manifest().chunks.len();
+        let peer = Fake::start(9, Manner::Honest, &[&good]).await;
+        peer.allow_only(total / 2);
+        let mut node = Node::with(1, Storage::Sqlite, Selective, |options| {
+            options.commit_after = Duration::from_millis(20);
+            options.transfer.stall_ms = 60_000;
+        })
+        .await;
+        peer.join(&node).await;
+        node.subscribe("t").await;
+        let chunks = || async {
+            let signed = &good.signed;
+            total - node.chunks.missing(signed).unwrap().len()
+        };
+        eventually("half of it is on the disk", || async { chunks().await >= total / 2 }).await;
+        let shown = node.transfer(good.signed.id()).await.unwrap();
+        assert_eq!((shown.state, shown.peers), (TransferState::Running, vec![peer.id.clone()]));
+        assert!(!node.version("t/d", good.signed.id()).await.unwrap().complete, "begun, and written down as such");
+
+        node.replicator_guard.abort().await;
+        peer.library.sent.lock().unwrap().clear();
+        peer.allow_all();
+        node.replicator_guard.start().await.unwrap();
+        node.gets("t/d", good.signed.id()).await;
+        let again = peer.sent();
+        assert!(again <= total - total / 2 + 2, "{again} chunks came after {} of {total} were here", total / 2);
+        assert_eq!(node.transfer(good.signed.id()).await.unwrap().state, TransferState::Done);
+    });
+}
+
+#[test]
+fn a_swarm_that_restarts_is_survived() {
+    run(async {
+        let good = version("t/d", 1, 3_000_000, 7);
+        let total = good.signed.manifest().chunks.len();
+        let peer = Fake::start(9, Manner::Honest, &[&good]).await;
+        peer.allow_only(total / 2);
+        let mut node = Node::start(1, Storage::Sqlite, Selective).await;
+        peer.join(&node).await;
+        node.subscribe("t").await;
+        eventually("it has begun", || async { peer.sent() == total / 2 }).await;
+        node.swarm_guard.abort().await;
+        peer.allow_all();
+        node.swarm_guard.start().await.unwrap();
+        node.gets("t/d", good.signed.id()).await;
+    });
+}
+
+#[test]
+fn a_damaged_chunk_is_fetched_again() {
+    run(async {
+        let good = version("t/d", 1, 500_000, 7);
+        let peer = Fake::start(9, Manner::Honest, &[&good]).await;
+        let node = Node::start(1, Storage::Sqlite, Selective).await;
+        peer.join(&node).await;
+        node.subscribe("t").await;
+        node.gets("t/d", good.signed.id()).await;
+        let hash = good.signed.manifest().chunks[1].hash;
+        let hex = hash.to_hex();
+        let path = node.dir().join("blobs").join(&hex[..2]).join(&hex[2..4]).join(&hex);
+        std::fs::write(&path, b"rot").unwrap();
+        assert!(node.chunks.read(&hash).is_err());
+        node.replicator.repair(vec![hash]).await.unwrap();
+        eventually("a good copy is here", || async { node.chunks.read(&hash).is_ok() }).await;
+        assert!(node.audited("chunk.repair", &hex).await);
+    });
+}

@@ -1,0 +1,72 @@
+//! Several peers at once: they share the work, and one that stalls, lacks or breaks is left without blame.
+
+use crate::support::{Fake, Manner, Node, Storage, eventually, run, version};
+use bib_domain::NodeMode::Selective;
+
+#[test]
+fn peers_share_the_work() {
+    run(async {
+        let good = version("t/d", 1, 8_000_000, 7);
+        let peers = [
+            Fake::start(7, Manner::Honest, &[&good]).await,
+            Fake::start(8, Manner::Honest, &[&good]).await,
+            Fake::start(9, Manner::Honest, &[&good]).await,
+        ];
+        let node = Node::with(1, Storage::Sqlite, Selective, |options| {
+            // small windows, so that one fast peer does not take all before the others are connected
+            options.transfer.first_window_bytes = 200_000;
+            options.transfer.max_window_bytes = 200_000;
+        });
+        let node = node.await;
+        node.topic("t").await;
+        for peer in &peers {
+            peer.join(&node).await;
+        }
+        eventually("all catalogues were read", || async {
+            peers.iter().all(|peer| !peer.library.catalogs.lock().unwrap().is_empty())
+        })
+        .await;
+        for peer in &peers {
+            peer.allow_only(10);
+        }
+        node.subscribe("t").await;
+        eventually("all of them send", || async { peers.iter().all(|peer| peer.sent() > 0) }).await;
+        peers.iter().for_each(Fake::allow_all);
+        node.gets("t/d", good.signed.id()).await;
+        let total = good.signed.manifest().chunks.len();
+        let sent: usize = peers.iter().map(Fake::sent).sum();
+        assert!(sent <= total + total / 10 + 2, "hardly anything came twice: {sent} of {total}");
+        let shown = node.transfer(good.signed.id()).await.unwrap();
+        assert!(shown.bytes_fetched >= shown.bytes_total, "{shown:?}");
+    });
+}
+
+async fn goes_on_without(manner: Manner) {
+    let good = version("t/d", 1, 2_000_000, 7);
+    let bad = Fake::start(8, manner, &[&good]).await;
+    let honest = Fake::start(9, Manner::Honest, &[&good]).await;
+    let node = Node::start(1, Storage::Sqlite, Selective).await;
+    node.topic("t").await;
+    node.subscribe("t").await;
+    bad.join(&node).await;
+    eventually("the bad one is asked", || async { !bad.library.asked.lock().unwrap().is_empty() }).await;
+    honest.join(&node).await;
+    node.gets("t/d", good.signed.id()).await;
+    assert!(node.blamed(&bad.id).await.is_empty(), "that is no lie");
+    assert!(honest.sent_names().len() == good.signed.manifest().chunks.len());
+}
+
+#[test]
+fn a_silent_peer_is_left() {
+    run(goes_on_without(Manner::Silent));
+}
+
+#[test]
+fn a_peer_without_the_chunks_is_left() {
+    run(goes_on_without(Manner::Empty));
+}
+
+#[test]
+fn a_peer_that_talks_nonsense_is_left() {
+    run(goes_on_without(Manner::Garbage));
+}
