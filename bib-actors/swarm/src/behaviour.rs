@@ -1,6 +1,7 @@
 //! All libp2p behaviours of a node in one. Never decides anything: limits, identify, ping, mDNS and streams side by side.
 
 use crate::discovery::Discovery;
+use crate::doorman::Doorman;
 use crate::gate::Gate;
 use crate::options::SwarmOptions;
 use crate::protocols;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
 pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
+    doorman: Doorman,
     pub(crate) streams: streams::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -47,7 +49,8 @@ impl Behaviour {
         });
         Self {
             limits: connection_limits::Behaviour::new(limits),
-            streams: streams::Behaviour::new(gate, options.stream_timeout, options.max_unpaired),
+            doorman: Doorman::new(Arc::clone(&gate), options.max_unpaired, options.max_pending_per_host),
+            streams: streams::Behaviour::new(gate, options.stream_timeout),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping),
             mdns: mdns.into(),

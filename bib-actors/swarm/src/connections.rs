@@ -53,7 +53,7 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Keeps a new connection; says whether it is the only one with the peer.
+    /// Keeps a new connection; says whether it is the only open one with the peer.
     pub(crate) fn add(
         &mut self,
         id: ConnectionId,
@@ -62,26 +62,25 @@ impl Connections {
         inbound: bool,
         since: Instant,
     ) -> bool {
+        let first = !self.has(&peer);
         let agent = String::new();
-        self.by_id.insert(
-            id,
-            Connection { peer, address, inbound, since, closing: false, rtt: None, agent, failed_pings: 0 },
-        );
-        let ids = self.by_peer.entry(peer).or_default();
-        ids.push(id);
-        ids.len() == 1
+        let connection =
+            Connection { peer, address, inbound, since, closing: false, rtt: None, agent, failed_pings: 0 };
+        self.by_id.insert(id, connection);
+        self.by_peer.entry(peer).or_default().push(id);
+        first
     }
 
-    /// Forgets a connection; says whether it was the last one with the peer.
+    /// Forgets a connection; says whether it was the last open one with the peer.
     pub(crate) fn remove(&mut self, id: ConnectionId) -> bool {
         let Some(connection) = self.by_id.remove(&id) else { return false };
-        let Some(ids) = self.by_peer.get_mut(&connection.peer) else { return false };
-        ids.retain(|other| *other != id);
-        let last = ids.is_empty();
-        if last {
-            self.by_peer.remove(&connection.peer);
+        if let Some(ids) = self.by_peer.get_mut(&connection.peer) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_peer.remove(&connection.peer);
+            }
         }
-        last
+        !connection.closing && !self.has(&connection.peer)
     }
 
     /// Whether there is a connection with the peer that is not being closed.
@@ -89,9 +88,11 @@ impl Connections {
         self.best(peer, None).is_some()
     }
 
-    /// Notes that a connection is being closed: it carries no more streams. Says whether that is news.
-    pub(crate) fn closing(&mut self, id: ConnectionId) -> bool {
-        self.by_id.get_mut(&id).is_some_and(|connection| !std::mem::replace(&mut connection.closing, true))
+    /// Notes that a connection is being closed, which may take long if the other side is gone: it carries no more streams.
+    /// Returns its peer if that is news.
+    pub(crate) fn closing(&mut self, id: ConnectionId) -> Option<PeerId> {
+        let connection = self.by_id.get_mut(&id)?;
+        (!std::mem::replace(&mut connection.closing, true)).then_some(connection.peer)
     }
 
     /// How many connections there are.
@@ -199,10 +200,14 @@ mod tests {
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].rtt_us, rows[0].connections, rows[0].inbound), (Some(70), 3, true));
         assert_eq!(rows[0].agent, "bib/1[2J");
-        assert!(table.closing(id(3)) && !table.closing(id(3)), "closed once");
+        assert_eq!((table.closing(id(3)), table.closing(id(3))), (Some(peer), None), "closed once");
         assert_eq!(table.best(&peer, None), Some(id(1)), "nothing new goes over it");
-        assert!(!table.remove(id(1)) && !table.remove(id(2)) && !table.remove(id(2)));
-        assert!(table.remove(id(3)));
-        assert!(!table.has(&peer) && table.len() == 0 && table.rows(|_| true).is_empty());
+        assert!(!table.remove(id(1)));
+        assert!(table.remove(id(2)), "the last one that is open");
+        assert!(!table.remove(id(2)) && !table.has(&peer) && table.len() == 1);
+        assert!(table.rows(|_| true).is_empty());
+        assert!(table.add(id(4), peer, "/ip4/10.0.0.1/tcp/1".parse().unwrap(), false, now));
+        assert!(!table.remove(id(3)), "it was gone before");
+        assert!(table.remove(id(4)) && table.len() == 0 && table.peers() == 0);
     }
 }

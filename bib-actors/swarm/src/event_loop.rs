@@ -4,6 +4,7 @@
 
 use crate::behaviour::Behaviour;
 use crate::command::Command;
+use crate::commands::random;
 use crate::connections::Connections;
 use crate::dialer::Dialer;
 use crate::error::SwarmError;
@@ -12,6 +13,7 @@ use crate::gate::Gate;
 use crate::identity::Identity;
 use crate::keeper::Keeper;
 use crate::listeners::{ChosenPorts, Listeners};
+use crate::node_id::node_of;
 use crate::options::SwarmOptions;
 use crate::stats::SwarmStats;
 use crate::transport;
@@ -146,11 +148,19 @@ impl EventLoop {
         }
     }
 
-    /// Closes one connection.
+    /// Closes one connection. For the rest of the node it is gone at once.
     pub(crate) fn close(&mut self, id: ConnectionId) {
-        if self.connections.closing(id) {
-            self.swarm.close_connection(id);
+        let Some(peer) = self.connections.closing(id) else { return };
+        self.swarm.close_connection(id);
+        if !self.connections.has(&peer) {
+            self.lost(peer);
         }
+    }
+
+    /// The last open connection with a peer is gone.
+    pub(crate) fn lost(&mut self, peer: PeerId) {
+        self.keeper.lost(&peer, clock::monotonic(), random());
+        self.events.publish(SwarmEvent::Disconnected(node_of(&peer)));
     }
 
     /// Closes all connections with a peer; says whether there was one.

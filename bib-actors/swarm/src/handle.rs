@@ -31,6 +31,11 @@ impl SwarmHandle {
         Self { actor, dial: options.dial_deadline() + MARGIN, open: options.open_deadline() + MARGIN }
     }
 
+    /// Waits until an incarnation takes calls; false if none does within the deadline.
+    pub async fn ready(&self, deadline: Duration) -> bool {
+        self.actor.ready(deadline).await
+    }
+
     /// Our own addresses for others, best first: configured external ones, then those of the network, then loopback. Each ends
     /// with `/p2p/ID`.
     ///

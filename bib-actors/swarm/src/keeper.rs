@@ -272,7 +272,7 @@ mod tests {
         assert!(keeper.due(now, 8).is_empty(), "not paired");
         keeper.set(&[(peer, Vec::new())], |_| false, now);
         assert_eq!(keeper.due(now, 8), [peer]);
-        assert_eq!(keeper.addresses(&peer), [address.clone()]);
+        assert_eq!(keeper.addresses(&peer), std::slice::from_ref(&address));
         keeper.vanished(&peer, &address);
         assert!(keeper.due(now, 8).is_empty() && keeper.addresses(&peer).is_empty());
     }

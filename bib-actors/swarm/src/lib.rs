@@ -16,6 +16,7 @@ mod commands;
 mod connections;
 mod dialer;
 mod discovery;
+mod doorman;
 mod error;
 mod event_loop;
 mod events;

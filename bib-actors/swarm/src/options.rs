@@ -20,6 +20,8 @@ pub struct SwarmOptions {
     pub max_connections_per_peer: u32,
     /// Inbound connections that have not proved an identity yet.
     pub max_pending_incoming: u32,
+    /// The part of them that may come from one host.
+    pub max_pending_per_host: usize,
     /// Outbound connections that are being made.
     pub max_pending_outgoing: u32,
     /// Connections with nodes that are not paired, so that strangers cannot use up `max_connections`.
@@ -46,7 +48,7 @@ pub struct SwarmOptions {
     pub ping_interval: Duration,
     /// How long a ping may take.
     pub ping_timeout: Duration,
-    /// A connection is dropped after so many failed pings in a row.
+    /// A connection is dropped after so many failed pings in a row, not counting the first one, which libp2p forgives.
     pub ping_failures: u32,
     /// Delays between attempts to reach a paired peer.
     pub redial: Backoff,
@@ -88,7 +90,8 @@ impl Default for SwarmOptions {
             mdns_interval: Duration::from_secs(60),
             max_connections: 512,
             max_connections_per_peer: 4,
-            max_pending_incoming: 64,
+            max_pending_incoming: 128,
+            max_pending_per_host: 16,
             max_pending_outgoing: 64,
             max_unpaired: 32,
             max_streams_per_connection: 256,
@@ -102,7 +105,7 @@ impl Default for SwarmOptions {
             goodbye: Duration::from_millis(250),
             ping_interval: Duration::from_secs(15),
             ping_timeout: Duration::from_secs(20),
-            ping_failures: 2,
+            ping_failures: 1,
             redial: Backoff { first: Duration::from_millis(250), max: Duration::from_secs(60) },
             max_redials: 8,
             max_paired: 1024,

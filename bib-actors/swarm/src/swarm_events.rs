@@ -2,7 +2,6 @@
 
 use crate::address::{Target, with_peer};
 use crate::behaviour::BehaviourEvent;
-use crate::commands::random;
 use crate::dialer::{Job, Waiter};
 use crate::error::SwarmError;
 use crate::event_loop::EventLoop;
@@ -114,8 +113,7 @@ impl EventLoop {
 
     fn on_closed(&mut self, peer: PeerId, id: ConnectionId) {
         if self.connections.remove(id) {
-            self.keeper.lost(&peer, clock::monotonic(), random());
-            self.events.publish(NodeEvent::Disconnected(node_of(&peer)));
+            self.lost(peer);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The part of the streams behaviour that lives in the event loop: commands to connections, and the strangers' share.
+//! The part of the streams behaviour that lives in the event loop: it carries commands to connections.
 //!
 //! Never decides which connection carries a stream, and never dials.
 
@@ -6,37 +6,27 @@ use super::handler::{Handler, Open, ToHandler};
 use crate::gate::Gate;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, THandler, THandlerInEvent,
     THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Too many connections with nodes that are not paired.
-#[derive(Debug, thiserror::Error)]
-#[error("{limit} connections with unpaired nodes are open already")]
-struct TooManyStrangers {
-    limit: usize,
-}
-
 /// Streams over all connections.
 pub(crate) struct Behaviour {
     gate: Arc<Gate>,
     timeout: Duration,
-    max_unpaired: usize,
-    inbound: HashMap<ConnectionId, PeerId>,
     commands: VecDeque<ToSwarm<Infallible, ToHandler>>,
 }
 
 impl Behaviour {
-    pub(crate) fn new(gate: Arc<Gate>, timeout: Duration, max_unpaired: usize) -> Self {
-        Self { gate, timeout, max_unpaired, inbound: HashMap::new(), commands: VecDeque::new() }
+    pub(crate) const fn new(gate: Arc<Gate>, timeout: Duration) -> Self {
+        Self { gate, timeout, commands: VecDeque::new() }
     }
 
     /// Opens a stream on one connection. If the connection is gone, `open` is dropped and its caller sees that.
@@ -54,14 +44,8 @@ impl Behaviour {
         self.commands.push_back(ToSwarm::NotifyHandler { peer_id, handler, event });
     }
 
-    fn admit(&self, peer: PeerId) -> Result<Handler, ConnectionDenied> {
-        if !self.gate.is_paired(&peer) {
-            let strangers = self.inbound.values().filter(|peer| !self.gate.is_paired(peer)).count();
-            if strangers >= self.max_unpaired {
-                return Err(ConnectionDenied::new(TooManyStrangers { limit: self.max_unpaired }));
-            }
-        }
-        Ok(Handler::new(peer, Arc::clone(&self.gate), self.timeout))
+    fn handler(&self, peer: PeerId) -> Handler {
+        Handler::new(peer, Arc::clone(&self.gate), self.timeout)
     }
 }
 
@@ -76,7 +60,7 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.admit(peer)
+        Ok(self.handler(peer))
     }
 
     fn handle_established_outbound_connection(
@@ -87,23 +71,10 @@ impl NetworkBehaviour for Behaviour {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        // we asked for it, so it does not count against the strangers' share
-        Ok(Handler::new(peer, Arc::clone(&self.gate), self.timeout))
+        Ok(self.handler(peer))
     }
 
-    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
-        match event {
-            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, endpoint, .. })
-                if endpoint.is_listener() =>
-            {
-                self.inbound.insert(connection_id, peer_id);
-            }
-            FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. }) => {
-                self.inbound.remove(&connection_id);
-            }
-            _ => {}
-        }
-    }
+    fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
 
     fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
         match event {}

@@ -8,6 +8,7 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{Swarm, dummy};
 use libp2p::{Multiaddr, SwarmBuilder, noise, tcp, yamux};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A node that speaks no protocol.
@@ -40,7 +41,13 @@ fn flood(dialers: impl Iterator<Item = Keypair>, address: &Multiaddr) -> tokio::
 #[test]
 fn two_hundred_strangers_are_held_off() {
     run(async {
-        let narrow = SwarmOptions { max_connections: 24, max_unpaired: 16, max_pending_incoming: 32, ..options() };
+        let narrow = SwarmOptions {
+            max_connections: 24,
+            max_unpaired: 16,
+            max_pending_incoming: 32,
+            max_pending_per_host: 32,
+            ..options()
+        };
         let (host, friend) = (Node::with(1, narrow).await, Node::start(2).await);
         host.echo(DATA).await;
         host.pair(&[&friend]).await;
@@ -58,6 +65,28 @@ fn two_hundred_strangers_are_held_off() {
         friend.swarm.dial(&host.address("tcp").await).await.unwrap();
         exchange(friend.swarm.open_stream(&host.id, DATA).await.unwrap(), b"still served").await;
         drop(strangers);
+    });
+}
+
+#[test]
+fn half_open_connections_of_one_host_block_no_other() {
+    run(async {
+        let narrow = SwarmOptions { max_pending_incoming: 20, max_pending_per_host: 8, ..options() };
+        let (host, friend) = (Node::with(1, narrow).await, Node::start(2).await);
+        host.echo(DATA).await;
+        host.pair(&[&friend]).await;
+        friend.pair(&[&host]).await;
+        let address = host.bare_address("tcp").await;
+        let target: SocketAddr = format!("127.0.0.1:{}", address.rsplit('/').next().unwrap()).parse().unwrap();
+        let mut silent = Vec::new();
+        for _ in 0..100 {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+            silent.push(socket.connect(target).await.unwrap());
+        }
+        eventually("most are turned away", || async { host.swarm.stats().await.unwrap().inbound_failures >= 92 }).await;
+        friend.swarm.dial(&address).await.unwrap();
+        exchange(friend.swarm.open_stream(&host.id, DATA).await.unwrap(), b"came through").await;
     });
 }
 
