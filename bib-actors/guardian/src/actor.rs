@@ -62,6 +62,7 @@ impl StorageGuardian {
     pub fn spec(options: &GuardianOptions) -> ChildSpec {
         ChildSpec::new(NAME, 2)
             .with_depends_on(&[bib_audit::NAME])
+            .with_placement(options.placement)
             .with_mailbox(options.mailbox)
             .with_shutdown(options.stop_deadline + SHUTDOWN_MARGIN)
     }

@@ -1,6 +1,7 @@
 //! Every bound, deadline and place that the guardian uses.
 
 use bib_domain::NodeMode;
+use bib_kit::Placement;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -130,6 +131,8 @@ pub struct GuardianOptions {
     pub request_retention: Duration,
     /// How often what expired is removed.
     pub sweep_interval: Duration,
+    /// Where the actor runs: on a thread of its own, but in tests.
+    pub placement: Placement,
 }
 
 impl GuardianOptions {
@@ -160,6 +163,7 @@ impl GuardianOptions {
             index_batch: 256,
             request_retention: Duration::from_secs(7 * 24 * 3600),
             sweep_interval: Duration::from_secs(600),
+            placement: Placement::Own,
         }
     }
 }

@@ -107,17 +107,6 @@ impl Row {
         u64::try_from(value).map_err(|_| DbError::Refused("a column holds a negative number".to_owned()))
     }
 
-    /// The next column, a number or null.
-    pub(crate) fn maybe_count(&mut self) -> Result<Option<u64>, DbError> {
-        match self.next() {
-            Value::Null => Ok(None),
-            Value::Int(value) => u64::try_from(value)
-                .map(Some)
-                .map_err(|_| DbError::Refused("a column holds a negative number".to_owned())),
-            other => Err(Self::wrong("an integer", &other)),
-        }
-    }
-
     /// The next column, a text.
     pub(crate) fn text(&mut self) -> Result<String, DbError> {
         match self.next() {

@@ -30,8 +30,6 @@ const IMMEDIATE_STOP: Duration = Duration::from_secs(10);
 pub(crate) struct Postmaster {
     pub(crate) pid: i32,
     pub(crate) socket_dir: PathBuf,
-    /// Whether it ran before this incarnation.
-    pub(crate) adopted: bool,
     data: PathBuf,
 }
 
@@ -55,13 +53,13 @@ impl Postmaster {
         let layout = &server.layout;
         loop {
             if let Some(file) = live(&layout.data) {
-                if let Some(ready) = Self::when_ready(layout, file.pid, true, left()).await? {
+                if let Some(ready) = Self::when_ready(layout, file.pid, left()).await? {
                     tracing::info!(pid = ready.pid, "adopted the running PostgreSQL");
                     return Ok(ready);
                 }
             }
             let pid = start(server)?;
-            if let Some(ready) = Self::when_ready(layout, pid, false, left()).await? {
+            if let Some(ready) = Self::when_ready(layout, pid, left()).await? {
                 tracing::info!(pid, version = server.binaries.version, "started PostgreSQL");
                 return Ok(ready);
             }
@@ -78,17 +76,12 @@ impl Postmaster {
     }
 
     /// Waits for a process to take connections; `None` when it ended instead.
-    async fn when_ready(
-        layout: &Layout,
-        pid: i32,
-        adopted: bool,
-        deadline: Duration,
-    ) -> Result<Option<Self>, GuardianError> {
+    async fn when_ready(layout: &Layout, pid: i32, deadline: Duration) -> Result<Option<Self>, GuardianError> {
         let begun = clock::monotonic();
         loop {
             let file = live(&layout.data).filter(|file| file.pid == pid);
             if let Some(PidFile { socket_dir: Some(socket_dir), ready: true, .. }) = file {
-                return Ok(Some(Self { pid, socket_dir, adopted, data: layout.data.clone() }));
+                return Ok(Some(Self { pid, socket_dir, data: layout.data.clone() }));
             }
             if !process_lives(pid) {
                 return Ok(None);

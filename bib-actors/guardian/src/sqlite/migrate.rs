@@ -9,8 +9,11 @@ const BOOKKEEPING: &str = include_str!("../../../../schema/sqlite/migrations.sql
 const AUDIT_LOG: &str = include_str!("../../../../schema/sqlite/0002_audit_log.up.sql");
 
 /// Empties the audit table, whose triggers are made again from [`audit_triggers`] in the same transaction.
-pub(super) const CLEAR_AUDIT_INDEX: [&str; 3] =
-    ["drop trigger audit_log_no_update", "drop trigger audit_log_no_delete", "delete from audit_log"];
+pub(super) const CLEAR_AUDIT_INDEX: [&str; 3] = [
+    "drop trigger if exists audit_log_no_update",
+    "drop trigger if exists audit_log_no_delete",
+    "delete from audit_log",
+];
 
 /// The statements that make the triggers of the audit table.
 pub(super) fn audit_triggers() -> impl Iterator<Item = &'static str> {

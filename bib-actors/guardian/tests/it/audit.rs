@@ -1,0 +1,165 @@
+//! Everything is recorded ahead and after; without the log nothing changes; the table follows the log. On both
+//! databases.
+
+use crate::catalog::{on, on_both};
+use crate::support::{Backend, Fail, Node, manifest, new_topic, op, own_key, until};
+use bib_audit::{AuditRecord, Outcome};
+use bib_domain::{OpContext, Role, Who};
+use bib_guardian::{GuardianError, VersionState};
+use bib_kit::{clock, probe};
+
+on_both!(
+    recorded,
+    refused_without_the_log,
+    not_acknowledged_without_its_outcome,
+    the_table_follows,
+    the_table_is_rebuilt
+);
+
+const WHOLE: VersionState = VersionState { complete: true };
+
+async fn all(node: &Node) -> Vec<AuditRecord> {
+    node.audit.export_since(0, 1000).await.unwrap()
+}
+
+async fn of(node: &Node, cx: &OpContext) -> Vec<AuditRecord> {
+    all(node).await.into_iter().filter(|record| record.op_id == cx.request_id).collect()
+}
+
+fn by_mara() -> OpContext {
+    OpContext {
+        request_id: clock::new_request_id(),
+        who: Who::User("mara".to_owned()),
+        role: Role::Researcher,
+        session_hash: Some([4; 32]),
+        component: "gateway",
+    }
+}
+
+async fn recorded(node: &mut Node) {
+    let cx = by_mara();
+    node.guardian.create_topic(&cx, new_topic("t")).await.unwrap();
+    let records = of(node, &cx).await;
+    let outcomes: Vec<_> = records.iter().map(|record| record.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Intent, Outcome::Ok]);
+    for record in &records {
+        assert_eq!((record.actor.as_str(), record.role.as_str()), ("user:mara", "researcher"));
+        assert_eq!((record.action.as_str(), record.object.as_str()), ("topic.create", "t"));
+        assert_eq!((record.component.as_str(), record.session_hash), ("gateway", Some([4; 32])));
+        assert_eq!(record.metadata("db_role"), Some("bibd_node"));
+    }
+    assert!(records[1].rows > Some(0) && records[1].duration_us > 0 && records[1].fingerprint.is_some());
+
+    let cx = by_mara();
+    node.guardian.create_topic(&cx, new_topic("t")).await.unwrap_err();
+    let records = of(node, &cx).await;
+    assert_eq!(records.iter().map(|record| record.outcome).collect::<Vec<_>>(), [Outcome::Intent, Outcome::Refused]);
+    assert!(records[1].metadata("reason").unwrap().contains("is there already"));
+
+    let cx = by_mara();
+    let reader = node.guardian.on_behalf_of(&cx);
+    reader.list_topics(None, 0).await.unwrap();
+    until("the read is in the log", async || !of(node, &cx).await.is_empty()).await;
+    let read = of(node, &cx).await.remove(0);
+    assert_eq!((read.action.as_str(), read.outcome, read.rows), ("topic.list", Outcome::Ok, Some(1)));
+
+    let published = node.guardian.publish(&cx, manifest("t/d", 1, &[], &own_key()), WHOLE).await.unwrap();
+    let intent = all(node).await.into_iter().find(|record| record.seq == published.audit_seq).unwrap();
+    assert_eq!((intent.action.as_str(), intent.outcome), ("dataset.publish", Outcome::Intent));
+    assert!(intent.object.contains(&published.version.id.to_string()));
+}
+
+async fn refused_without_the_log(node: &mut Node) {
+    node.guardian.create_topic(&op(), new_topic("t")).await.unwrap();
+    node.ledger.set(Fail::All);
+    let cx = op();
+    let version = manifest("t/d", 1, &[], &own_key());
+    let refused = node.guardian.publish(&cx, version.clone(), WHOLE).await.unwrap_err();
+    assert!(matches!(refused, GuardianError::AuditUnavailable { .. }), "{refused}");
+    assert_eq!(node.guardian.counts().await.unwrap().versions, 0, "nothing was changed, and reading goes on");
+    node.ledger.set(Fail::Nothing);
+    assert!(node.guardian.publish(&cx, version, WHOLE).await.unwrap().created);
+}
+
+async fn not_acknowledged_without_its_outcome(node: &mut Node) {
+    node.guardian.create_topic(&op(), new_topic("t")).await.unwrap();
+    node.ledger.set(Fail::Outcomes);
+    let cx = op();
+    let version = manifest("t/d", 1, &[], &own_key());
+    let refused = node.guardian.publish(&cx, version.clone(), WHOLE).await.unwrap_err();
+    assert!(matches!(refused, GuardianError::AuditUnavailable { .. }), "{refused}");
+    node.ledger.set(Fail::Nothing);
+    // the retry finds what was done, records it, and only then answers
+    let published = node.guardian.publish(&cx, version, WHOLE).await.unwrap();
+    assert!(published.created);
+    let outcomes: Vec<_> = of(node, &cx).await.iter().map(|record| record.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Intent, Outcome::Intent, Outcome::Ok]);
+    assert_eq!(node.guardian.counts().await.unwrap().versions, 1);
+}
+
+async fn caught_up(node: &Node) {
+    // asking is recorded too: the end of the log moves on
+    let head = node.audit.head().await.unwrap().seq;
+    until("the table has the log", async || {
+        let status = node.guardian.audit_index_status().await.unwrap();
+        assert!(status.ok, "{status:?}");
+        status.indexed_to >= Some(head)
+    })
+    .await;
+}
+
+async fn the_table_follows(node: &mut Node) {
+    for i in 0..20 {
+        node.guardian.create_topic(&op(), new_topic(&format!("t{i}"))).await.unwrap();
+    }
+    caught_up(node).await;
+    // what was written while the guardian was away
+    node.guard.abort().await;
+    for i in 0..700 {
+        let draft = bib_audit::AuditDraft::from_op(&op(), "test.away", format!("{i}")).param("secret", "canary");
+        node.audit.append_buffered(draft).await.unwrap();
+    }
+    node.audit.append(bib_audit::AuditDraft::from_op(&op(), "test.away", "last")).await.unwrap();
+    node.guard.start().await.unwrap();
+    caught_up(node).await;
+    assert!(node.guardian.audit_index_status().await.unwrap().records > 700);
+}
+
+async fn the_table_is_rebuilt(node: &mut Node) {
+    for i in 0..5 {
+        node.guardian.create_topic(&op(), new_topic(&format!("t{i}"))).await.unwrap();
+    }
+    caught_up(node).await;
+    let cx = op();
+    let rows = node.guardian.rebuild_audit_index(&cx).await.unwrap();
+    assert!(rows >= 11, "{rows}");
+    assert_eq!(
+        of(node, &cx).await.iter().map(|record| record.outcome).collect::<Vec<_>>(),
+        [Outcome::Intent, Outcome::Ok]
+    );
+    caught_up(node).await;
+}
+
+/// A table that says something else than the log is filled anew at the next start.
+#[test]
+fn a_table_that_differs_is_replaced() {
+    probe::run(async {
+        let home = crate::support::Home::new();
+        let mut node = home.start(Backend::Sqlite).await;
+        node.guardian.create_topic(&op(), new_topic("t")).await.unwrap();
+        caught_up(&node).await;
+        node.guard.abort().await;
+        let file = rusqlite::Connection::open(node.data_dir().join("bib.sqlite")).unwrap();
+        let refused = file.execute("update audit_log set actor = 'nobody'", []).unwrap_err().to_string();
+        assert!(refused.contains("append-only"), "{refused}");
+        assert!(file.execute("delete from audit_log", []).is_err());
+        file.execute_batch(
+            "drop trigger audit_log_no_update; update audit_log set entry_hash = zeroblob(32) where id = (select max(id) from audit_log)",
+        )
+        .unwrap();
+        drop(file);
+        node.guard.start().await.unwrap();
+        caught_up(&node).await;
+        node.stop().await;
+    });
+}

@@ -1,0 +1,79 @@
+//! The limited mode: when it is chosen, what it says, and what it refuses.
+
+use crate::support::{Backend, Home, Node, new_topic, op};
+use bib_domain::{NodeMode, StorageKind};
+use bib_guardian::{DatabaseRuntime, GuardianOptions};
+use bib_kit::probe;
+use std::os::unix::fs::PermissionsExt;
+
+/// A machine without PostgreSQL.
+fn without_postgres(home: &Home, mode: NodeMode) -> GuardianOptions {
+    let mut options = home.options(Backend::Sqlite);
+    options.runtime = DatabaseRuntime::Auto;
+    options.mode = mode;
+    options.postgres_bin = Some(home.path().join("no-programs-here"));
+    options
+}
+
+#[test]
+fn without_postgresql_a_selective_node_runs_and_says_what_it_cannot_do() {
+    probe::run(async {
+        let home = Home::new();
+        let node = Node::start(&home, without_postgres(&home, NodeMode::Selective)).await;
+        let info = node.guardian.storage().await.unwrap();
+        assert_eq!((info.kind, info.runtime), (StorageKind::Sqlite, "sqlite"));
+        for word in [
+            "untrusted-storage",
+            "has no initdb and postgres",
+            "serves no data to other nodes",
+            "apt-get install postgresql",
+        ] {
+            assert!(info.notice.contains(word), "{word} is missing: {}", info.notice);
+        }
+        node.guardian.create_topic(&op(), new_topic("t")).await.unwrap();
+        let mode = std::fs::metadata(node.data_dir().join("bib.sqlite")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        node.stop().await;
+
+        // the catalogue is where it was, also when PostgreSQL has come
+        let mut options = without_postgres(&home, NodeMode::Selective);
+        options.postgres_bin = None;
+        let node = Node::start(&home, options).await;
+        let info = node.guardian.storage().await.unwrap();
+        assert_eq!(info.kind, StorageKind::Sqlite);
+        assert!(info.notice.contains("since it was set up"), "{}", info.notice);
+        assert_eq!(node.guardian.counts().await.unwrap().topics, 1);
+        node.stop().await;
+    });
+}
+
+#[test]
+fn a_full_node_refuses_sqlite_with_the_reason_and_the_way_out() {
+    probe::run(async {
+        let home = Home::new();
+        let refused = Node::refusal(&home, without_postgres(&home, NodeMode::Full)).await;
+        for word in ["mode \"full\" needs the managed PostgreSQL", "untrusted-storage", "node.mode = \"selective\""] {
+            assert!(refused.contains(word), "{word} is missing: {refused}");
+        }
+        let mut options = without_postgres(&home, NodeMode::Selective);
+        options.runtime = DatabaseRuntime::Process;
+        let refused = Node::refusal(&home, options).await;
+        assert!(refused.contains("has no initdb and postgres that run"), "{refused}");
+    });
+}
+
+#[test]
+fn auto_takes_postgresql_where_it_is() {
+    probe::run(async {
+        let home = Home::new();
+        let mut options = home.options(Backend::Postgres);
+        (options.runtime, options.mode) = (DatabaseRuntime::Auto, NodeMode::Full);
+        let node = Node::start(&home, options).await;
+        assert_eq!(node.guardian.storage().await.unwrap().kind, StorageKind::Postgres);
+        node.stop().await;
+
+        // and does not leave it for SQLite when its programs are gone
+        let refused = Node::refusal(&home, without_postgres(&home, NodeMode::Selective)).await;
+        assert!(refused.contains("was made by PostgreSQL"), "{refused}");
+    });
+}

@@ -1,0 +1,12 @@
+//! Integration tests of the guardian: one binary, one module per promise. The tests of the catalogue run on both
+//! databases.
+
+mod audit;
+mod catalog;
+mod grants;
+mod lifecycle;
+mod limited;
+mod panics;
+mod people;
+mod retries;
+mod support;
