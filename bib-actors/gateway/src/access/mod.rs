@@ -1,0 +1,18 @@
+//! Who may call what: callers, sessions, login, and the one table of methods.
+
+mod bootstrap;
+mod caller;
+mod challenges;
+mod gate;
+mod rates;
+mod sessions;
+mod signature;
+mod table;
+
+pub(crate) use bootstrap::install as install_bootstrap_keys;
+pub(crate) use caller::{Caller, Identity};
+pub(crate) use challenges::Challenges;
+pub(crate) use gate::GateLayer;
+pub(crate) use rates::Rates;
+pub(crate) use sessions::{Sessions, hash_token};
+pub(crate) use signature::{parse_key, verify};

@@ -1,0 +1,13 @@
+//! Listeners: TLS on TCP, and a Unix socket. Both feed one gRPC server, which learns from [`Origin`] which it was.
+
+mod connection;
+mod origin;
+mod quota;
+mod tcp;
+mod unix;
+
+pub(crate) use connection::Connection;
+pub(crate) use origin::Origin;
+pub(crate) use quota::Quota;
+pub(crate) use tcp::{TcpAcceptor, bind};
+pub(crate) use unix::{UnixAcceptor, socket_path};

@@ -1,0 +1,77 @@
+//! How many connections there may be, in all and from one address.
+
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Counts connections. The map has an entry for each address that is connected, so the total bounds it.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    total: Arc<Semaphore>,
+    each: usize,
+    by_address: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// One counted connection; dropping it gives the place back.
+#[derive(Debug)]
+pub(crate) struct Place {
+    quota: Arc<Quota>,
+    address: Option<IpAddr>,
+    _total: OwnedSemaphorePermit,
+}
+
+impl Quota {
+    /// At most `total` connections, at most `each` of them from one address.
+    pub(crate) fn new(total: usize, each: usize) -> Arc<Self> {
+        Arc::new(Self { total: Arc::new(Semaphore::new(total)), each, by_address: Mutex::new(HashMap::new()) })
+    }
+
+    /// Takes a place, or `None` when there is none for this address.
+    pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Place> {
+        let total = Arc::clone(&self.total).try_acquire_owned().ok()?;
+        if let Some(address) = address {
+            let mut counts = self.by_address.lock();
+            let count = counts.entry(address).or_insert(0);
+            if *count >= self.each {
+                return None;
+            }
+            *count += 1;
+        }
+        Some(Place { quota: Arc::clone(self), address, _total: total })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(address) = self.address {
+            let mut counts = self.quota.by_address.lock();
+            if let Some(count) = counts.get_mut(&address) {
+                *count -= 1;
+                if *count == 0 {
+                    counts.remove(&address);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_and_given_back() {
+        let quota = Quota::new(3, 2);
+        let (a, b) = (Some("10.0.0.1".parse().unwrap()), Some("10.0.0.2".parse().unwrap()));
+        let first = quota.enter(a).unwrap();
+        let _second = quota.enter(a).unwrap();
+        assert!(quota.enter(a).is_none(), "a third from one address");
+        let _third = quota.enter(b).unwrap();
+        assert!(quota.enter(b).is_none(), "a fourth in all");
+        drop(first);
+        assert!(quota.enter(a).is_some());
+        assert_eq!(quota.by_address.lock().len(), 2);
+    }
+}

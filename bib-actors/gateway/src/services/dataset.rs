@@ -1,0 +1,111 @@
+//! Datasets: lists and look-ups here; streams of bytes in modules of their own.
+
+use super::stream::Out;
+use super::{answer, convert, download, pages, upload, verify};
+use crate::access::Caller;
+use crate::mapping::dataset_not_found;
+use crate::problem::Problem;
+use crate::shared::Shared;
+use bib_chunks::SignedManifest;
+use bib_domain::{DatasetRef, OpContext, TopicName};
+use bib_guardian::VersionRow;
+use bib_proto::v1::dataset_service_server::DatasetService;
+use bib_proto::v1::{
+    DownloadRequest, DownloadResponse, GetDatasetRequest, GetDatasetResponse, ListDatasetsRequest,
+    ListDatasetsResponse, ListVersionsRequest, ListVersionsResponse, UploadRequest, UploadResponse, VerifyRequest,
+    VerifyResponse,
+};
+use std::sync::Arc;
+use tonic::{Request, Response, Status, Streaming};
+
+/// The dataset service.
+pub(crate) struct Datasets(pub(crate) Arc<Shared>);
+
+#[tonic::async_trait]
+impl DatasetService for Datasets {
+    type DownloadStream = Out<DownloadResponse>;
+    type VerifyStream = Out<VerifyResponse>;
+
+    async fn upload(&self, request: Request<Streaming<UploadRequest>>) -> Result<Response<UploadResponse>, Status> {
+        answer(request, |caller, parts| async move { Box::pin(upload::upload(&self.0, &caller, parts)).await }).await
+    }
+
+    async fn download(&self, request: Request<DownloadRequest>) -> Result<Response<Self::DownloadStream>, Status> {
+        answer(request, |caller, asked| async move { download::download(&self.0, &caller, asked).await }).await
+    }
+
+    async fn list_datasets(
+        &self,
+        request: Request<ListDatasetsRequest>,
+    ) -> Result<Response<ListDatasetsResponse>, Status> {
+        answer(request, |caller, asked| async move { self.list(&caller, &asked).await }).await
+    }
+
+    async fn get_dataset(&self, request: Request<GetDatasetRequest>) -> Result<Response<GetDatasetResponse>, Status> {
+        answer(request, |caller, asked| async move { self.get(&caller, &asked).await }).await
+    }
+
+    async fn list_versions(
+        &self,
+        request: Request<ListVersionsRequest>,
+    ) -> Result<Response<ListVersionsResponse>, Status> {
+        answer(request, |caller, asked| async move {
+            let dataset: DatasetRef = asked.name.parse()?;
+            let rows = self.0.deps.guardian.on_behalf_of(&caller.op()).versions(&dataset).await?;
+            if rows.is_empty() {
+                return Err(dataset_not_found(&asked.name));
+            }
+            Ok(ListVersionsResponse { versions: rows.into_iter().map(convert::version).collect() })
+        })
+        .await
+    }
+
+    async fn verify(&self, request: Request<VerifyRequest>) -> Result<Response<Self::VerifyStream>, Status> {
+        answer(request, |caller, asked| async move { verify::verify(&self.0, &caller, &asked).await }).await
+    }
+}
+
+impl Datasets {
+    async fn list(&self, caller: &Caller, asked: &ListDatasetsRequest) -> Result<ListDatasetsResponse, Problem> {
+        let topic = if asked.topic.is_empty() { None } else { Some(asked.topic.parse::<TopicName>()?) };
+        let size = pages::size(&self.0.options.calls, asked.page_size);
+        let after = pages::after::<DatasetRef>("datasets", &asked.page_token)?;
+        let rows = self.0.deps.guardian.on_behalf_of(&caller.op()).list_datasets(topic, after, size + 1).await?;
+        let (rows, next_page_token) = pages::cut("datasets", rows, size, |row| row.name.to_string());
+        Ok(ListDatasetsResponse { datasets: rows.into_iter().map(convert::dataset).collect(), next_page_token })
+    }
+
+    async fn get(&self, caller: &Caller, asked: &GetDatasetRequest) -> Result<GetDatasetResponse, Problem> {
+        let op = caller.op();
+        let name: DatasetRef = asked.name.parse()?;
+        let row = self
+            .0
+            .deps
+            .guardian
+            .on_behalf_of(&op)
+            .get_dataset(&name)
+            .await?
+            .ok_or_else(|| dataset_not_found(&asked.name))?;
+        let (version, signed) = find(&self.0, &op, &name, &asked.version).await?;
+        Ok(GetDatasetResponse {
+            dataset: Some(convert::dataset(row)),
+            version: Some(convert::version(version)),
+            entries: convert::entries(&signed),
+            signature: hex::encode(signed.signature()),
+        })
+    }
+}
+
+/// A version by id, beginning of an id, number, or the latest, with its manifest.
+pub(super) async fn find(
+    shared: &Shared,
+    op: &OpContext,
+    dataset: &DatasetRef,
+    selector: &str,
+) -> Result<(VersionRow, Arc<SignedManifest>), Problem> {
+    let guardian = shared.deps.guardian.on_behalf_of(op);
+    let version = guardian.find_version(dataset, selector).await?;
+    let signed = guardian.manifest(version.id).await?;
+    let signed = signed.ok_or_else(|| Problem::internal(format_args!("version {} has no manifest", version.id)))?;
+    Ok((version, signed))
+}

@@ -1,0 +1,168 @@
+//! Download: the files of a version, each byte checked before it is sent.
+//!
+//! Reading is done in pieces on blocking threads, so that a client that takes its time holds none of them.
+
+use super::convert;
+use super::dataset::find;
+use super::stream::{Out, Sink, fill};
+use crate::access::Caller;
+use crate::journal::Record;
+use crate::mapping::{busy, incomplete};
+use crate::problem::Problem;
+use crate::shared::Shared;
+use bib_chunks::{ChunkError, FileReader, SignedManifest};
+use bib_domain::DatasetRef;
+use bib_guardian::VersionRow;
+use bib_proto::v1::download_response::Part;
+use bib_proto::v1::{DownloadRequest, DownloadResponse};
+use bytes::Bytes;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Starts a download.
+pub(super) async fn download(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    asked: DownloadRequest,
+) -> Result<Out<DownloadResponse>, Problem> {
+    let limit = shared.options.transfers.downloads;
+    let place = shared.downloads.clone().try_acquire_owned().map_err(|_| busy("downloads", limit))?;
+    let op = caller.op();
+    let dataset: DatasetRef = asked.dataset.parse()?;
+    let mut record = shared.journal.reads(&op, "dataset.download", &asked.dataset).await;
+    let started = async {
+        let (version, signed) = find(shared, &op, &dataset, &asked.version).await?;
+        if !version.complete {
+            return Err(incomplete(&asked.dataset));
+        }
+        let chosen = choose(&signed, &asked.paths)?;
+        Ok((version, signed, chosen))
+    };
+    let (version, signed, chosen) = match started.await {
+        Ok(found) => found,
+        Err(problem) => {
+            record.ended(&problem).await;
+            return Err(problem);
+        }
+    };
+    record.note("version", version.id.to_string());
+    let job = Job { shared: Arc::clone(shared), signed, chosen, _place: place };
+    fill(shared, caller, "download", |sink| job.run(version, sink, record))
+}
+
+/// The entries whose path is one of `paths` or lies below it; all of them without paths.
+fn choose(signed: &SignedManifest, paths: &[String]) -> Result<Vec<usize>, Problem> {
+    let entries = &signed.manifest().entries;
+    if paths.is_empty() {
+        return Ok((0..entries.len()).collect());
+    }
+    let below = |path: &str, wanted: &str| {
+        path.strip_prefix(wanted.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    for wanted in paths {
+        if !entries.iter().any(|entry| below(&entry.path, wanted)) {
+            return Err(Problem::not_found("FILE_NOT_FOUND", format!("there is no {wanted:?} in this version"))
+                .hint("bib dataset get, to see its files")
+                .with("path", wanted.clone()));
+        }
+    }
+    let chosen = entries.iter().enumerate().filter(|(_, entry)| paths.iter().any(|wanted| below(&entry.path, wanted)));
+    Ok(chosen.map(|(at, _)| at).collect())
+}
+
+struct Job {
+    shared: Arc<Shared>,
+    signed: Arc<SignedManifest>,
+    chosen: Vec<usize>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Job {
+    async fn run(self, version: VersionRow, sink: Sink<DownloadResponse>, mut record: Record) -> Result<(), Problem> {
+        match self.send(version, &sink).await {
+            Ok(bytes) => {
+                record.note("bytes", bytes.to_string());
+                record.done(None).await;
+                Ok(())
+            }
+            Err(problem) => {
+                record.ended(&problem).await;
+                Err(problem)
+            }
+        }
+    }
+
+    async fn send(&self, version: VersionRow, sink: &Sink<DownloadResponse>) -> Result<u64, Problem> {
+        let mut bytes = 0;
+        sink.send(DownloadResponse { part: Some(Part::Version(convert::version(version))) }).await?;
+        for &at in &self.chosen {
+            let entry = &self.signed.manifest().entries[at];
+            sink.send(DownloadResponse { part: Some(Part::Entry(convert::entry(entry))) }).await?;
+            if entry.size() > 0 {
+                bytes += self.send_file(at, sink).await?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Reads one piece ahead of what is being sent.
+    async fn send_file(&self, at: usize, sink: &Sink<DownloadResponse>) -> Result<u64, Problem> {
+        let manifest = self.signed.manifest();
+        let reader = FileReader::new(&self.shared.deps.chunks, &manifest.chunks, &manifest.entries[at])?;
+        let mut bytes = 0;
+        let mut ahead = self.read(reader).await?;
+        while let Some((reader, pieces)) = ahead {
+            let sending = async {
+                for piece in pieces {
+                    bytes += piece.len() as u64;
+                    self.send_piece(piece, sink).await?;
+                }
+                Ok::<(), Problem>(())
+            };
+            let (sent, read) = tokio::join!(sending, self.read(reader));
+            sent?;
+            ahead = read?;
+        }
+        Ok(bytes)
+    }
+
+    async fn send_piece(&self, mut piece: Bytes, sink: &Sink<DownloadResponse>) -> Result<(), Problem> {
+        let message = self.shared.options.transfers.download_message;
+        while !piece.is_empty() {
+            let data = piece.split_to(message.min(piece.len())).to_vec();
+            sink.send(DownloadResponse { part: Some(Part::Data(data)) }).await?;
+        }
+        Ok(())
+    }
+
+    /// The next pieces of the file, some `download_read` bytes of them; `None` at its end.
+    async fn read(&self, mut reader: FileReader) -> Result<Option<(FileReader, Vec<Bytes>)>, Problem> {
+        let want = self.shared.options.transfers.download_read;
+        let read = move || {
+            let (mut pieces, mut have) = (Vec::new(), 0);
+            while have < want {
+                let Some(piece) = reader.next_bytes()? else { break };
+                have += piece.len();
+                pieces.push(piece);
+            }
+            Ok::<_, ChunkError>((reader, pieces))
+        };
+        match self.shared.reads.run(read).await? {
+            Ok((_, pieces)) if pieces.is_empty() => Ok(None),
+            Ok(read) => Ok(Some(read)),
+            Err(error) => {
+                self.ask_for_repair(&error).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// A chunk that is hurt or gone is fetched again from a peer, if one has it.
+    async fn ask_for_repair(&self, error: &ChunkError) {
+        if let ChunkError::Missing { hash } | ChunkError::Corrupt { hash, .. } = error
+            && let Err(error) = self.shared.deps.replicator.repair(vec![*hash]).await
+        {
+            tracing::warn!(%error, chunk = %hash, "a hurt chunk could not be asked for");
+        }
+    }
+}

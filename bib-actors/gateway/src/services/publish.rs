@@ -1,0 +1,117 @@
+//! From durable chunks to a version: schemas, number, parents, signature, catalogue.
+
+use super::tables;
+use crate::problem::Problem;
+use crate::shared::Shared;
+use bib_chunks::{Content, Entry, EntryKind, Manifest, SignedManifest};
+use bib_domain::{DatasetRef, OpContext};
+use bib_guardian::{GuardianError, Published, VersionRow, VersionState};
+use bib_kit::clock;
+use std::sync::Arc;
+
+/// What is to be published.
+pub(super) struct Request {
+    pub(super) dataset: DatasetRef,
+    pub(super) message: String,
+    /// Keep tables that cannot be read as plain bytes.
+    pub(super) allow_broken: bool,
+}
+
+/// What was published.
+pub(super) struct Done {
+    pub(super) version: VersionRow,
+    pub(super) created: bool,
+    pub(super) new_bytes: u64,
+    pub(super) new_chunks: u64,
+    pub(super) audit_seq: u64,
+}
+
+/// Publishes what was received, one version of a dataset at a time.
+pub(super) async fn publish(
+    shared: &Arc<Shared>,
+    op: &OpContext,
+    request: Request,
+    content: Content,
+) -> Result<Done, Problem> {
+    let store = shared.deps.chunks.clone();
+    let allow_broken = request.allow_broken;
+    let content = shared.reads.run(move || tables::describe_files(&store, content, allow_broken)).await??;
+    let (new_bytes, new_chunks) = (content.new_bytes, content.new_chunks);
+    let guardian = shared.deps.guardian.on_behalf_of(op);
+    let _turn = shared.locks.lock(&request.dataset).await;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let before = guardian.get_dataset(&request.dataset).await?;
+        if let Some(latest) = before.as_ref().and_then(|row| row.latest.clone())
+            && latest.complete
+            && is_same(shared, &latest, &content).await?
+        {
+            let audit_seq = latest.audit_seq;
+            return Ok(Done { version: latest, created: false, new_bytes, new_chunks, audit_seq });
+        }
+        let signed = sign(
+            shared,
+            &request,
+            &content,
+            before.as_ref().map_or(0, |row| row.highest_number),
+            before.and_then(|row| row.latest),
+        )
+        .await?;
+        match guardian.publish(op, Arc::new(signed), VersionState { complete: true }).await {
+            Ok(Published { version, created, audit_seq }) => {
+                return Ok(Done { version, created, new_bytes, new_chunks, audit_seq });
+            }
+            // A version of the same number came from elsewhere meanwhile: go on from it.
+            Err(GuardianError::NumberTaken { .. }) if tries < shared.options.transfers.publish_tries => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Makes and signs the manifest. Blocking work: encoding and hashing a manifest of many entries takes a while.
+async fn sign(
+    shared: &Arc<Shared>,
+    request: &Request,
+    content: &Content,
+    highest: u64,
+    latest: Option<VersionRow>,
+) -> Result<SignedManifest, Problem> {
+    let key = shared.deps.signing_key.clone();
+    let manifest = Manifest {
+        dataset: request.dataset.to_string(),
+        number: highest + 1,
+        created_ms: clock::unix_ms(),
+        message: request.message.clone(),
+        parents: latest.map(|row| row.id).into_iter().collect(),
+        publisher: key.verifying_key().to_bytes(),
+        chunks: content.chunks.clone(),
+        entries: content.entries.clone(),
+    };
+    Ok(shared.reads.run(move || SignedManifest::sign(manifest, &key)).await??)
+}
+
+/// Whether the latest version holds the same files already.
+async fn is_same(shared: &Arc<Shared>, latest: &VersionRow, content: &Content) -> Result<bool, Problem> {
+    let files = content.entries.iter().filter(|entry| entry.is_file()).count() as u64;
+    if latest.files != files {
+        return Ok(false);
+    }
+    let Some(signed) = shared.deps.guardian.manifest(latest.id).await? else { return Ok(false) };
+    let (old, new) = (&signed.manifest().entries, &content.entries);
+    Ok(old.len() == new.len() && old.iter().zip(new).all(|(old, new)| same_entry(old, new)))
+}
+
+/// The same to who downloads it: how the bytes lie in chunks does not matter.
+fn same_entry(old: &Entry, new: &Entry) -> bool {
+    let kind = match (&old.kind, &new.kind) {
+        (
+            EntryKind::File { size: a, content: x, schema: s, .. },
+            EntryKind::File { size: b, content: y, schema: t, .. },
+        ) => a == b && x == y && s == t,
+        (EntryKind::Directory, EntryKind::Directory) => true,
+        (EntryKind::Symlink { target: a }, EntryKind::Symlink { target: b }) => a == b,
+        _ => false,
+    };
+    kind && old.path == new.path && old.mode == new.mode
+}

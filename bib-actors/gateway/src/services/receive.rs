@@ -1,0 +1,108 @@
+//! The blocking side of an upload: owns the version's writer and gives it what comes.
+
+use crate::problem::Problem;
+use bib_chunks::{ChunkStore, Content, EntryKind, IngestOptions, VersionWriter};
+use bib_domain::ContentHash;
+use std::collections::HashMap;
+use tokio::sync::mpsc;
+use tonic::Code;
+
+/// What the upload says, in order.
+pub(super) enum Command {
+    /// A directory.
+    Directory {
+        /// Its path.
+        path: String,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// Its path.
+        path: String,
+        /// Where it points.
+        target: String,
+    },
+    /// A file, whose bytes follow.
+    File(FileStart),
+    /// Bytes of the file.
+    Data(Vec<u8>),
+    /// All is said.
+    End,
+}
+
+/// The beginning of a file.
+pub(super) struct FileStart {
+    pub(super) path: String,
+    pub(super) mode: u32,
+    /// What the client says that its bytes hash to.
+    pub(super) content: Option<ContentHash>,
+}
+
+/// Writes what comes until the end. Blocking: runs on a thread of its own.
+///
+/// The channel's end without [`Command::End`] is an upload that was given up: the writer is dropped, nothing stays.
+pub(super) fn receive(store: ChunkStore, mut commands: mpsc::Receiver<Command>) -> Result<Content, Problem> {
+    let inner = VersionWriter::new(store, IngestOptions::default());
+    let mut writer = Writer { inner, open: false, promised: HashMap::new() };
+    while let Some(command) = commands.blocking_recv() {
+        match command {
+            Command::End => return writer.finish(),
+            other => writer.take(other)?,
+        }
+    }
+    Err(Problem::new(Code::Cancelled, "UPLOAD_GIVEN_UP", "the upload was given up; nothing was published"))
+}
+
+struct Writer {
+    inner: VersionWriter,
+    /// Whether a file is open.
+    open: bool,
+    promised: HashMap<String, ContentHash>,
+}
+
+impl Writer {
+    fn take(&mut self, command: Command) -> Result<(), Problem> {
+        if let Command::Data(bytes) = command {
+            return Ok(self.inner.write(&bytes)?);
+        }
+        self.end_file()?;
+        match command {
+            Command::Directory { path, mode } => self.inner.directory(&path, mode)?,
+            Command::Symlink { path, target } => self.inner.symlink(&path, &target)?,
+            Command::File(start) => {
+                self.inner.begin_file(&start.path, start.mode)?;
+                self.open = true;
+                if let Some(content) = start.content {
+                    self.promised.insert(start.path, content);
+                }
+            }
+            Command::Data(_) | Command::End => {}
+        }
+        Ok(())
+    }
+
+    fn end_file(&mut self) -> Result<(), Problem> {
+        if std::mem::take(&mut self.open) {
+            self.inner.end_file()?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Content, Problem> {
+        self.end_file()?;
+        let content = self.inner.finish()?;
+        for entry in &content.entries {
+            let EntryKind::File { content: found, .. } = &entry.kind else { continue };
+            if let Some(promised) = self.promised.get(&entry.path)
+                && promised != found
+            {
+                let text = format!("{:?} arrived with the hash {found}, and the client says {promised}", entry.path);
+                return Err(Problem::invalid("entry.content_hash", "CONTENT_MISMATCH", text)
+                    .hint("upload again when nobody writes to the file")
+                    .with("path", entry.path.clone()));
+            }
+        }
+        Ok(content)
+    }
+}

@@ -1,0 +1,44 @@
+//! Tables among the files of an upload: what type a file is, and which columns it has.
+
+use crate::problem::Problem;
+use bib_chunks::{ChunkStore, Content, EntryKind};
+use bib_query::{DetectError, describe};
+
+/// The type of a table that is kept although it cannot be read as one.
+const PLAIN_BYTES: &str = "application/octet-stream";
+
+/// Adds the media type of each file and the schema of each table. A table that cannot be read is refused, or kept as
+/// plain bytes when that is allowed.
+///
+/// Blocking: reads whole files.
+pub(super) fn describe_files(store: &ChunkStore, mut content: Content, allow_broken: bool) -> Result<Content, Problem> {
+    let Content { entries, chunks, .. } = &mut content;
+    for entry in entries.iter_mut().filter(|entry| entry.is_file()) {
+        let found = describe(store, chunks, entry);
+        let (kind, table) = match found.table {
+            Ok(table) => (found.media_type, table),
+            Err(error) if allow_broken && !matches!(error, DetectError::Read { .. }) => (PLAIN_BYTES.to_owned(), None),
+            Err(error) => return Err(refused(&entry.path, &error)),
+        };
+        if let EntryKind::File { media_type, schema, .. } = &mut entry.kind {
+            (*media_type, *schema) = (kind, table);
+        }
+    }
+    Ok(content)
+}
+
+fn refused(path: &str, error: &DetectError) -> Problem {
+    let problem = match error {
+        DetectError::Read { .. } => return Problem::internal(error),
+        DetectError::Encoding { line, .. } | DetectError::Ragged { line, .. } | DetectError::Line { line, .. } => {
+            broken(error).with("line", line.to_string())
+        }
+        DetectError::Broken { .. } => broken(error),
+    };
+    problem.with("path", path)
+}
+
+fn broken(error: &DetectError) -> Problem {
+    Problem::invalid("data", "BROKEN_TABLE", error.to_string())
+        .hint("mend the file, or upload with --allow-broken-tables to keep it as plain bytes")
+}

@@ -1,0 +1,229 @@
+//! Upload: the client's messages, checked and handed to the thread that writes.
+//!
+//! Nothing is visible before the last message has come and everything is durable; a client that goes away leaves
+//! nothing but chunks that no version names.
+
+use super::receive::{Command, FileStart, receive};
+use super::{convert, publish};
+use crate::access::Caller;
+use crate::mapping::{busy, topic_not_found};
+use crate::options::TransferOptions;
+use crate::problem::Problem;
+use crate::shared::Shared;
+use bib_chunks::Content;
+use bib_domain::{ContentHash, DatasetRef};
+use bib_proto::v1::upload_request::Part;
+use bib_proto::v1::{Entry, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tonic::{Code, Status, Streaming};
+
+/// Longest message of a version, in bytes.
+const MESSAGE_MAX: usize = 4096;
+
+/// Takes an upload and publishes it.
+pub(super) async fn upload(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    mut parts: Streaming<UploadRequest>,
+) -> Result<UploadResponse, Problem> {
+    let limits = &shared.options.transfers;
+    let _place = shared.uploads.clone().try_acquire_owned().map_err(|_| busy("uploads", limits.uploads))?;
+    let Some(Part::Header(header)) = next(&mut parts, limits).await? else {
+        return Err(order("an upload begins with its header"));
+    };
+    let op = caller.op_with(&header.request_id)?;
+    let dataset = check_header(&header)?;
+    if shared.deps.guardian.on_behalf_of(&op).get_topic(&dataset.topic).await?.is_none() {
+        return Err(topic_not_found(dataset.topic.as_str()));
+    }
+    let received = take(shared, parts).await?;
+    let request = publish::Request { dataset, message: header.message, allow_broken: header.allow_broken_tables };
+    let done = publish::publish(shared, &op, request, received).await?;
+    Ok(UploadResponse {
+        version: Some(convert::version(done.version)),
+        new_bytes: done.new_bytes,
+        new_chunks: done.new_chunks,
+        created: done.created,
+        audit_seq: done.audit_seq,
+    })
+}
+
+fn check_header(header: &UploadHeader) -> Result<DatasetRef, Problem> {
+    let dataset = header.dataset.parse::<DatasetRef>().map_err(|error| {
+        Problem::invalid("header.dataset", "BAD_NAME", error.to_string()).with("dataset", header.dataset.clone())
+    })?;
+    if header.message.len() > MESSAGE_MAX || header.message.chars().any(|c| c.is_control() && c != '\n') {
+        let text = format!("a version's message has at most {MESSAGE_MAX} bytes and no control characters");
+        return Err(Problem::invalid("header.message", "BAD_MESSAGE", text));
+    }
+    Ok(dataset)
+}
+
+/// Feeds the writing thread until the end of the upload, and gives what it made.
+async fn take(shared: &Arc<Shared>, mut parts: Streaming<UploadRequest>) -> Result<Content, Problem> {
+    let limits = shared.options.transfers.clone();
+    let (feed, commands) = mpsc::channel(limits.upload_queue);
+    let store = shared.deps.chunks.clone();
+    let writing = shared.writes.run(move || receive(store, commands));
+    tokio::pin!(writing);
+    let fed = tokio::select! {
+        biased;
+        written = &mut writing => return Err(early(written)),
+        fed = Feeder { feed, limits: &limits, file: None, entries: 0, bytes: 0 }.run(&mut parts) => fed,
+    };
+    // What the writer has to say about its own failure is worth more than that it no longer listens.
+    match (fed, writing.await) {
+        (Err(problem), Ok(Err(written))) if problem.reason() == WRITER_GONE => Err(written),
+        (Err(problem), _) => Err(problem),
+        (Ok(()), written) => written?,
+    }
+}
+
+const WRITER_GONE: &str = "WRITER_GONE";
+
+/// The writer ended before the upload did: it has failed.
+fn early(written: Result<Result<Content, Problem>, bib_kit::BlockingError>) -> Problem {
+    match written {
+        Ok(Err(problem)) => problem,
+        Ok(Ok(_)) => Problem::internal("an upload was written before its end"),
+        Err(error) => error.into(),
+    }
+}
+
+/// Checks the order of messages and passes them on.
+struct Feeder<'a> {
+    feed: mpsc::Sender<Command>,
+    limits: &'a TransferOptions,
+    /// The file that data belongs to: bytes so far, and as many as it said.
+    file: Option<(u64, u64)>,
+    entries: u64,
+    bytes: u64,
+}
+
+impl Feeder<'_> {
+    async fn run(mut self, parts: &mut Streaming<UploadRequest>) -> Result<(), Problem> {
+        loop {
+            match next(parts, self.limits).await? {
+                Some(Part::Entry(entry)) => self.entry(entry).await?,
+                Some(Part::Data(data)) => self.data(data).await?,
+                Some(Part::End(end)) => return self.end(&end).await,
+                Some(Part::Header(_)) => return Err(order("an upload has one header")),
+                None => return Err(order("the upload ended without its end message; nothing was published")),
+            }
+        }
+    }
+
+    async fn entry(&mut self, entry: Entry) -> Result<(), Problem> {
+        self.close_file()?;
+        self.entries += 1;
+        if self.entries > self.limits.upload_entries {
+            let text =
+                format!("an upload has at most {} entries; split it into several datasets", self.limits.upload_entries);
+            return Err(Problem::invalid("entry", "VERSION_TOO_LARGE", text));
+        }
+        let command = match entry.kind.as_str() {
+            "file" => {
+                self.file = Some((0, entry.size));
+                Command::File(FileStart { content: content_of(&entry)?, path: entry.path, mode: entry.mode & 0o777 })
+            }
+            "directory" => Command::Directory { path: entry.path, mode: entry.mode & 0o777 },
+            "symlink" => Command::Symlink { path: entry.path, target: entry.target },
+            other => {
+                let text = format!("{other:?} is not a kind of entry: use file, directory or symlink");
+                return Err(Problem::invalid("entry.kind", "BAD_ENTRY", text));
+            }
+        };
+        self.pass(command).await
+    }
+
+    async fn data(&mut self, data: Vec<u8>) -> Result<(), Problem> {
+        let Some((sofar, _)) = &mut self.file else {
+            return Err(order("data belongs to a file: send its entry first"));
+        };
+        if data.len() > self.limits.upload_message {
+            let text = format!("a data message has at most {} bytes", self.limits.upload_message);
+            return Err(Problem::invalid("data", "MESSAGE_TOO_LARGE", text));
+        }
+        *sofar += data.len() as u64;
+        self.bytes += data.len() as u64;
+        self.pass(Command::Data(data)).await
+    }
+
+    async fn end(mut self, end: &UploadEnd) -> Result<(), Problem> {
+        self.close_file()?;
+        if (end.entries, end.bytes) != (self.entries, self.bytes) {
+            let text = format!(
+                "the upload says that it has {} entries and {} bytes, and {} entries and {} bytes came; send it again",
+                end.entries, end.bytes, self.entries, self.bytes
+            );
+            return Err(Problem::invalid("end", "UPLOAD_TRUNCATED", text));
+        }
+        self.pass(Command::End).await
+    }
+
+    /// A file that said its size has that many bytes: it was not changed while it was read.
+    fn close_file(&mut self) -> Result<(), Problem> {
+        match self.file.take() {
+            Some((found, said)) if said != 0 && found != said => {
+                let text = format!("a file of {said} bytes came with {found} bytes: it was changed while it was read");
+                Err(Problem::invalid("data", "FILE_CHANGED", text).hint("upload again when nobody writes to the file"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn pass(&self, command: Command) -> Result<(), Problem> {
+        self.feed
+            .send(command)
+            .await
+            .map_err(|_| Problem::new(Code::Internal, WRITER_GONE, "the upload could not be written"))
+    }
+}
+
+fn content_of(entry: &Entry) -> Result<Option<ContentHash>, Problem> {
+    if entry.content_hash.is_empty() {
+        return Ok(None);
+    }
+    let hash = entry.content_hash.parse().map_err(|error: bib_domain::HashParseError| {
+        Problem::invalid("entry.content_hash", "BAD_HASH", error.to_string())
+    })?;
+    Ok(Some(hash))
+}
+
+fn order(what: &str) -> Problem {
+    Problem::invalid("part", "UPLOAD_ORDER", what).hint("use a client of the node's version: bib version")
+}
+
+/// The next message; `None` at the end of the stream. An empty message is none of ours.
+async fn next(parts: &mut Streaming<UploadRequest>, limits: &TransferOptions) -> Result<Option<Part>, Problem> {
+    match tokio::time::timeout(limits.upload_idle, parts.message()).await {
+        Ok(Ok(Some(UploadRequest { part: Some(part) }))) => Ok(Some(part)),
+        Ok(Ok(Some(UploadRequest { part: None }))) => Err(order("a message of an upload is empty")),
+        Ok(Ok(None)) => Ok(None),
+        Ok(Err(status)) => Err(broken(&status)),
+        Err(_) => {
+            let text = format!("nothing came for {} s; nothing was published", limits.upload_idle.as_secs());
+            Err(Problem::new(Code::DeadlineExceeded, "UPLOAD_STALLED", text).hint("upload again"))
+        }
+    }
+}
+
+fn broken(status: &Status) -> Problem {
+    match status.code() {
+        Code::OutOfRange | Code::ResourceExhausted | Code::InvalidArgument | Code::Internal
+            if !status.message().is_empty() =>
+        {
+            Problem::invalid(
+                "part",
+                "UPLOAD_BROKEN",
+                format!("a message of the upload cannot be read: {}", status.message()),
+            )
+        }
+        _ => Problem::new(
+            Code::Cancelled,
+            "CLIENT_GONE",
+            "the client went away before the end of the upload; nothing was published",
+        ),
+    }
+}

@@ -1,0 +1,127 @@
+//! Verification: every chunk of a version hashed again, with news of progress, and a report at the end.
+
+use super::dataset::find;
+use super::stream::{Out, Sink, fill};
+use crate::access::Caller;
+use crate::journal::Record;
+use crate::mapping::busy;
+use crate::problem::Problem;
+use crate::shared::Shared;
+use bib_chunks::{DamageKind, Entry, Progress, SignedManifest, VerifyReport, verify_version};
+use bib_domain::{ChunkHash, DatasetRef};
+use bib_proto::v1::verify_response::Part;
+use bib_proto::v1::{self, VerifyProgress, VerifyRequest, VerifyResponse};
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Starts a verification. A version that is not complete can be verified: the report says what is missing.
+pub(super) async fn verify(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    asked: &VerifyRequest,
+) -> Result<Out<VerifyResponse>, Problem> {
+    let limit = shared.options.transfers.verifications;
+    let place = shared.verifications.clone().try_acquire_owned().map_err(|_| busy("verifications", limit))?;
+    let dataset: DatasetRef = asked.dataset.parse()?;
+    let op = caller.op();
+    let mut record = shared.journal.reads(&op, "dataset.verify", &asked.dataset).await;
+    let (version, signed) = match find(shared, &op, &dataset, &asked.version).await {
+        Ok(found) => found,
+        Err(problem) => {
+            record.ended(&problem).await;
+            return Err(problem);
+        }
+    };
+    record.note("version", version.id.to_string());
+    let job = Job { shared: Arc::clone(shared), signed, _place: place };
+    fill(shared, caller, "verify", |sink| job.run(sink, record))
+}
+
+struct Job {
+    shared: Arc<Shared>,
+    signed: Arc<SignedManifest>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Job {
+    async fn run(self, sink: Sink<VerifyResponse>, mut record: Record) -> Result<(), Problem> {
+        let report = match self.hash(&sink).await {
+            Ok(report) => report,
+            Err(problem) => {
+                record.ended(&problem).await;
+                return Err(problem);
+            }
+        };
+        self.ask_for_repair(&report).await;
+        record.note("ok", report.is_sound().to_string());
+        record.note("damaged", (report.damage.len() as u64 + report.more_damage).to_string());
+        record.done(None).await;
+        let report = report_of(report, self.signed.id().to_string());
+        sink.send(VerifyResponse { part: Some(Part::Report(report)) }).await
+    }
+
+    async fn hash(&self, sink: &Sink<VerifyResponse>) -> Result<VerifyReport, Problem> {
+        let (store, signed, sink) = (self.shared.deps.chunks.clone(), Arc::clone(&self.signed), sink.clone());
+        let hash = move || {
+            let manifest = signed.manifest();
+            // The verifier tells after each piece of each file, and chunks are listed in the order of their first use.
+            let mut pieces = manifest.entries.iter().flat_map(Entry::segments);
+            let (mut done, mut before) = (0, 0);
+            verify_version(&store, &signed, |now: Progress| {
+                if now.bytes > before {
+                    before = now.bytes;
+                    done = pieces.next().map_or(done, |piece| done.max(u64::from(piece.chunk) + 1));
+                }
+                let progress = VerifyProgress {
+                    chunks_done: done,
+                    chunks_total: manifest.chunks.len() as u64,
+                    bytes_done: now.bytes,
+                    bytes_total: now.total_bytes,
+                };
+                sink.offer(VerifyResponse { part: Some(Part::Progress(progress)) });
+            })
+        };
+        Ok(self.shared.reads.run(hash).await?)
+    }
+
+    async fn ask_for_repair(&self, report: &VerifyReport) {
+        let mut hurt: Vec<ChunkHash> = report.damage.iter().filter_map(|damage| damage.chunk).collect();
+        hurt.sort_unstable();
+        hurt.dedup();
+        if !hurt.is_empty()
+            && let Err(error) = self.shared.deps.replicator.repair(hurt).await
+        {
+            tracing::warn!(%error, "hurt chunks could not be asked for");
+        }
+    }
+}
+
+fn report_of(report: VerifyReport, version: String) -> v1::VerifyReport {
+    v1::VerifyReport {
+        ok: report.is_sound(),
+        signature_ok: report.signature_ok,
+        chunks: report.chunks,
+        bytes: report.bytes,
+        damage: report
+            .damage
+            .into_iter()
+            .map(|damage| v1::Damage {
+                path: damage.path,
+                chunk: damage.chunk.map(|chunk| chunk.to_string()).unwrap_or_default(),
+                kind: kind_of(damage.kind).to_owned(),
+                detail: damage.detail,
+            })
+            .collect(),
+        version,
+        more_damage: report.more_damage,
+    }
+}
+
+const fn kind_of(kind: DamageKind) -> &'static str {
+    match kind {
+        DamageKind::Missing => "missing",
+        DamageKind::Corrupt | DamageKind::WrongLength => "corrupt",
+        DamageKind::ContentMismatch => "content-mismatch",
+        DamageKind::Unreadable => "unreadable",
+    }
+}

@@ -1,0 +1,3 @@
+//! The web server over a real socket.
+
+mod server;
