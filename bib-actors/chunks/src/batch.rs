@@ -3,7 +3,7 @@
 //! Nothing of a batch can be read from the store before [`Batch::commit`]; a batch that is dropped leaves nothing.
 
 use crate::ChunkError;
-use crate::commit::{Staged, commit};
+use crate::commit::{Placed, Staged};
 use crate::store::{ChunkStore, Inner, name_of};
 use crate::temp::TempFolder;
 use bib_domain::ChunkHash;
@@ -104,10 +104,13 @@ impl Batch {
     /// # Errors
     /// What the file system says. Then no chunk of the batch is acknowledged; some may be there all the same.
     pub fn commit(self) -> Result<BatchReport, ChunkError> {
-        match &self.folder {
-            Some(folder) => commit(&self.store.inner, folder, self.staged),
-            None => Ok(BatchReport::default()),
+        let inner = &*self.store.inner;
+        let mut placed = Placed::default();
+        let done = placed.place(inner, &self.staged).and_then(|()| placed.acknowledge(inner));
+        if let (Err(_), Some(folder)) = (&done, &self.folder) {
+            folder.keep();
         }
+        done
     }
 }
 

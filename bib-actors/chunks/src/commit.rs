@@ -1,13 +1,13 @@
 //! The group sync: bytes on the disk, then names, then the folders that hold the names.
 //!
-//! The order is the whole point. A failure at any step ends the batch with an error; a file whose sync failed is
-//! thrown away, never synced again.
+//! The order is the whole point. A failure at any step ends the group with an error; a file whose sync failed is
+//! thrown away, never synced again. [`Placed`] stands between the last two steps: its chunks can be read, but nobody
+//! may be told that they are kept.
 
 use crate::ChunkError;
 use crate::batch::BatchReport;
 use crate::layout::Layout;
 use crate::store::{Inner, Placing};
-use crate::temp::TempFolder;
 use bib_domain::ChunkHash;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -24,50 +24,65 @@ pub(crate) struct Staged {
     pub(crate) file: File,
 }
 
-/// Puts `staged` on the disk under its names.
-pub(crate) fn commit(inner: &Inner, folder: &TempFolder, staged: Vec<Staged>) -> Result<BatchReport, ChunkError> {
-    let sync = |one: &Staged| inner.fs.sync(&one.file).map_err(ChunkError::io("sync", &one.path));
-    in_parallel(inner.options.sync_threads, &staged, sync)?;
-    let done = place(inner, &staged).and_then(|(report, leaves)| {
-        sync_names(inner, &leaves)?;
-        let mut placing = inner.placing.lock();
-        staged.iter().for_each(|one| {
-            placing.chunks.remove(&one.hash);
-        });
-        Ok(report)
-    });
-    if done.is_err() {
-        folder.keep();
-    }
-    done
+/// Chunks whose bytes are on the disk and whose names may not be.
+#[derive(Debug, Default)]
+pub(crate) struct Placed {
+    report: BatchReport,
+    chunks: Vec<ChunkHash>,
+    leaves: BTreeSet<u32>,
 }
 
-/// Renames the files to their chunks' names, and tells which leaves to sync.
-fn place(inner: &Inner, staged: &[Staged]) -> Result<(BatchReport, BTreeSet<u32>), ChunkError> {
-    let mut report = BatchReport::default();
-    let mut leaves = BTreeSet::new();
-    for one in staged {
+impl Placed {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// Puts the bytes of `staged` on the disk and gives them their names.
+    pub(crate) fn place(&mut self, inner: &Inner, staged: &[Staged]) -> Result<(), ChunkError> {
+        let sync = |one: &Staged| inner.fs.sync(&one.file).map_err(ChunkError::io("sync", &one.path));
+        in_parallel(inner.options.sync_threads, staged, sync)?;
+        staged.iter().try_for_each(|one| self.name(inner, one))
+    }
+
+    fn name(&mut self, inner: &Inner, one: &Staged) -> Result<(), ChunkError> {
         let target = inner.layout.chunk(&one.hash);
-        let leaf = Layout::leaf_of(&one.hash);
         let mut placing = inner.placing.lock();
         let there = inner.size(&one.hash)?;
         if there == Some(one.len) && !placing.chunks.contains(&one.hash) {
-            continue; // another writer was first, and it is durable
+            return Ok(()); // another writer was first, and it is on the disk
         }
         if let Some(len) = there.filter(|&len| len != one.len) {
             inner.put_away(&one.hash, &target, len);
         }
-        make_leaf(inner, &mut placing, leaf)?;
-        inner.fs.rename(&one.path, &target).map_err(ChunkError::io("give its name to", &target))?;
+        let leaf = Layout::leaf_of(&one.hash);
+        match inner.fs.rename(&one.path, &target) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_leaf(inner, &mut placing, leaf)?;
+                inner.fs.rename(&one.path, &target)
+            }
+            other => other,
+        }
+        .map_err(ChunkError::io("give its name to", &target))?;
         placing.chunks.insert(one.hash);
-        leaves.insert(leaf);
+        self.chunks.push(one.hash);
+        self.leaves.insert(leaf);
         if there != Some(one.len) {
             inner.counter.placed(&one.hash, one.len);
-            report.new_chunks += 1;
-            report.new_bytes += one.len;
+            self.report.new_chunks += 1;
+            self.report.new_bytes += one.len;
         }
+        Ok(())
     }
-    Ok((report, leaves))
+
+    /// Puts the names on the disk. Only when this returns may anybody be told that the chunks are kept.
+    pub(crate) fn acknowledge(self, inner: &Inner) -> Result<BatchReport, ChunkError> {
+        sync_names(inner, &self.leaves)?;
+        let mut placing = inner.placing.lock();
+        self.chunks.iter().for_each(|hash| {
+            placing.chunks.remove(hash);
+        });
+        Ok(self.report)
+    }
 }
 
 fn make_leaf(inner: &Inner, placing: &mut Placing, leaf: u32) -> Result<(), ChunkError> {
@@ -126,9 +141,8 @@ fn in_parallel<T: Sync>(
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(run)).collect();
         let mine = run();
-        others
-            .into_iter()
-            .map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .fold(mine, Result::and)
+        let joined =
+            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.fold(mine, Result::and)
     })
 }

@@ -25,7 +25,7 @@ impl Default for StoreOptions {
             max_chunk_bytes: 16 << 20,
             batch_chunks: 128,
             batch_bytes: 128 << 20,
-            sync_threads: 4,
+            sync_threads: 8,
             verified_chunks: 16_384,
             quarantine_chunks: 10_000,
         }

@@ -79,13 +79,16 @@ impl ChunkStore {
         let layout = Layout::new(root);
         for folder in [root.to_owned(), layout.tmp(), layout.quarantine()] {
             match fs.create_dir(&folder) {
-                Ok(()) => {
-                    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-                    fs.sync_dir(above).map_err(ChunkError::io("sync the folder", above))?;
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(ChunkError::io("make the folder", folder)(error));
                 }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(ChunkError::io("make the folder", folder)(error)),
+                _ => {}
             }
+        }
+        // An earlier process may have made them without living long enough to sync them.
+        let above = root.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        for folder in [above, root] {
+            fs.sync_dir(folder).map_err(ChunkError::io("sync the folder", folder))?;
         }
         let lock = File::create(layout.lock()).map_err(ChunkError::io("make the lock file", layout.lock()))?;
         match lock.try_lock() {

@@ -77,10 +77,10 @@ mod tests {
         let shared = pool.share(first);
         let other = Arc::clone(&shared);
         drop(shared);
-        let waiting = std::thread::spawn(move || (pool.take().as_ptr() as usize, pool));
+        let waiting = std::thread::spawn(move || pool.take());
         drop(other);
-        let (again, _pool) = waiting.join().unwrap();
-        assert_eq!(again, address as usize);
+        let again = waiting.join().unwrap();
+        assert_eq!(again.as_ptr(), address);
         assert_eq!(second.len(), 16);
     }
 }

@@ -5,7 +5,7 @@
 
 use super::blocks::Block;
 use crate::batch::BatchReport;
-use crate::commit::{Staged, commit};
+use crate::commit::{Placed, Staged};
 use crate::manifest::ChunkRef;
 use crate::store::{ChunkStore, name_of};
 use crate::temp::TempFolder;
@@ -65,6 +65,7 @@ struct Shared {
     error: Mutex<Option<ChunkError>>,
     done: Mutex<Done>,
     filling: Mutex<Filling>,
+    placed: Mutex<Placed>,
 }
 
 /// The batch that is being filled, and the chunks of this version that need no second look.
@@ -86,6 +87,7 @@ impl Pipeline {
             error: Mutex::default(),
             done: Mutex::default(),
             filling: Mutex::default(),
+            placed: Mutex::default(),
         });
         let (chunks, chunk_jobs) = sync_channel(options.queue);
         let (contents, content_jobs) = sync_channel(options.queue);
@@ -100,7 +102,7 @@ impl Pipeline {
         }
         let owned = Arc::clone(&shared);
         this.spawn("bib-chunk-hash", move || owned.hash_files(&content_jobs))?;
-        this.spawn("bib-chunk-sync", move || full.iter().for_each(|batch| shared.commit(batch)))?;
+        this.spawn("bib-chunk-sync", move || full.iter().for_each(|batch| shared.place(&batch)))?;
         Ok(this)
     }
 
@@ -147,7 +149,9 @@ impl Pipeline {
         self.join();
         self.check()?;
         let staged = std::mem::take(&mut self.shared.filling.lock().staged);
-        self.shared.commit(staged);
+        self.shared.place(&staged);
+        drop(staged);
+        self.shared.acknowledge();
         self.check()?;
         Ok(std::mem::take(&mut *self.shared.done.lock()))
     }
@@ -168,6 +172,10 @@ impl Drop for Pipeline {
     fn drop(&mut self) {
         self.shared.failed.store(true, Ordering::Release);
         self.join();
+        // What was written before the version was given up needs not be written again when it is tried again.
+        if !self.shared.placed.lock().is_empty() && self.shared.error.lock().is_none() {
+            self.shared.acknowledge();
+        }
     }
 }
 
@@ -247,17 +255,25 @@ impl Shared {
         }
     }
 
-    fn commit(&self, batch: Vec<Staged>) {
-        if batch.is_empty() || self.has_failed() {
+    fn place(&self, batch: &[Staged]) {
+        if self.has_failed() {
             return;
         }
-        match commit(&self.store.inner, &self.folder, batch) {
-            Ok(report) => {
-                let mut done = self.done.lock();
-                done.report.new_chunks += report.new_chunks;
-                done.report.new_bytes += report.new_bytes;
+        if let Err(error) = self.placed.lock().place(&self.store.inner, batch) {
+            self.folder.keep();
+            self.fail(error);
+        }
+    }
+
+    /// Puts the names on the disk of everything that was placed.
+    fn acknowledge(&self) {
+        let placed = std::mem::take(&mut *self.placed.lock());
+        match placed.acknowledge(&self.store.inner) {
+            Ok(report) => self.done.lock().report = report,
+            Err(error) => {
+                self.folder.keep();
+                self.fail(error);
             }
-            Err(error) => self.fail(error),
         }
     }
 }
