@@ -114,7 +114,7 @@ impl Life {
 
     pub(crate) fn tasks(&self, limit: usize) -> Tasks {
         let doom = self.doom.clone();
-        Tasks::tracked(self.runtime.clone(), limit, self.tracker.clone(), self.name, self.incarnation)
+        Tasks::of(self, limit)
             .on_panic(move |task, text| doom.end(Exit::Panicked(format!("background task {task}: {text}"))))
     }
 }

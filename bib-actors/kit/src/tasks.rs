@@ -3,6 +3,7 @@
 //! A task never outlives its set: dropping the set aborts all. A panic in a task is caught and told to the owner. A task
 //! may not block its thread; see [`crate::blocking`] for that.
 
+use crate::life::Life;
 use crate::panics::{self, Working};
 use futures::FutureExt;
 use parking_lot::Mutex;
@@ -15,6 +16,7 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// The set holds as many tasks as it may.
@@ -39,6 +41,8 @@ struct Set {
     runtime: Handle,
     limit: usize,
     tracker: TaskTracker,
+    /// Ends all tasks when it is cancelled.
+    token: CancellationToken,
     owner: (&'static str, u64),
     running: Mutex<Running>,
     ended: Notify,
@@ -57,18 +61,24 @@ impl Tasks {
     /// A set of at most `limit` tasks.
     #[must_use]
     pub fn new(runtime: Handle, limit: usize) -> Self {
-        Self::tracked(runtime, limit, TaskTracker::new(), "tasks", 0)
+        Self::make(runtime, limit, TaskTracker::new(), CancellationToken::new(), ("tasks", 0))
     }
 
-    pub(crate) fn tracked(
+    /// A set that ends with the incarnation, also when somebody else still holds it.
+    pub(crate) fn of(life: &Life, limit: usize) -> Self {
+        let (runtime, tracker, token) = (life.runtime.clone(), life.tracker.clone(), life.token.clone());
+        Self::make(runtime, limit, tracker, token, (life.name, life.incarnation))
+    }
+
+    fn make(
         runtime: Handle,
         limit: usize,
         tracker: TaskTracker,
-        name: &'static str,
-        incarnation: u64,
+        token: CancellationToken,
+        owner: (&'static str, u64),
     ) -> Self {
         let running = Mutex::new(Running::default());
-        let set = Set { runtime, limit, tracker, owner: (name, incarnation), running, ended: Notify::new() };
+        let set = Set { runtime, limit, tracker, token, owner, running, ended: Notify::new() };
         Self { set: Arc::new(set), on_panic: None }
     }
 
@@ -101,10 +111,11 @@ impl Tasks {
         };
         let leave = Leave { set: Arc::downgrade(&self.set), id };
         let on_panic = self.on_panic.clone();
+        let token = self.set.token.clone();
         let marked = Marked { inner: Box::pin(future), owner: self.set.owner };
         let work = async move {
-            let _leave = leave;
-            if let Err(payload) = AssertUnwindSafe(marked).catch_unwind().await {
+            let caught = AssertUnwindSafe(marked).catch_unwind();
+            if let Some(Err(payload)) = token.run_until_cancelled_owned(caught).await {
                 let text = panics::text(payload.as_ref());
                 tracing::error!(task = name, panic = text, "background task panicked");
                 if let Some(tell) = on_panic {
@@ -113,7 +124,11 @@ impl Tasks {
             }
         };
         // the lock is free meanwhile: a runtime that shuts down drops the task at once, which takes it to leave the set
-        let handle = self.set.runtime.spawn(self.set.tracker.track_future(work)).abort_handle();
+        let handle = self
+            .set
+            .runtime
+            .spawn(self.set.tracker.track_future(Leaving { work: Box::pin(work), _leave: leave }))
+            .abort_handle();
         let mut running = self.set.running.lock();
         let aborted = id < running.aborted_below;
         if let Some(entry) = running.tasks.get_mut(&id) {
@@ -172,6 +187,20 @@ impl Set {
         for handle in handles {
             handle.abort();
         }
+    }
+}
+
+/// A task that leaves its set when nothing of it is left: the fields are dropped in this order.
+struct Leaving<F> {
+    work: Pin<Box<F>>,
+    _leave: Leave,
+}
+
+impl<F: Future<Output = ()>> Future for Leaving<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.work.as_mut().poll(cx)
     }
 }
 

@@ -7,6 +7,7 @@ use bib_kit::{Slot, StartArgs, StartError, Where, system};
 use parking_lot::Mutex;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 
@@ -86,7 +87,8 @@ fn quick() -> RestartPolicy {
 fn node<F: Future<Output = ()>>(test: impl FnOnce(Handle) -> F) {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a test machine gives a runtime");
-    system::run(test(runtime.handle().clone()));
+    let test = test(runtime.handle().clone());
+    system::run(async { tokio::time::timeout(3 * LIMIT, test).await }).expect("no test waits for ever");
     runtime.shutdown_background();
 }
 
@@ -270,12 +272,18 @@ fn work_that_cannot_be_ended_stops_the_node() {
         let slot = Slot::new(ChildSpec::new("stubborn", 1));
         let (release, hold) = std::sync::mpsc::channel::<()>();
         let hold = Arc::new(Mutex::new(hold));
+        let held = Arc::new(AtomicBool::new(false));
+        let begun = Arc::clone(&held);
         let child = slot.child(move |args: StartArgs| {
-            let (pool, hold) = (args.blocking(1), Arc::clone(&hold));
+            let (pool, hold, begun) = (args.blocking(1), Arc::clone(&hold), Arc::clone(&begun));
             let tasks = args.tasks(1);
             async move {
                 tasks.spawn("holder", async move {
-                    pool.run(move || hold.lock().recv()).await.ok();
+                    let work = move || {
+                        begun.store(true, Ordering::SeqCst);
+                        hold.lock().recv()
+                    };
+                    pool.run(work).await.ok();
                 })?;
                 std::mem::forget(tasks);
                 Ok(Stubborn)
@@ -283,6 +291,9 @@ fn work_that_cannot_be_ended_stops_the_node() {
         });
         let root = builder(&runtime).add(child).start().unwrap();
         assert!(root.ready(LIMIT).await);
+        while !held.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         root.inject("stubborn", Where::Handler).await.unwrap();
         let reason = root.wait().await;
         assert_eq!((reason.exit_code(), reason), (70, ExitReason::Stuck { child: "stubborn" }));

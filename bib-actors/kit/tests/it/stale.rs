@@ -170,6 +170,28 @@ fn a_set_of_tasks_is_bounded_and_ends_with_its_owner() {
 }
 
 #[test]
+fn tasks_that_hold_their_own_set_end_with_the_incarnation() {
+    struct Leaky(Arc<Tasks>);
+    impl Child for Leaky {
+        const NAME: &'static str = "leaky";
+        fn started(&mut self, _cx: &mut bib_kit::Cx<'_, Self>) {
+            let own = Arc::clone(&self.0);
+            let forever = async move {
+                let _own = own;
+                std::future::pending().await
+            };
+            self.0.spawn("forever", forever).unwrap();
+        }
+    }
+    probe::run(async {
+        let (_leaky, mut guard) =
+            probe::start(|args: StartArgs| async move { Ok(Leaky(Arc::new(args.tasks(1)))) }).await;
+        let report = guard.stop().await;
+        assert_eq!((report.exit, report.stale_work), (Exit::Stopped, false));
+    });
+}
+
+#[test]
 fn blocking_calls_are_bounded_and_their_panics_are_errors() {
     let runtime = shared_runtime();
     runtime.block_on(async {
