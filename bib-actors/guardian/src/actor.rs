@@ -137,11 +137,11 @@ async fn open_core(args: &StartArgs, parts: Parts) -> Result<Core, GuardianError
     let Parts { options, chunks: _, audit, router } = parts;
     let pool = args.blocking(BLOCKING_CALLS);
     let data_dir = options.data_dir.clone();
-    process::Server::on(&pool, move || files::private_dir(&data_dir)).await?;
+    process::on(&pool, move || files::private_dir(&data_dir)).await?;
     let lock = DirLock::acquire(options.data_dir.join("guardian.lock"), LOCK_PATIENCE).await?;
     let database = setup::open_database(&options, &pool, args.incarnation).await?;
     let (root, cache, files) = (options.data_dir.join("manifests"), options.manifest_cache_bytes, pool.clone());
-    let manifests = process::Server::on(&pool, move || ManifestStore::open(root, cache, files)).await?;
+    let manifests = process::on(&pool, move || ManifestStore::open(root, cache, files)).await?;
     let events = Events { versions: router.topic(), peers: router.topic(), subscriptions: router.topic() };
     Ok(Core { options, database, ledger: audit, manifests, events, index: AuditIndex::default(), _lock: lock })
 }

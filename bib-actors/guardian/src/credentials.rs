@@ -21,11 +21,13 @@ const FILE: &str = "postgres.sealed";
 
 /// The superuser: used while the node starts, and for nothing else.
 pub(crate) const SUPERUSER: &str = "bibd_admin_a";
+/// Both generations of it.
+pub(crate) const SUPERUSERS: [&str; 2] = [SUPERUSER, "bibd_admin_b"];
 
 /// Every login that may connect, of both generations.
 pub(crate) fn all_logins() -> Vec<String> {
-    let groups = std::iter::once("bibd_admin").chain(DbRole::ALL.into_iter().map(DbRole::group));
-    groups.flat_map(|group| [format!("{group}_a"), format!("{group}_b")]).collect()
+    let roles = DbRole::ALL.into_iter().flat_map(|role| [format!("{}_a", role.group()), format!("{}_b", role.group())]);
+    SUPERUSERS.into_iter().map(str::to_owned).chain(roles).collect()
 }
 
 /// Passwords by login.
@@ -47,6 +49,14 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
+    /// Opens the ones that are kept, or makes new ones and keeps them.
+    pub(crate) fn load_or_create(secrets_dir: &Path, key: &SealKey) -> Result<Self, GuardianError> {
+        match Self::load(secrets_dir, key)? {
+            Some(credentials) => Ok(credentials),
+            None => Self::create(secrets_dir, key),
+        }
+    }
+
     /// Makes new ones and keeps them.
     pub(crate) fn create(secrets_dir: &Path, key: &SealKey) -> Result<Self, GuardianError> {
         let logins = std::iter::once(SUPERUSER).chain(DbRole::ALL.into_iter().map(DbRole::login));

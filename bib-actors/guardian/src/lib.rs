@@ -29,6 +29,7 @@ mod options;
 mod postgres;
 mod process;
 mod rows;
+mod runtime;
 mod seal;
 mod setup;
 mod sqlite;

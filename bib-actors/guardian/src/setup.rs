@@ -4,7 +4,7 @@ use crate::database::Database;
 use crate::error::GuardianError;
 use crate::options::{DatabaseRuntime, GuardianOptions};
 use crate::postgres::PgDatabase;
-use crate::process::Server;
+use crate::process::{self, ProcessRuntime, Server};
 use crate::sqlite::{FILE, SqliteDatabase};
 use bib_domain::{NodeMode, StorageKind};
 use bib_kit::BlockingPool;
@@ -64,7 +64,7 @@ pub(crate) async fn open_database(
     incarnation: u64,
 ) -> Result<Box<dyn Database>, GuardianError> {
     let looking = options.clone();
-    let (present, looked) = Server::on(pool, move || {
+    let (present, looked) = process::on(pool, move || {
         let present = Present {
             postgres: looking.data_dir.join("postgres").join("data").exists(),
             sqlite: looking.data_dir.join(FILE).exists(),
@@ -79,7 +79,8 @@ pub(crate) async fn open_database(
     };
     match (choose(options.runtime, options.mode, present, usable)?, looked) {
         (Choice::Postgres, Some(Ok(server))) => {
-            Ok(Box::new(PgDatabase::open(server, options, pool, incarnation).await?))
+            let runtime = Box::new(ProcessRuntime::new(server, options.clone(), pool.clone()));
+            Ok(Box::new(PgDatabase::open(runtime, options, pool, incarnation).await?))
         }
         (Choice::Sqlite { reason }, _) => {
             let database = SqliteDatabase::open(options, pool.clone(), &reason).await?;

@@ -64,6 +64,11 @@ impl Change for CreateTopic {
 
     async fn apply(&self, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
         let new = &self.new;
+        let known = tx.first("select 1 from topics where name = $1", &[new.name.as_str().into()]).await?;
+        if known.is_some() {
+            let exists = GuardianError::TopicExists { name: new.name.clone() };
+            return if new.if_not_exists { Ok(String::new()) } else { Err(exists) };
+        }
         let position = next_position(tx).await?;
         let made = tx
             .run(

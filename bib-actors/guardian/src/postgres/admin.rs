@@ -85,6 +85,20 @@ impl Admin {
         Ok(rows.collect())
     }
 
+    /// The first of these settings that the server has otherwise.
+    pub(super) async fn setting_that_differs(
+        &mut self,
+        wanted: &[(&'static str, String)],
+    ) -> Result<Option<&'static str>, GuardianError> {
+        for (name, value) in wanted {
+            let rows = self.rows(&format!("show {name}")).await?;
+            if rows.first().and_then(|row| row.first()) != Some(value) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
     /// Ends all other sessions of the node's logins.
     pub(super) async fn end_other_sessions(&mut self) -> Result<(), GuardianError> {
         let ended = self

@@ -64,3 +64,6 @@ fn remember(migration: &Migration) -> String {
         clock::unix_ms()
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,6 +50,8 @@ fn login(role: DbRole, create: bool, credentials: &Credentials, options: &Guardi
     let verifier = credentials.verifier(login);
     let timeout_ms = options.statement_timeout.as_millis();
     let read_only = if role == DbRole::Query { "on" } else { "off" };
+    // the audit table is read from the log again where a crash cuts it off: it need not wait for the disk
+    let synchronous = if role == DbRole::Audit { "off" } else { "on" };
     format!(
         "{verb} role {login} with login nosuperuser nocreatedb nocreaterole noreplication inherit \
          connection limit {limit} password '{verifier}'; \
@@ -58,6 +60,7 @@ fn login(role: DbRole, create: bool, credentials: &Credentials, options: &Guardi
          alter role {login} set statement_timeout = '{timeout_ms}ms'; \
          alter role {login} set lock_timeout = '{LOCK_TIMEOUT}'; \
          alter role {login} set idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'; \
+         alter role {login} set synchronous_commit = {synchronous}; \
          alter role {login} set default_transaction_read_only = {read_only}"
     )
 }

@@ -2,7 +2,7 @@
 
 use super::layout::own;
 use super::{Account, Layout};
-use crate::credentials::{SUPERUSER, all_logins};
+use crate::credentials::{SUPERUSERS, all_logins};
 use crate::error::GuardianError;
 use crate::files;
 use crate::options::GuardianOptions;
@@ -21,36 +21,56 @@ fn quoted(path: &Path) -> String {
     path.to_string_lossy().replace('\\', "\\\\").replace('\'', "''")
 }
 
+/// How many connections the server takes.
+fn connections(options: &GuardianOptions) -> usize {
+    let pools = &options.pools;
+    let pooled = pools.node + pools.query + pools.transform + pools.scrape + pools.admin_jobs + pools.audit;
+    pooled + SPARE_CONNECTIONS
+}
+
+/// Settings that are given on the command line, where nothing in the data directory can override them, and that an
+/// adopted server must have.
+pub(crate) fn pinned(layout: &Layout, options: &GuardianOptions) -> Vec<(&'static str, String)> {
+    let conf = |name: &str| layout.conf.join(name).to_string_lossy().into_owned();
+    vec![
+        ("config_file", conf("postgresql.conf")),
+        ("hba_file", conf("pg_hba.conf")),
+        ("ident_file", conf("pg_ident.conf")),
+        ("listen_addresses", String::new()),
+        ("fsync", "on".to_owned()),
+        ("full_page_writes", "on".to_owned()),
+        ("shared_preload_libraries", String::new()),
+        ("session_preload_libraries", String::new()),
+        ("local_preload_libraries", String::new()),
+        ("log_statement", "none".to_owned()),
+        ("max_connections", connections(options).to_string()),
+    ]
+}
+
 /// `postgresql.conf`.
 pub(crate) fn postgresql_conf(layout: &Layout, options: &GuardianOptions) -> String {
-    let pools = &options.pools;
-    let connections = pools.node + pools.query + pools.transform + pools.scrape + pools.admin_jobs + pools.audit;
     let mut text = String::from("# Written by bibd at every start: changes are lost.\n");
     let mut set = |name: &str, value: &str| {
         let _ = writeln!(text, "{name} = '{value}'");
     };
     set("data_directory", &quoted(&layout.data));
-    set("hba_file", &quoted(&layout.conf.join("pg_hba.conf")));
-    set("ident_file", &quoted(&layout.conf.join("pg_ident.conf")));
+    for (name, value) in pinned(layout, options) {
+        if name != "config_file" {
+            set(name, &quoted(Path::new(&value)));
+        }
+    }
     // nobody reaches it but through a socket in a directory that only its owner enters
-    set("listen_addresses", "");
     set("port", &PORT.to_string());
     set("unix_socket_directories", &quoted(&layout.run));
     set("unix_socket_permissions", "0700");
     set("ssl", "off");
     set("bonjour", "off");
-    set("max_connections", &(connections + SPARE_CONNECTIONS).to_string());
     set("superuser_reserved_connections", "3");
     set("password_encryption", "scram-sha-256");
     set("authentication_timeout", "10s");
     set("row_security", "on");
-    set("shared_preload_libraries", "");
-    set("session_preload_libraries", "");
-    set("local_preload_libraries", "");
     // what was acknowledged is on the disk
-    set("fsync", "on");
     set("synchronous_commit", "on");
-    set("full_page_writes", "on");
     set("wal_level", "replica");
     set("max_wal_senders", "0");
     set("max_wal_size", "1GB");
@@ -70,7 +90,6 @@ pub(crate) fn postgresql_conf(layout: &Layout, options: &GuardianOptions) -> Str
     set("log_truncate_on_rotation", "on");
     set("log_line_prefix", "%m [%p] %q%u %a ");
     set("log_timezone", "UTC");
-    set("log_statement", "none");
     set("log_duration", "off");
     set("log_min_duration_statement", "-1");
     set("log_min_error_statement", "panic");
@@ -87,20 +106,17 @@ pub(crate) fn postgresql_conf(layout: &Layout, options: &GuardianOptions) -> Str
 
 /// `pg_hba.conf`: bibd's logins with their passwords, and nobody else by any way.
 pub(crate) fn pg_hba_conf() -> String {
-    let superusers: Vec<_> = all_logins().into_iter().filter(|login| login.starts_with("bibd_admin_")).collect();
-    let superusers: Vec<_> = superusers.iter().filter(|login| !login.starts_with("bibd_admin_jobs")).collect();
-    debug_assert!(superusers.iter().any(|login| *login == SUPERUSER));
-    let superusers = superusers.into_iter().cloned().collect::<Vec<_>>().join(",");
     format!(
         "# Written by bibd at every start: changes are lost.\n\
          # type  database     user  address  method\n\
          local   {DATABASE}   {}   scram-sha-256\n\
-         local   postgres     {superusers}   scram-sha-256\n\
+         local   postgres     {}   scram-sha-256\n\
          local   replication  all   reject\n\
          local   all          all   reject\n\
          host    replication  all   all   reject\n\
          host    all          all   all   reject\n",
-        all_logins().join(",")
+        all_logins().join(","),
+        SUPERUSERS.join(",")
     )
 }
 

@@ -4,8 +4,9 @@
 //! node's data directory, and PostgreSQL refuses a directory whose server or server's children are alive.
 
 use super::pidfile::PidFile;
-use super::{Layout, Server, tail};
+use super::{Layout, Server, config, tail};
 use crate::error::GuardianError;
+use crate::options::GuardianOptions;
 use bib_kit::clock;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -47,9 +48,9 @@ fn live(data: &Path) -> Option<PidFile> {
 
 impl Postmaster {
     /// Adopts the live server of the data directory, or starts one, and waits until it takes connections.
-    pub(crate) async fn ensure(server: &Server, deadline: Duration) -> Result<Self, GuardianError> {
+    pub(crate) async fn ensure(server: &Server, options: &GuardianOptions) -> Result<Self, GuardianError> {
         let begun = clock::monotonic();
-        let left = || deadline.saturating_sub(clock::since(begun));
+        let left = || options.start_deadline.saturating_sub(clock::since(begun));
         let layout = &server.layout;
         loop {
             if let Some(file) = live(&layout.data) {
@@ -58,7 +59,7 @@ impl Postmaster {
                     return Ok(ready);
                 }
             }
-            let pid = start(server)?;
+            let pid = start(server, options)?;
             if let Some(ready) = Self::when_ready(layout, pid, left()).await? {
                 tracing::info!(pid, version = server.binaries.version, "started PostgreSQL");
                 return Ok(ready);
@@ -97,11 +98,6 @@ impl Postmaster {
             }
             tokio::time::sleep(POLL).await;
         }
-    }
-
-    /// Its data directory.
-    pub(crate) fn data(&self) -> &Path {
-        &self.data
     }
 
     /// Whether its process is there. A process that has ended and was our child is taken away.
@@ -145,7 +141,7 @@ fn process_lives(pid: i32) -> bool {
 
 /// Starts the server in a process group of its own, so that what ends bibd from a terminal does not end it too.
 #[expect(clippy::zombie_processes, reason = "the server outlives its starter; its remains are taken by `reap`")]
-fn start(server: &Server) -> Result<i32, GuardianError> {
+fn start(server: &Server, options: &GuardianOptions) -> Result<i32, GuardianError> {
     let Server { layout, account, binaries } = server;
     let log = std::fs::OpenOptions::new()
         .write(true)
@@ -159,8 +155,11 @@ fn start(server: &Server) -> Result<i32, GuardianError> {
         .command(&binaries.postgres)
         .arg("-D")
         .arg(&layout.data)
-        .arg("-c")
-        .arg(format!("config_file={}", layout.conf.join("postgresql.conf").display()))
+        .args(
+            config::pinned(layout, options)
+                .into_iter()
+                .flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]),
+        )
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(error_log)

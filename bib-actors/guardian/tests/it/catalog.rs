@@ -10,9 +10,16 @@ const PARTIAL: VersionState = VersionState { complete: false };
 
 macro_rules! on_both {
     ($($name:ident),* $(,)?) => {
-        mod postgres {
-            use super::*;
-            $(#[test] fn $name() { on(Backend::Postgres, async |node| super::$name(node).await); })*
+        // one server for all of them, emptied in between: making one takes longer than using it
+        #[test]
+        fn postgres() {
+            on(Backend::Postgres, async |node| {
+                $(
+                    println!("{}", stringify!($name));
+                    $name(node).await;
+                    node.clear().await;
+                )*
+            });
         }
         mod sqlite {
             use super::*;

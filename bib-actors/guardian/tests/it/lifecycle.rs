@@ -1,11 +1,12 @@
 //! The life of the managed PostgreSQL: made, adopted, started again, stopped, refused.
 
 use crate::support::{Backend, Home, Node, connect, new_topic, op, passwords, postmaster_pid, query, until};
-use bib_guardian::SealKey;
+use bib_guardian::{GuardianError, SealKey};
 use bib_kit::{Exit, probe};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::Duration;
 
 async fn topic_count(node: &Node) -> u64 {
     node.guardian.counts().await.unwrap().topics
@@ -144,7 +145,10 @@ fn a_killed_server_is_started_again() {
 fn a_killed_backend_is_survived() {
     probe::run(async {
         let home = Home::new();
-        let node = home.start(Backend::Postgres).await;
+        let mut options = home.options(Backend::Postgres);
+        // the server's own recovery is what is tried here
+        options.ping_failures = 1000;
+        let node = Node::start(&home, options).await;
         node.guardian.create_topic(&op(), new_topic("t")).await.unwrap();
         let data = node.data_dir().join("postgres/data");
         let backend = processes(&data).into_iter().find(|pid| {
@@ -156,6 +160,59 @@ fn a_killed_backend_is_survived() {
         until("the pools work again", async || node.guardian.counts().await.is_ok()).await;
         let made = async || node.guardian.create_topic(&op(), new_topic("u")).await;
         until("changes work again", async || made().await.is_ok() || topic_count(&node).await == 2).await;
+        node.stop().await;
+    });
+}
+
+#[test]
+fn a_server_with_another_configuration_is_started_anew() {
+    probe::run(async {
+        let home = Home::new();
+        let node = home.start(Backend::Postgres).await;
+        node.guardian.create_topic(&op(), new_topic("t")).await.unwrap();
+        let pid = postmaster_pid(node.data_dir());
+        node.crash().await;
+        let mut options = home.options(Backend::Postgres);
+        options.pools.query += 3;
+        let node = Node::start(&home, options).await;
+        assert_ne!(postmaster_pid(node.data_dir()), pid, "it takes more connections now");
+        assert_eq!(topic_count(&node).await, 1);
+
+        // what the superuser wrote inside does not open the door
+        let password = passwords(node.data_dir())["bibd_admin_a"].clone();
+        let admin = connect(node.data_dir(), "bibd_admin_a", &password, "bib").await.unwrap();
+        query(&admin, "alter system set listen_addresses = '*'").await.unwrap();
+        query(&admin, "alter system set log_statement = 'all'").await.unwrap();
+        let options = node.options.clone();
+        node.stop().await;
+        let node = Node::start(&home, options).await;
+        let admin = connect(node.data_dir(), "bibd_admin_a", &password, "bib").await.unwrap();
+        assert_eq!(query(&admin, "show listen_addresses").await.unwrap(), "");
+        assert_eq!(query(&admin, "show log_statement").await.unwrap(), "none");
+        node.stop().await;
+    });
+}
+
+#[test]
+fn a_busy_database_says_so() {
+    probe::run(async {
+        let home = Home::new();
+        let mut options = home.options(Backend::Postgres);
+        (options.pools.query, options.pool_wait) = (2, Duration::from_millis(200));
+        options.statement_timeout = Duration::from_secs(2);
+        let node = Node::start(&home, options).await;
+        let password = passwords(node.data_dir())["bibd_admin_a"].clone();
+        let admin = connect(node.data_dir(), "bibd_admin_a", &password, "bib").await.unwrap();
+        query(&admin, "begin; lock table bib.topics in access exclusive mode").await.unwrap();
+        let reads = futures::future::join_all((0..6).map(|_| node.guardian.list_topics(None, 0))).await;
+        let overloaded = |result: &Result<_, GuardianError>| {
+            matches!(result, Err(GuardianError::Overloaded { role: "bibd_query", waited_ms: 200 }))
+        };
+        assert_eq!(reads.iter().filter(|result| overloaded(result)).count(), 4);
+        // the two that had a connection were ended by the statement's time limit
+        assert!(reads.iter().all(|result| matches!(result, Err(error) if !error.is_refusal())));
+        query(&admin, "rollback").await.unwrap();
+        assert!(node.guardian.list_topics(None, 0).await.is_ok());
         node.stop().await;
     });
 }

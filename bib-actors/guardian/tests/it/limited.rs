@@ -63,6 +63,25 @@ fn a_full_node_refuses_sqlite_with_the_reason_and_the_way_out() {
 }
 
 #[test]
+fn a_database_that_was_migrated_otherwise_is_refused() {
+    probe::run(async {
+        let home = Home::new();
+        home.start(Backend::Sqlite).await.stop().await;
+        let edit = |sql: &str| {
+            rusqlite::Connection::open(home.path().join("bib.sqlite")).unwrap().execute_batch(sql).unwrap();
+        };
+        edit("insert into schema_migrations values (99, '0099_later', hex(zeroblob(32)), hex(zeroblob(32)), 0)");
+        let refused = Node::refusal(&home, home.options(Backend::Sqlite)).await;
+        assert!(refused.contains("0099_later") && refused.contains("newer bibd"), "{refused}");
+        edit(
+            "delete from schema_migrations where version = 99; update schema_migrations set up_sha256 = hex(zeroblob(32)) where version = 1",
+        );
+        let refused = Node::refusal(&home, home.options(Backend::Sqlite)).await;
+        assert!(refused.contains("migration 1 (0001_core) is not the one that ran"), "{refused}");
+    });
+}
+
+#[test]
 fn auto_takes_postgresql_where_it_is() {
     probe::run(async {
         let home = Home::new();

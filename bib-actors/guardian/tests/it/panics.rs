@@ -1,10 +1,10 @@
 //! Panics and aborts under load lose nothing that was acknowledged. On both databases.
 
-use crate::catalog::on_both;
-use crate::support::{Backend, Home, Node, manifest, new_topic, op, own_key};
+use crate::catalog::{on, on_both};
+use crate::support::{Backend, Node, manifest, new_topic, op, own_key};
 use bib_guardian::{GuardianHandle, VersionState};
+use bib_kit::clock;
 use bib_kit::faults::Where;
-use bib_kit::{clock, probe};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -34,15 +34,6 @@ mod with {
 
     async fn aborts_lose_nothing(node: &mut Node) {
         super::under_load(node, |_, _| false).await;
-    }
-
-    fn on(backend: Backend, test: impl AsyncFnOnce(&mut Node)) {
-        probe::run(async {
-            let home = Home::new();
-            let mut node = home.start(backend).await;
-            test(&mut node).await;
-            node.stop().await;
-        });
     }
 }
 

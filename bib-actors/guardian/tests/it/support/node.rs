@@ -131,6 +131,15 @@ impl Node {
         self.audit_guard.abort().await;
     }
 
+    /// Empties the tables of a PostgreSQL, all but the audit table.
+    pub(crate) async fn clear(&self) {
+        let password = super::passwords(self.data_dir())["bibd_admin_a"].clone();
+        let admin = super::connect(self.data_dir(), "bibd_admin_a", &password, "bib").await.unwrap();
+        let tables = "truncate bib.nodes, bib.topics, bib.subscriptions, bib.datasets, bib.dataset_versions, bib.manifests, \
+            bib.invites, bib.users, bib.user_keys, bib.sessions, bib.requests";
+        super::query(&admin, tables).await.unwrap();
+    }
+
     pub(crate) fn log_dir(&self) -> PathBuf {
         self.options.data_dir.join("postgres").join("log")
     }

@@ -1,0 +1,68 @@
+//! Migrations on a real server: up, down, up; changed and unknown ones.
+
+use super::*;
+use crate::credentials::Credentials;
+use crate::migrations::POSTGRES;
+use crate::options::{GuardianOptions, SealKey};
+use crate::postgres::PgDatabase;
+use crate::process::{DATABASE, ProcessRuntime, Server};
+use bib_domain::NodeMode;
+use bib_kit::BlockingPool;
+use futures::FutureExt;
+use std::os::unix::fs::PermissionsExt;
+use std::panic::AssertUnwindSafe;
+
+/// Tables, indexes, triggers, functions and grants of the schema.
+async fn picture(admin: &mut Admin) -> Vec<Vec<String>> {
+    let sql = "select 'relation ' || c.relname || ' ' || c.relkind || ' ' || coalesce(c.relacl::text, '') from pg_class c \
+        where c.relnamespace = 'bib'::regnamespace and c.relname not like 'schema_migrations%' \
+        union all select 'function ' || p.proname from pg_proc p where p.pronamespace = 'bib'::regnamespace \
+        union all select 'trigger ' || t.tgname || t.tgenabled from pg_trigger t join pg_class c on c.oid = t.tgrelid \
+        where c.relnamespace = 'bib'::regnamespace and not t.tgisinternal order by 1";
+    admin.rows(sql).await.unwrap()
+}
+
+async fn refusal(admin: &mut Admin) -> String {
+    run(admin, POSTGRES, None).await.unwrap_err().to_string()
+}
+
+async fn up_down_up(admin: &mut Admin) {
+    let full = picture(admin).await;
+    assert!(full.len() > 30, "{full:?}");
+    run(admin, POSTGRES, None).await.unwrap();
+    run(admin, POSTGRES, Some(0)).await.unwrap();
+    assert_eq!(picture(admin).await, Vec::<Vec<String>>::new(), "nothing is left");
+    run(admin, POSTGRES, Some(2)).await.unwrap();
+    run(admin, POSTGRES, None).await.unwrap();
+    assert_eq!(picture(admin).await, full);
+
+    admin
+        .batch("insert into bib.schema_migrations values (99, '0099_later', repeat('0', 64), repeat('0', 64), 0)")
+        .await
+        .unwrap();
+    assert!(refusal(admin).await.contains("newer bibd"));
+    admin.batch("delete from bib.schema_migrations where version = 99").await.unwrap();
+    admin.batch("update bib.schema_migrations set down_sha256 = repeat('0', 64) where version = 2").await.unwrap();
+    assert!(refusal(admin).await.contains("migration 2 (0002_audit_log) is not the one that ran"));
+}
+
+#[tokio::test]
+async fn up_down_and_up_again() {
+    let dir = tempfile::Builder::new().prefix("bib-m-").tempdir_in("/tmp").unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+    let options = GuardianOptions::new(dir.path().to_owned(), NodeMode::Full, SealKey::new([1; 32]), [0; 32]);
+    let pool = BlockingPool::new(tokio::runtime::Handle::current(), 4);
+    let server = Server::look(&options).unwrap();
+    let runtime = Box::new(ProcessRuntime::new(server, options.clone(), pool.clone()));
+    let tried = AssertUnwindSafe(async {
+        let database = PgDatabase::open(runtime, &options, &pool, 1).await.unwrap();
+        let credentials = Credentials::load_or_create(&dir.path().join("secrets"), &options.seal_key).unwrap();
+        let mut admin = Admin::connect(&database.socket_dir, &credentials, DATABASE).await.unwrap();
+        up_down_up(&mut admin).await;
+    });
+    let tried = tried.catch_unwind().await;
+    crate::actor::shut_down(&options).await.unwrap();
+    if let Err(panic) = tried {
+        std::panic::resume_unwind(panic);
+    }
+}
