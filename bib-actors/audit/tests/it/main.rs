@@ -2,6 +2,7 @@
 
 mod canonical;
 mod crashes;
+mod faulty;
 mod files;
 mod group;
 mod log;
