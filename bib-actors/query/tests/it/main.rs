@@ -1,0 +1,15 @@
+//! Tests of queries from the text of an expression to rows, over real chunk stores. Expected numbers were computed by
+//! other programs; each says by which statement.
+
+mod csv_files;
+mod document;
+mod flights;
+mod json_files;
+mod limits;
+mod messages;
+mod nested;
+mod parquet_files;
+mod plans;
+mod refusals;
+mod semantics;
+mod support;
