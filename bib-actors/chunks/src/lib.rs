@@ -17,6 +17,7 @@ pub mod ingest;
 pub mod manifest;
 pub mod options;
 
+mod ahead;
 mod batch;
 mod commit;
 mod layout;

@@ -86,7 +86,7 @@ impl ChunkStore {
             }
         }
         // An earlier process may have made them without living long enough to sync them.
-        let above = root.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let above = root.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         for folder in [above, root] {
             fs.sync_dir(folder).map_err(ChunkError::io("sync the folder", folder))?;
         }

@@ -3,15 +3,12 @@
 //! A few threads read and hash chunks ahead; the caller's thread hashes whole files in their order. What is damaged
 //! is listed by file; the rest is read all the same.
 
+use crate::ahead::Ahead;
 use crate::manifest::{EntryKind, SignedManifest};
-use crate::{ChunkError, ChunkStore, VerifyOptions};
+use crate::{ChunkStore, VerifyOptions};
 use bib_domain::{ChunkHash, ContentHash};
-use bytes::Bytes;
-use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
-use std::collections::{HashSet, VecDeque};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::Scope;
+use std::collections::HashSet;
 
 /// How far a verification is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +95,7 @@ pub fn verify_version_with(
         damage: Vec::new(),
         more_damage: 0,
     };
-    let mut state = State { options, report, sound: HashSet::new() };
+    let mut state = State { options, report, sound: HashSet::new(), corrupt: HashSet::new() };
     let mut now = Progress { files: 0, bytes: 0, total_bytes: manifest.file_bytes() };
     std::thread::scope(|scope| {
         let wanted = manifest.entries.iter().flat_map(crate::Entry::segments).map(|segment| segment.chunk);
@@ -154,84 +151,24 @@ struct State<'a> {
     options: &'a VerifyOptions,
     report: VerifyReport,
     sound: HashSet<u32>,
+    /// Chunks that were moved to quarantine just now: another file that needs them finds them missing.
+    corrupt: HashSet<ChunkHash>,
 }
 
 impl State<'_> {
-    fn damaged(&mut self, path: &str, chunk: Option<ChunkHash>, kind: DamageKind, detail: String) {
+    fn damaged(&mut self, path: &str, chunk: Option<ChunkHash>, mut kind: DamageKind, mut detail: String) {
+        match (kind, chunk) {
+            (DamageKind::Corrupt, Some(chunk)) => drop(self.corrupt.insert(chunk)),
+            (DamageKind::Missing, Some(chunk)) if self.corrupt.contains(&chunk) => {
+                kind = DamageKind::Corrupt;
+                detail = format!("chunk {chunk} was found damaged for another file; fetch it again from a peer");
+            }
+            _ => {}
+        }
         if self.report.damage.len() < self.options.findings {
             self.report.damage.push(Damage { path: path.to_owned(), chunk, kind, detail });
         } else {
             self.report.more_damage += 1;
         }
-    }
-}
-
-type Outcome = Result<Bytes, (DamageKind, String)>;
-type Job = (ChunkHash, SyncSender<Outcome>);
-
-/// Chunks that are being read before they are needed, in the order of need; neighbours that are the same, once.
-struct Ahead<I: Iterator<Item = u32>> {
-    wanted: std::iter::Peekable<I>,
-    names: Vec<ChunkHash>,
-    jobs: SyncSender<Job>,
-    coming: VecDeque<(u32, Receiver<Outcome>)>,
-    window: usize,
-    present: Option<(u32, Outcome)>,
-}
-
-impl<I: Iterator<Item = u32>> Ahead<I> {
-    fn start<'scope>(
-        scope: &'scope Scope<'scope, '_>,
-        store: &ChunkStore,
-        version: &SignedManifest,
-        wanted: I,
-        options: &VerifyOptions,
-    ) -> Self {
-        let window = options.ahead.max(1);
-        let (jobs, queue) = sync_channel::<Job>(window);
-        let queue = std::sync::Arc::new(Mutex::new(queue));
-        for _ in 0..options.threads.max(1) {
-            let (store, queue) = (store.clone(), std::sync::Arc::clone(&queue));
-            scope.spawn(move || {
-                loop {
-                    let next = queue.lock().recv();
-                    let Ok((hash, reply)) = next else { return };
-                    let _ = reply.send(store.read(&hash).map_err(|error| (kind_of(&error), error.to_string())));
-                }
-            });
-        }
-        let names = version.manifest().chunks.iter().map(|chunk| chunk.hash).collect();
-        Self { wanted: wanted.peekable(), names, jobs, coming: VecDeque::new(), window, present: None }
-    }
-
-    /// The chunk with this index, which is the present one or the next that was wanted.
-    fn get(&mut self, index: u32) -> &Outcome {
-        if self.present.as_ref().is_none_or(|(present, _)| *present != index) {
-            self.request();
-            let lost = || Err((DamageKind::Unreadable, "the thread that reads chunks died".to_owned()));
-            let next = self.coming.pop_front().map_or_else(lost, |(_, reply)| reply.recv().unwrap_or_else(|_| lost()));
-            self.present = Some((index, next));
-        }
-        &self.present.as_ref().expect("it was just put there").1
-    }
-
-    fn request(&mut self) {
-        while self.coming.len() < self.window {
-            let Some(index) = self.wanted.next() else { return };
-            while self.wanted.next_if_eq(&index).is_some() {}
-            let (reply, outcome) = sync_channel(1);
-            if self.jobs.send((self.names[index as usize], reply)).is_err() {
-                return;
-            }
-            self.coming.push_back((index, outcome));
-        }
-    }
-}
-
-fn kind_of(error: &ChunkError) -> DamageKind {
-    match error {
-        ChunkError::Missing { .. } => DamageKind::Missing,
-        ChunkError::Corrupt { .. } => DamageKind::Corrupt,
-        _ => DamageKind::Unreadable,
     }
 }

@@ -19,16 +19,15 @@ pub(crate) struct TestStore {
 
 impl TestStore {
     pub(crate) fn new() -> Self {
-        Self::on(Arc::new(RealFs))
+        Self::on(TempDir::new().unwrap(), Arc::new(RealFs))
     }
 
-    /// A store that never waits for the disk.
+    /// A store that never waits for the disk. For little data: it lies in memory where that is possible.
     pub(crate) fn quick() -> Self {
-        Self::on(Arc::new(Unsynced))
+        Self::on(quick_dir(), Arc::new(Unsynced))
     }
 
-    fn on(fs: Arc<dyn Fs>) -> Self {
-        let dir = TempDir::new().unwrap();
+    fn on(dir: TempDir, fs: Arc<dyn Fs>) -> Self {
         let store = ChunkStore::open_with(&dir.path().join("blobs"), StoreOptions::default(), fs).unwrap();
         Self { store, dir }
     }
@@ -41,6 +40,11 @@ impl TestStore {
     pub(crate) fn chunk_files(&self) -> Vec<(String, PathBuf)> {
         chunk_files(&self.root())
     }
+}
+
+/// A folder in memory if the system has one, for tests that make and remove thousands of files.
+pub(crate) fn quick_dir() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }
 
 /// The operating system's files, without the waiting.

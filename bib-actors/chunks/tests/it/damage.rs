@@ -159,3 +159,18 @@ fn missing_chunks_are_listed_by_file() {
     let last = seen.last().unwrap();
     assert_eq!((last.bytes, last.files), (last.total_bytes, 30));
 }
+
+#[test]
+fn a_damaged_chunk_is_damaged_for_every_file_that_needs_it() {
+    let test = TestStore::quick();
+    let (shared, other) = (noise(3_000, 1), noise(9_000, 2));
+    let files = [("a", shared.as_slice()), ("b", other.as_slice()), ("c", shared.as_slice())];
+    let version = sign(&ingest(&test.store, &tiny(), files));
+    let name = version.manifest().chunks[0].hash.to_hex();
+    let path = test.chunk_files().into_iter().find(|(file, _)| *file == name).unwrap().1;
+    change(&path, |bytes| bytes[0] ^= 1);
+    let report = verify_version(&test.store, &version, |_| {});
+    let found: Vec<_> = report.damage.iter().map(|damage| (damage.path.as_str(), damage.kind)).collect();
+    assert_eq!(found, [("a", DamageKind::Corrupt), ("c", DamageKind::Corrupt)]);
+    assert_eq!(report.files, 1);
+}

@@ -1,13 +1,12 @@
 //! Every file operation fails once, and the process dies at every one: what was acknowledged is always there, and
 //! what has a name is always what the name says.
 
-use crate::common::{chunk_files, noise, tiny};
+use crate::common::{chunk_files, noise, quick_dir, tiny};
 use crate::disk::{Disk, Failing};
 use bib_chunks::{ChunkError, ChunkStore, Content, StoreOptions, VersionWriter};
 use bib_domain::ChunkHash;
 use std::path::Path;
 use std::sync::Arc;
-use tempfile::TempDir;
 
 /// Batches of three chunks, so that a version takes several.
 fn options() -> StoreOptions {
@@ -50,7 +49,7 @@ fn check(root: &Path, content: Option<&Content>, when: &str) {
 /// Runs `scenario` with a failure at the first operation, the second, and so on until none is left to fail.
 fn sweep(failing: fn(u64) -> Failing, scenario: impl Fn(&Arc<Disk>, &Path, &str)) {
     for n in 1..10_000 {
-        let dir = TempDir::new().unwrap();
+        let dir = quick_dir();
         let root = dir.path().join("blobs");
         let disk = Disk::new(failing(n));
         scenario(&disk, &root, &format!("{:?}", failing(n)));
@@ -143,7 +142,7 @@ fn a_batch_is_all_or_an_error() {
 
 #[test]
 fn names_come_after_bytes_and_folders_after_names() {
-    let dir = TempDir::new().unwrap();
+    let dir = quick_dir();
     let root = dir.path().join("blobs");
     let disk = Disk::new(Failing::Never);
     let store = ChunkStore::open_with(&root, options(), disk.clone()).unwrap();

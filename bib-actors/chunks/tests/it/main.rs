@@ -1,5 +1,7 @@
 //! Tests of the chunk store on real files, one module for each promise.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 mod concurrent;
 mod damage;

@@ -41,7 +41,7 @@ fn a_large_file_takes_a_small_memory() {
         return;
     }
     const SIZE: usize = 384 << 20;
-    let test = TestStore::quick();
+    let test = TestStore::new();
     let mut reader = Endless { pattern: noise(6 << 20, 1), at: 0, left: SIZE };
     let mut writer = VersionWriter::new(test.store.clone(), IngestOptions::default());
     writer.file("large", 0o644, &mut reader).unwrap();

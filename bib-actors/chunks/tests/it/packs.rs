@@ -13,7 +13,7 @@ fn borrowed(files: &[(String, Vec<u8>)]) -> impl Iterator<Item = (&str, &[u8])> 
 
 #[test]
 fn ten_thousand_small_files_are_few_chunks_and_an_edit_is_cheap() {
-    let test = TestStore::quick();
+    let test = TestStore::new();
     let options = IngestOptions::default();
     let mut all = files(10_000);
     let first = ingest(&test.store, &options, borrowed(&all));
@@ -34,7 +34,7 @@ fn ten_thousand_small_files_are_few_chunks_and_an_edit_is_cheap() {
 
 #[test]
 fn a_file_can_be_kept_from_an_earlier_version_without_reading_it() {
-    let test = TestStore::quick();
+    let test = TestStore::new();
     let options = IngestOptions::default();
     let all = files(300);
     let first = sign(&ingest(&test.store, &options, borrowed(&all)));
@@ -53,8 +53,8 @@ fn a_file_can_be_kept_from_an_earlier_version_without_reading_it() {
     }
     assert!(verify_version(&test.store, &second, |_| {}).is_sound());
 
-    let elsewhere = TestStore::quick();
-    let mut writer = VersionWriter::new(elsewhere.store.clone(), IngestOptions::default());
+    let TestStore { store, dir: _dir } = TestStore::new();
+    let mut writer = VersionWriter::new(store, IngestOptions::default());
     let error = writer.keep_file(first.manifest(), &all[0].0).unwrap_err();
     assert!(matches!(error, bib_chunks::ChunkError::Missing { .. }), "{error}");
     writer.file(&all[0].0, 0o644, &mut all[0].1.as_slice()).unwrap();
