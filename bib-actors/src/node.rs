@@ -9,10 +9,10 @@ use bib_audit::{AuditAppended, AuditChain, AuditOptions};
 use bib_chunks::{ChunkError, ChunkStore, StoreOptions};
 use bib_domain::supervision::PlanError;
 use bib_domain::{NodeId, NodeMode, Role};
-use bib_gateway::{BootstrapKey, GatewayActor, GatewayDeps, GatewayHandle, GatewayOptions};
+use bib_gateway::{BootstrapKey, GatewayDeps, GatewayHandle, GatewayOptions};
 use bib_guardian::{GuardianOptions, SealKey, StorageGuardian};
 use bib_kit::events::Router;
-use bib_kit::{CancellationToken, ChildSpec, HealthBoard, Slot};
+use bib_kit::{CancellationToken, ChildSpec, HealthBoard};
 use bib_replicator::{InviteKey, ReplicatorDeps, ReplicatorOptions};
 use bib_swarm::{Identity, SwarmError, SwarmEvent, SwarmOptions};
 use std::sync::Arc;
@@ -93,8 +93,6 @@ impl Node {
             bib_replicator::child(bib_replicator::spec(), replicator_options, replicator_deps);
 
         let gateway_options = gateway_options(config, mode, &data, &id)?;
-        let slot = Slot::<GatewayActor>::new(bib_gateway::spec(&gateway_options));
-        let gateway = GatewayHandle::new(slot.handle());
         let asked = stop.clone();
         let deps = GatewayDeps {
             audit: audit_handle,
@@ -106,6 +104,7 @@ impl Node {
             health: health.clone(),
             shutdown: Arc::new(move || asked.cancel()),
         };
+        let (gateway_handle, gateway) = bib_gateway::child(bib_gateway::spec(&gateway_options), gateway_options, deps);
         let root = Root::builder(runtime)
             .options(options)
             .health(health)
@@ -113,9 +112,9 @@ impl Node {
             .add(guardian.child())
             .add(swarm)
             .add(replicator)
-            .add(slot.child(bib_gateway::factory(gateway_options, deps)))
+            .add(gateway)
             .start()?;
-        Ok(Self { id, root, gateway, stop, _data: data })
+        Ok(Self { id, root, gateway: gateway_handle, stop, _data: data })
     }
 
     /// The node's id.

@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 
 /// Keeps, proves, shares and queries research data.
 #[derive(Debug, Parser)]
-#[command(name = "bib", version, about, max_term_width = 100, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "bib", version, about, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Begin with: bib setup, then bibd, then bib status\nExit codes: bib exit-codes")]
 pub struct Cli {
     #[command(flatten)]
