@@ -4,7 +4,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 /// Tells the service manager, if there is one. A lost notice is no reason to stop.
-pub fn send(state: &str) {
+pub(crate) fn send(state: &str) {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = send_to(path.as_encoded_bytes(), state) {
         tracing::warn!(%error, state, "cannot notify the service manager");

@@ -8,6 +8,7 @@ mod login;
 mod pairing;
 mod resume;
 mod storage;
+mod supervision;
 mod tidy;
 mod tree;
 mod versions;

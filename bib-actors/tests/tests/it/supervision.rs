@@ -1,0 +1,233 @@
+//! Every actor of a whole node is made to panic in every place, under load: only that incarnation dies, nothing
+//! acknowledged is lost, the node goes on.
+
+use bib_actors::Node;
+use bib_actors::config::Config;
+use bib_actors::root::{ExitReason, RootOptions};
+use bib_kit::{NodeHealth, Where};
+use bib_proto::client::{Address, Client, ClientOptions, Trust, TrustStore};
+use bib_proto::v1::{CreateTopicRequest, ListTopicsRequest, VerifyAuditRequest};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
+use tokio::runtime::{Handle, Runtime};
+use tokio::time::timeout;
+
+const ACTORS: [&str; 5] = ["audit", "guardian", "swarm", "replicator", "gateway"];
+const PLACES: [Where; 5] = [Where::Handler, Where::Spawned, Where::Task, Where::Started, Where::Factory];
+/// Clients that go on asking while an actor fails.
+const CLIENTS: usize = 4;
+const RECOVERY: Duration = Duration::from_secs(60);
+
+fn provider() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| drop(rustls::crypto::aws_lc_rs::default_provider().install_default()));
+}
+
+fn config(folder: &Path) -> Config {
+    let mut config = Config::default();
+    config.node.data_dir = folder.join("data");
+    config.node.name = "under-test".to_owned();
+    config.database.runtime = "sqlite".to_owned();
+    config.grpc.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    config.web.listen = "127.0.0.1:0".parse().unwrap();
+    config.p2p.listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
+    config.p2p.mdns = false;
+    config
+}
+
+/// What the clients were told is done.
+#[derive(Clone, Default)]
+struct Acknowledged(Arc<Mutex<BTreeSet<String>>>);
+
+impl Acknowledged {
+    fn add(&self, name: String) {
+        self.0.lock().unwrap().insert(name);
+    }
+
+    fn all(&self) -> BTreeSet<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+async fn connect(data: &Path) -> Option<Client> {
+    let address = Address::Unix(data.join("run/bib.sock"));
+    let store = TrustStore::at(data.join("unused"));
+    Client::connect(&address, &store, Trust::KnownOnly, ClientOptions::default()).await.ok()
+}
+
+/// Makes topics one after the other, each until it is acknowledged, always with the same request id.
+async fn load(data: std::path::PathBuf, client_number: usize, done: Acknowledged) {
+    let mut client = None;
+    for number in 0_u32.. {
+        let name = format!("c{client_number}-{number}");
+        let request_id = bib_domain::RequestId::from_bytes(
+            ((client_number as u128) << 64 | u128::from(number) | 1 << 100).to_be_bytes(),
+        );
+        loop {
+            if client.is_none() {
+                client = connect(&data).await;
+            }
+            let Some(connected) = &client else {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                continue;
+            };
+            let request =
+                CreateTopicRequest { name: name.clone(), request_id: request_id.to_string(), ..Default::default() };
+            match timeout(Duration::from_secs(20), connected.topics().create_topic(request)).await {
+                Ok(Ok(_)) => break done.add(name),
+                Ok(Err(status)) if status.code() == tonic::Code::AlreadyExists => {
+                    panic!("{name} was made, and its own retry was told that it exists")
+                }
+                Ok(Err(_)) | Err(_) => client = None,
+            }
+        }
+    }
+}
+
+async fn topics(data: &Path) -> BTreeSet<String> {
+    let client = connect(data).await.expect("the node answers");
+    let (mut found, mut page_token) = (BTreeSet::new(), String::new());
+    loop {
+        let request = ListTopicsRequest { page_size: 1000, page_token };
+        let page = client.topics().list_topics(request).await.unwrap().into_inner();
+        found.extend(page.topics.into_iter().map(|topic| topic.name));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return found;
+        }
+    }
+}
+
+/// Breaks one actor in one place, and checks what came of it.
+async fn break_one(runtime: Handle, actor: &'static str, place: Where) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let data = config.node.data_dir.clone();
+    let options = RootOptions { faults: true, ..RootOptions::default() };
+    let node = Node::start(&config, options, runtime.clone()).unwrap();
+    let root = node.root().clone();
+    assert!(root.ready(RECOVERY).await, "the node did not start");
+    let before = root.health().snapshot();
+
+    let done = Acknowledged::default();
+    let clients: Vec<_> = (0..CLIENTS).map(|number| runtime.spawn(load(data.clone(), number, done.clone()))).collect();
+    let what = format!("{actor} in {place:?}");
+    wait(&what, || done.all().len() >= 2 * CLIENTS).await;
+
+    root.inject(actor, place).await.unwrap();
+    // what is planned for the next start needs one
+    let mut failures = 1;
+    if matches!(place, Where::Started | Where::Factory) {
+        root.inject(actor, Where::Handler).await.unwrap();
+        failures = 2;
+    }
+    if actor == "audit" && failures > 1 {
+        // its second failure stops the node
+        let reason = timeout(RECOVERY, root.wait()).await.expect("the node ends");
+        assert!(matches!(reason, ExitReason::BeyondWindow { child: "audit", .. }), "{what}: {reason}");
+        assert_eq!(reason.exit_code(), 70);
+        clients.iter().for_each(tokio::task::JoinHandle::abort);
+        return after_the_end(runtime, &config, done.all(), &what).await;
+    }
+    let incarnation = |name: &str| root.health().get(name).map_or(0, |health| health.incarnation);
+    let old = before.iter().find(|health| health.name == actor).unwrap().incarnation;
+    wait(&what, || incarnation(actor) >= old + failures && root.health().node() == NodeHealth::Ready).await;
+    let failed = root.health().get(actor).unwrap();
+    assert!(failed.last_failure.is_some_and(|text| !text.is_empty()), "{what}: its panic's text is not seen");
+    for health in &before {
+        // dependents of what failed start again with it, the others go on
+        let shares_its_fate = match actor {
+            "audit" => health.name == "guardian" || health.name == "replicator" || health.name == "gateway",
+            "guardian" => health.name == "replicator" || health.name == "gateway",
+            _ => false,
+        };
+        if health.name != actor && !shares_its_fate {
+            assert_eq!(incarnation(health.name), health.incarnation, "{what}: {} died too", health.name);
+        }
+    }
+    let so_far = done.all().len();
+    wait(&what, || done.all().len() >= so_far + CLIENTS).await;
+    for client in clients {
+        assert!(!client.is_finished(), "{what}: a client gave up");
+        client.abort();
+    }
+    check(&data, &done.all(), &what).await;
+    root.shutdown();
+    let reason = timeout(RECOVERY, root.wait()).await.expect("the node stops");
+    assert_eq!(reason, ExitReason::Stopped, "{what}");
+}
+
+async fn after_the_end(runtime: Handle, config: &Config, done: BTreeSet<String>, what: &str) {
+    // the folder is free once everything of the node before is dropped
+    let started = {
+        let mut started = None;
+        for _ in 0..200 {
+            match Node::start(config, RootOptions::default(), runtime.clone()) {
+                Ok(node) => {
+                    started = Some(node);
+                    break;
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        started.expect("a fresh node starts")
+    };
+    assert!(started.root().ready(RECOVERY).await, "{what}: the fresh node is not ready");
+    check(&config.node.data_dir, &done, what).await;
+    started.root().shutdown();
+    started.root().wait().await;
+}
+
+async fn check(data: &Path, done: &BTreeSet<String>, what: &str) {
+    let there = topics(data).await;
+    let lost: Vec<_> = done.difference(&there).collect();
+    assert!(lost.is_empty(), "{what}: acknowledged and lost: {lost:?}");
+    let client = connect(data).await.expect("the node answers");
+    let verdict = client.admin().verify_audit(VerifyAuditRequest {}).await.unwrap().into_inner();
+    assert!(verdict.ok, "{what}: {}", verdict.problem);
+}
+
+async fn wait(what: &str, mut condition: impl FnMut() -> bool) {
+    let holds = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(timeout(RECOVERY, holds).await.is_ok(), "{what}: what was waited for did not come");
+}
+
+fn break_actor(actor: &'static str) {
+    provider();
+    let runtime = Runtime::new().unwrap();
+    for place in PLACES {
+        bib_kit::system::run(break_one(runtime.handle().clone(), actor, place));
+    }
+    runtime.shutdown_timeout(Duration::from_secs(5));
+}
+
+#[test]
+fn the_audit_chain_breaks() {
+    break_actor(ACTORS[0]);
+}
+
+#[test]
+fn the_guardian_breaks() {
+    break_actor(ACTORS[1]);
+}
+
+#[test]
+fn the_swarm_breaks() {
+    break_actor(ACTORS[2]);
+}
+
+#[test]
+fn the_replicator_breaks() {
+    break_actor(ACTORS[3]);
+}
+
+#[test]
+fn the_gateway_breaks() {
+    break_actor(ACTORS[4]);
+}
