@@ -28,25 +28,19 @@ impl Pool {
 
     /// A buffer of the pool's size, with whatever was in it. Waits until one is free.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        let bytes = match self.returned.try_recv() {
+        match self.returned.try_recv() {
             Ok(bytes) => bytes,
             Err(_) if self.unmade > 0 => {
                 self.unmade -= 1;
-                Vec::new()
+                vec![0; self.size]
             }
             Err(_) => self.returned.recv().expect("the pool holds a sender of its own"),
-        };
-        self.fit(bytes)
+        }
     }
 
     /// Makes a filled buffer shareable.
     pub(crate) fn share(&self, bytes: Vec<u8>) -> Arc<Block> {
         Arc::new(Block { bytes, home: self.home.clone() })
-    }
-
-    fn fit(&self, mut bytes: Vec<u8>) -> Vec<u8> {
-        bytes.resize(self.size, 0);
-        bytes
     }
 }
 

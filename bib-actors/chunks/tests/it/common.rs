@@ -22,7 +22,7 @@ impl TestStore {
         Self::on(TempDir::new().unwrap(), Arc::new(RealFs))
     }
 
-    /// A store that never waits for the disk. For little data: it lies in memory where that is possible.
+    /// A store that never waits for the disk. It lies in memory where that is possible.
     pub(crate) fn quick() -> Self {
         Self::on(quick_dir(), Arc::new(Unsynced))
     }
@@ -42,9 +42,13 @@ impl TestStore {
     }
 }
 
-/// A folder in memory if the system has one, for tests that make and remove thousands of files.
+/// A folder in memory if the system has enough of it, for tests that make and remove thousands of files.
 pub(crate) fn quick_dir() -> TempDir {
-    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
+    const MEMORY: &str = "/dev/shm";
+    const ROOM: u64 = 512 << 20;
+    let room = rustix::fs::statvfs(MEMORY).map_or(0, |about| about.f_bavail * about.f_frsize);
+    let dir = if room > ROOM { TempDir::new_in(MEMORY) } else { TempDir::new() };
+    dir.unwrap()
 }
 
 /// The operating system's files, without the waiting.
