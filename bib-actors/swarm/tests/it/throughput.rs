@@ -55,10 +55,3 @@ fn sixty_four_mebibytes_over_four_streams() {
     report("tcp", 64 << 20);
     report("quic-v1", 64 << 20);
 }
-
-#[test]
-#[ignore = "takes long in a build that is not optimized; run it with --ignored"]
-fn a_gibibyte_over_four_streams() {
-    report("tcp", 1 << 30);
-    report("quic-v1", 1 << 30);
-}
