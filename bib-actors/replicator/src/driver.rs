@@ -125,7 +125,7 @@ impl Driver {
                 _ = ears.peers.recv() => self.refresh().await,
                 _ = ears.subscriptions.recv() => self.refresh().await,
                 _ = poll.tick() => self.on_poll().await,
-                _ = tick.tick() => {}
+                _ = tick.tick() => self.retry_syncs(),
             }
             self.start_transfers();
         }

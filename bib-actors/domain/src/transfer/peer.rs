@@ -50,7 +50,7 @@ impl Peer {
 
     pub(super) fn has_room(&self, length: u32, rules: &Rules) -> bool {
         let window = self.rate.map_or(rules.first_window_bytes, |rate| {
-            (rate.saturating_mul(rules.queue_ms) / 1000).clamp(rules.min_window_bytes, rules.max_window_bytes)
+            (rate.saturating_mul(rules.queue_ms) / 1000).max(rules.min_window_bytes).min(rules.max_window_bytes)
         });
         let fits = self.asked_bytes + u64::from(length) <= window;
         self.is_idle() || (self.asked.len() < rules.window_chunks && fits)

@@ -3,8 +3,10 @@
 use super::{Driver, Note};
 use crate::fetch::{self, SyncOutcome};
 use bib_domain::{DatasetRef, NodeId, NodeMode, VersionId};
+use bib_kit::clock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What is under way with one peer.
 #[derive(Debug, Default)]
@@ -16,6 +18,9 @@ pub(super) struct PeerState {
     again: bool,
     /// It is to be read from its beginning, since what was passed over may be wanted now.
     pub(super) from_beginning: bool,
+    /// How often in a row it could not be read, and when to try again.
+    failures: u32,
+    retry_at: Option<Instant>,
     announcing: bool,
     /// What it is still to be told; only the latest, since it reads the catalogue anyway.
     to_announce: Option<Option<(DatasetRef, VersionId)>>,
@@ -30,6 +35,8 @@ impl PeerState {
             syncing: false,
             again: false,
             from_beginning: true,
+            failures: 0,
+            retry_at: None,
             announcing: false,
             to_announce: None,
         }
@@ -91,7 +98,17 @@ impl Driver {
         if started {
             state.syncing = true;
             state.from_beginning = false;
+            state.retry_at = None;
         }
+    }
+
+    /// Reads again the catalogues that could not be read, when their time has come.
+    pub(super) fn retry_syncs(&mut self) {
+        let now = clock::monotonic();
+        let due = |state: &PeerState| !state.syncing && state.retry_at.is_some_and(|at| at <= now);
+        let peers: Vec<NodeId> =
+            self.peers.iter().filter(|(_, state)| due(state)).map(|(peer, _)| peer.clone()).collect();
+        peers.iter().for_each(|peer| self.sync(peer));
     }
 
     pub(super) fn sync_all(&mut self) {
@@ -103,22 +120,32 @@ impl Driver {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         state.syncing = false;
         let again = std::mem::take(&mut state.again);
+        if result.is_ok() {
+            state.failures = 0;
+        } else {
+            state.failures = state.failures.saturating_add(1);
+        }
+        let pause = self.shared.options.backlog.retry.delay(state.failures.max(1), super::work::dice());
         match result {
+            Ok(SyncOutcome::Whole) if again => self.sync(&peer),
             Ok(SyncOutcome::Whole) => {}
-            Ok(SyncOutcome::BacklogFull) => state.from_beginning = true,
+            Ok(SyncOutcome::BacklogFull) => {
+                state.from_beginning = true;
+                state.retry_at = Some(clock::monotonic() + pause);
+            }
             Err(error) => {
                 state.from_beginning = true;
+                state.retry_at = Some(clock::monotonic() + pause);
                 if let Some((liar, detail)) = error.lie() {
                     let (liar, detail) = (liar.clone(), detail.to_owned());
                     self.blame(&liar, &detail).await;
+                } else if state.failures > 1 && state.connected {
+                    tracing::info!(%peer, %error, "could not read the catalogue of a peer, trying again");
                 } else {
-                    tracing::info!(%peer, %error, "could not read the catalogue of a peer");
+                    // usual just after pairing, when the other side has not let this one in yet
+                    tracing::debug!(%peer, %error, "could not read the catalogue of a peer, trying again");
                 }
-                return;
             }
-        }
-        if again {
-            self.sync(&peer);
         }
     }
 

@@ -131,7 +131,7 @@ impl Driver {
     }
 }
 
-fn dice() -> u64 {
+pub(super) fn dice() -> u64 {
     // jitter between retries of many nodes
     let dice = clock::dice() * f64::from(u32::MAX);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it lies between 0 and u32::MAX")]

@@ -69,7 +69,7 @@ async fn decide(shared: &Shared, peer: &NodeId, request: PairRequest) -> PairRes
 async fn refuse(shared: &Shared, op: &OpContext, peer: &NodeId, reason: &str) -> PairResponse {
     tracing::warn!(%peer, reason, "refused to pair");
     let draft = AuditDraft::from_op(op, "peer.pair", peer.to_string()).outcome(Outcome::Refused);
-    if let Err(error) = shared.audit.append_buffered(draft.metadata("reason", reason)).await {
+    if let Err(error) = shared.audit.append(draft.metadata("reason", reason)).await {
         tracing::warn!(%peer, %error, "a refused pairing was not recorded in the audit log");
     }
     PairResponse { accepted: false, reason: reason.to_owned(), me: None }

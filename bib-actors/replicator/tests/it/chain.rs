@@ -29,8 +29,8 @@ fn versions_travel_on_with_their_signature() {
         std::fs::write(path(&middle), b"rot").unwrap();
         std::fs::remove_file(path(&last)).unwrap();
         last.replicator.repair(vec![hash]).await.unwrap();
+        eventually("the middle notices", || async { middle.audited("chunk.damaged", &hex).await }).await;
         eventually("the middle has a good copy again", || async { middle.chunks.read(&hash).is_ok() }).await;
-        assert!(middle.audited("chunk.damaged", &hex).await);
         last.replicator.repair(vec![hash]).await.unwrap();
         eventually("the last gets it too", || async { last.chunks.read(&hash).is_ok() }).await;
         first.stop().await;

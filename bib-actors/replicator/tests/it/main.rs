@@ -8,3 +8,4 @@ mod pairing;
 mod resume;
 mod several;
 mod support;
+mod throughput;

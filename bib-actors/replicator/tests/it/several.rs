@@ -70,3 +70,27 @@ fn a_peer_without_the_chunks_is_left() {
 fn a_peer_that_talks_nonsense_is_left() {
     run(goes_on_without(Manner::Garbage));
 }
+
+#[test]
+fn a_peer_that_goes_away_midway_is_replaced() {
+    run(async {
+        let good = version("t/d", 1, 4_000_000, 7);
+        let total = good.signed.manifest().chunks.len();
+        let gone = Fake::start(8, Manner::Honest, &[&good]).await;
+        let stays = Fake::start(9, Manner::Honest, &[&good]).await;
+        let node = Node::with(1, Storage::Sqlite, Selective, |options| {
+            options.commit_after = std::time::Duration::from_millis(20);
+        });
+        let node = node.await;
+        gone.allow_only(total / 2);
+        gone.join(&node).await;
+        node.topic("t").await;
+        node.subscribe("t").await;
+        eventually("half came from it", || async { gone.sent() == total / 2 }).await;
+        let sent = gone.sent();
+        drop(gone);
+        stays.join(&node).await;
+        node.gets("t/d", good.signed.id()).await;
+        assert!(stays.sent() <= total - sent + 2, "{} of {total} came again", stays.sent());
+    });
+}

@@ -4,7 +4,7 @@ mod data;
 mod fake;
 mod node;
 
-pub(crate) use data::{Version, version};
+pub(crate) use data::{Version, bytes, manifest as keep, version};
 pub(crate) use fake::{Fake, Manner};
 pub(crate) use node::{Node, Storage};
 
@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a test with actors on this thread and sockets on two others.
 pub(crate) fn run<F: Future>(test: F) -> F::Output {
+    let _ =
+        tracing_subscriber::fmt().with_env_filter("bib_replicator=debug,bib_swarm=info").with_test_writer().try_init();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async { tokio::time::timeout(TEST_LIMIT, test).await.unwrap() })
 }

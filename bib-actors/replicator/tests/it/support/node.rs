@@ -13,7 +13,8 @@ use bib_kit::probe::Guard;
 use bib_kit::{ChildSpec, Placement, Router, clock};
 use bib_replicator::{InviteKey, ReplicatorDeps, ReplicatorHandle, ReplicatorOptions, TransferRow};
 use bib_swarm::{Identity, SwarmHandle, SwarmOptions};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -41,7 +42,33 @@ pub(crate) struct Node {
     pub(crate) chunks: ChunkStore,
     pub(crate) identity: Identity,
     pub(crate) id: NodeId,
-    dir: TempDir,
+    home: Home,
+}
+
+/// A data directory in a place that an unprivileged user can reach, as PostgreSQL needs it when tests run as root.
+/// Whatever still runs in it when the test ends is stopped.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("bib-r-").tempdir_in("/tmp").unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        std::fs::create_dir(dir.path().join("node")).unwrap();
+        Self(dir)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("node")
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let pid = std::fs::read_to_string(self.path().join("postgres/data/postmaster.pid")).unwrap_or_default();
+        if let Some(pid) = pid.lines().next() {
+            let _ = std::process::Command::new("kill").args(["-QUIT", pid]).status();
+        }
+    }
 }
 
 /// Short times, so that tests do not wait; polling is off unless a test wants it.
@@ -69,18 +96,20 @@ impl Node {
         mode: NodeMode,
         change: impl FnOnce(&mut ReplicatorOptions),
     ) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new();
+        let dir = home.path();
         let identity = Identity::from_seed(Zeroizing::new([seed; 32]));
         let id = identity.node_id().clone();
         let router = Router::new();
 
-        let audit = AuditOptions::new(dir.path().join("audit"), id.clone(), identity.derive("audit"));
+        let mut audit = AuditOptions::new(dir.join("audit"), id.clone(), identity.derive("audit"));
+        audit.placement = Placement::Current;
         let chain = AuditChain::new(audit, router.topic::<AuditAppended>());
         let audit = chain.handle();
         let audit_guard = started(Guard::new(chain.child())).await;
 
-        let chunks = ChunkStore::open(&dir.path().join("blobs"), StoreOptions::default()).unwrap();
-        let options_guardian = guardian_options(dir.path(), &identity, storage, mode);
+        let chunks = ChunkStore::open(&dir.join("blobs"), StoreOptions::default()).unwrap();
+        let options_guardian = guardian_options(&dir, &identity, storage, mode);
         let keeper = StorageGuardian::new(options_guardian, chunks.clone(), Arc::new(audit.clone()), router.clone());
         let guardian = keeper.handle();
         let guardian_guard = started(Guard::new(keeper.child())).await;
@@ -113,7 +142,7 @@ impl Node {
             chunks,
             identity,
             id,
-            dir,
+            home,
         }
     }
 
@@ -189,8 +218,8 @@ impl Node {
     }
 
     /// The data directory.
-    pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.home.path()
     }
 
     /// Ends the node in order, its database too.
@@ -209,6 +238,7 @@ async fn started(mut guard: Guard) -> Guard {
 fn guardian_options(dir: &Path, identity: &Identity, storage: Storage, mode: NodeMode) -> GuardianOptions {
     let mut options =
         GuardianOptions::new(dir.to_owned(), mode, SealKey::new(identity.derive("seal")), identity.public_key());
+    options.placement = Placement::Current;
     options.runtime = match storage {
         Storage::Postgres => DatabaseRuntime::Process,
         Storage::Sqlite => DatabaseRuntime::Sqlite,
