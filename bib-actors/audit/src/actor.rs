@@ -13,11 +13,14 @@ use crate::queue::Queue;
 use crate::read::Cursors;
 use crate::sequencer::Sequencer;
 use crate::storage::{AuditFs, DiskFs};
-use crate::writer::{End, Writer};
+use crate::writer::Writer;
 use bib_kit::{BlockingPool, CancellationToken, Child, ChildSpec, Cx, ManagedChild, Reply, RestartPolicy};
 use bib_kit::{Slot, StartArgs, StartError, Topic, clock};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// How often a start looks whether the lock is free.
 const LOCK_POLL: Duration = Duration::from_millis(10);
@@ -72,6 +75,9 @@ impl AuditChain {
     }
 }
 
+/// Ends when the writer does: well, or with the reason.
+type Writing = Pin<Box<dyn Future<Output = Result<(), AuditError>>>>;
+
 /// The actor.
 pub struct AuditActor {
     pub(crate) options: Arc<AuditOptions>,
@@ -83,10 +89,13 @@ pub struct AuditActor {
     pub(crate) ended: CancellationToken,
     /// Cancelled when the writer has ended.
     written: CancellationToken,
-    writer: Option<(BlockingPool, Writer)>,
+    /// The end of the writer, which runs already.
+    writing: Option<Writing>,
 }
 
 impl AuditActor {
+    /// Opens the log and lets the writer run on the same blocking thread, so that a record that is taken always has a
+    /// writer.
     async fn open(
         args: StartArgs,
         options: Arc<AuditOptions>,
@@ -96,13 +105,26 @@ impl AuditActor {
         let lock = take_lock(&options).await?;
         let pool = args.blocking(1);
         let (queue, rx) = Queue::new(options.queue_capacity);
+        let (tx, opened) = oneshot::channel();
         let opening = Arc::clone(&options);
-        let (writer, shared) = pool
-            .run(move || {
+        let mut writing = Box::pin(async move {
+            pool.run(move || {
                 let (sequencer, shared) = open_sequencer(&opening, fs, lock, Box::new(NodeClock::new()))?;
-                Ok::<_, AuditError>((Writer::new(rx, sequencer, topic, &opening), shared))
+                let writer = Writer::new(rx, sequencer, topic, &opening);
+                // Nobody waits for a start that was given up; the writer then ends at once, having no sender.
+                let _ = tx.send(shared);
+                writer.run()
             })
-            .await??;
+            .await?
+        });
+        let shared = tokio::select! {
+            biased;
+            Ok(shared) = opened => shared,
+            ended = &mut writing => {
+                ended?;
+                return Err(AuditError::Reader { reason: "the writer ended at once".to_owned() });
+            }
+        };
         Ok(Self {
             queue,
             shared,
@@ -110,7 +132,7 @@ impl AuditActor {
             readers: args.blocking(options.readers.max(1)),
             ended: args.token.child_token(),
             written: CancellationToken::new(),
-            writer: Some((pool, writer)),
+            writing: Some(writing),
             options,
         })
     }
@@ -154,13 +176,11 @@ impl Child for AuditActor {
     const NAME: &'static str = crate::NAME;
 
     fn started(&mut self, cx: &mut Cx<'_, Self>) {
-        let Some((pool, writer)) = self.writer.take() else { return };
-        cx.spawn_then(async move { pool.run(move || writer.run()).await }, |audit, end, cx| {
+        let Some(writing) = self.writing.take() else { return };
+        cx.spawn_then(writing, |audit, ended, cx| {
             audit.written.cancel();
-            match end {
-                Ok(End::Finished) => {}
-                Ok(End::Broken(error)) => cx.fail(error.to_string()),
-                Err(error) => cx.fail(error.to_string()),
+            if let Err(error) = ended {
+                cx.fail(error.to_string());
             }
         });
     }

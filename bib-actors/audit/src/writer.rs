@@ -14,15 +14,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// How the writer ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
-    /// There is nobody left who could send it a record, or it was told to.
-    Finished,
-    /// The log could not be written.
-    Broken(AuditError),
-}
-
 /// The writer and all that it needs.
 pub(crate) struct Writer {
     rx: Receiver<Job>,
@@ -72,22 +63,27 @@ impl Writer {
         }
     }
 
-    /// Runs until told to finish, until no sender is left, or until the log cannot be written.
-    pub(crate) fn run(mut self) -> End {
+    /// Runs until told to finish or until no sender is left.
+    ///
+    /// # Errors
+    /// When the log cannot be written; everybody who waited has been told then.
+    pub(crate) fn run(mut self) -> Result<(), AuditError> {
         loop {
-            let Some(batch) = self.gather() else { return self.finish() };
+            let Some(batch) = self.gather() else { break };
             let finish = batch.finish;
             if let Err(error) = self.write(batch.entries) {
                 self.refuse_the_rest(&error);
-                return End::Broken(error);
+                return Err(error);
             }
             if finish {
-                return self.finish();
+                break;
             }
             if clock::since(self.marked) >= self.mark_interval {
                 self.mark();
             }
         }
+        self.mark();
+        Ok(())
     }
 
     /// Waits for records and takes what there is; `None` when there will be no more.
@@ -177,10 +173,5 @@ impl Writer {
     fn mark(&mut self) {
         self.sequencer.mark();
         self.marked = clock::monotonic();
-    }
-
-    fn finish(&mut self) -> End {
-        self.sequencer.mark();
-        End::Finished
     }
 }

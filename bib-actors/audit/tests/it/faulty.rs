@@ -83,6 +83,13 @@ impl FaultyFs {
         self.0.lock().failed
     }
 
+    /// A file is gone, and its inode may be another's soon.
+    fn forget(&self, path: &Path) {
+        if let Ok(old) = inode(path) {
+            self.0.lock().writes.retain(|write| write.inode != old);
+        }
+    }
+
     fn step(&self) -> io::Result<()> {
         let mut state = self.0.lock();
         state.done += 1;
@@ -172,9 +179,7 @@ impl FaultyFs {
 
 impl AuditFs for FaultyFs {
     fn create(&self, path: &Path) -> io::Result<Box<dyn AuditFile>> {
-        if let Ok(old) = inode(path) {
-            self.0.lock().writes.retain(|write| write.inode != old);
-        }
+        self.forget(path);
         self.file(path, OpenOptions::new().create(true).truncate(true).write(true).read(true))
     }
 
@@ -184,9 +189,14 @@ impl AuditFs for FaultyFs {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.step()?;
+        self.forget(to);
         let mut state = self.0.lock();
         let moved = inode(from)?;
-        assert!(state.writes.iter().all(|write| write.inode != moved), "{} was named before it was synced", to.display());
+        assert!(
+            state.writes.iter().all(|write| write.inode != moved),
+            "{} was named before it was synced",
+            to.display()
+        );
         state.paths.insert(moved, to.to_owned());
         let replaced = std::fs::read(to).ok();
         state.renames.push(Rename { from: from.to_owned(), to: to.to_owned(), replaced });
@@ -195,6 +205,7 @@ impl AuditFs for FaultyFs {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.step()?;
+        self.forget(path);
         DiskFs.remove(path)
     }
 
