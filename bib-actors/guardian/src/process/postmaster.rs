@@ -53,11 +53,11 @@ impl Postmaster {
         let left = || options.start_deadline.saturating_sub(clock::since(begun));
         let layout = &server.layout;
         loop {
-            if let Some(file) = live(&layout.data) {
-                if let Some(ready) = Self::when_ready(layout, file.pid, left()).await? {
-                    tracing::info!(pid = ready.pid, "adopted the running PostgreSQL");
-                    return Ok(ready);
-                }
+            if let Some(file) = live(&layout.data)
+                && let Some(ready) = Self::when_ready(layout, file.pid, left()).await?
+            {
+                tracing::info!(pid = ready.pid, "adopted the running PostgreSQL");
+                return Ok(ready);
             }
             let pid = start(server, options)?;
             if let Some(ready) = Self::when_ready(layout, pid, left()).await? {
@@ -140,7 +140,6 @@ fn process_lives(pid: i32) -> bool {
 }
 
 /// Starts the server in a process group of its own, so that what ends bibd from a terminal does not end it too.
-#[expect(clippy::zombie_processes, reason = "the server outlives its starter; its remains are taken by `reap`")]
 fn start(server: &Server, options: &GuardianOptions) -> Result<i32, GuardianError> {
     let Server { layout, account, binaries } = server;
     let log = std::fs::OpenOptions::new()

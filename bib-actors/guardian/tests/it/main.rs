@@ -1,6 +1,8 @@
 //! Integration tests of the guardian: one binary, one module per promise. The tests of the catalogue run on both
 //! databases.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod audit;
 mod catalog;
 mod grants;

@@ -14,10 +14,10 @@ use std::panic::AssertUnwindSafe;
 
 /// Tables, indexes, triggers, functions and grants of the schema.
 async fn picture(admin: &mut Admin) -> Vec<Vec<String>> {
-    let sql = "select 'relation ' || c.relname || ' ' || c.relkind || ' ' || coalesce(c.relacl::text, '') from pg_class c \
+    let sql = "select 'relation ' || c.relname::text || ' ' || c.relkind::text || ' ' || coalesce(c.relacl::text, '') from pg_class c \
         where c.relnamespace = 'bib'::regnamespace and c.relname not like 'schema_migrations%' \
-        union all select 'function ' || p.proname from pg_proc p where p.pronamespace = 'bib'::regnamespace \
-        union all select 'trigger ' || t.tgname || t.tgenabled from pg_trigger t join pg_class c on c.oid = t.tgrelid \
+        union all select 'function ' || p.proname::text from pg_proc p where p.pronamespace = 'bib'::regnamespace \
+        union all select 'trigger ' || t.tgname::text || t.tgenabled::text from pg_trigger t join pg_class c on c.oid = t.tgrelid \
         where c.relnamespace = 'bib'::regnamespace and not t.tgisinternal order by 1";
     admin.rows(sql).await.unwrap()
 }
