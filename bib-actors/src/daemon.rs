@@ -17,6 +17,7 @@ const READY_NOTICE: Duration = Duration::from_secs(600);
 /// # Errors
 /// When it cannot be put together.
 pub fn run(config: Config) -> anyhow::Result<ExitCode> {
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("bib").build();
     let runtime = runtime.context("start the runtime's threads")?;
     let reason = bib_kit::system::run(live(config, runtime.handle().clone()))?;
@@ -27,6 +28,18 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         other => tracing::error!("bibd ends: {other}"),
     }
     Ok(ExitCode::from(reason.exit_code()))
+}
+
+/// Takes as many open files as the system gives without being asked twice: chunks, connections and SQL need them.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum || (limit.maximum.is_none() && limit.current.is_some()) {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+        if let Err(error) = raised {
+            tracing::warn!(%error, limit = limit.current, "cannot raise the number of open files");
+        }
+    }
 }
 
 async fn live(config: Config, runtime: tokio::runtime::Handle) -> anyhow::Result<ExitReason> {

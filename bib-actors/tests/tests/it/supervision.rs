@@ -128,7 +128,12 @@ async fn break_one(runtime: Handle, actor: &'static str, place: Where) {
         let reason = timeout(RECOVERY, root.wait()).await.expect("the node ends");
         assert!(matches!(reason, ExitReason::BeyondWindow { child: "audit", .. }), "{what}: {reason}");
         assert_eq!(reason.exit_code(), 70);
-        clients.iter().for_each(tokio::task::JoinHandle::abort);
+        for client in clients {
+            client.abort();
+            // an aborted task ends with an error, which is its way to say so
+            let _ = client.await;
+        }
+        drop((node, root));
         return after_the_end(runtime, &config, done.all(), &what).await;
     }
     let incarnation = |name: &str| root.health().get(name).map_or(0, |health| health.incarnation);
@@ -161,19 +166,16 @@ async fn break_one(runtime: Handle, actor: &'static str, place: Where) {
 
 async fn after_the_end(runtime: Handle, config: &Config, done: BTreeSet<String>, what: &str) {
     // the folder is free once everything of the node before is dropped
-    let started = {
-        let mut started = None;
-        for _ in 0..200 {
-            match Node::start(config, RootOptions::default(), runtime.clone()) {
-                Ok(node) => {
-                    started = Some(node);
-                    break;
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
+    let begin = || Node::start(config, RootOptions::default(), runtime.clone());
+    let mut started = begin();
+    for _ in 0..500 {
+        if started.is_ok() {
+            break;
         }
-        started.expect("a fresh node starts")
-    };
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        started = begin();
+    }
+    let started = started.unwrap_or_else(|error| panic!("{what}: a fresh node does not start: {error}"));
     assert!(started.root().ready(RECOVERY).await, "{what}: the fresh node is not ready");
     check(&config.node.data_dir, &done, what).await;
     started.root().shutdown();
