@@ -123,8 +123,16 @@ impl Backlog {
     }
 
     /// Takes the first version that may be fetched now from a peer for which `usable` holds, and marks it running.
+    /// Versions of one dataset take turns: they share most of their chunks, which would come twice otherwise.
     pub fn start_next(&mut self, now_ms: u64, usable: impl Fn(&NodeId) -> bool) -> Option<(VersionId, DatasetRef)> {
-        let ready = |item: &Item| !item.running && item.not_before_ms <= now_ms && item.holders.iter().any(&usable);
+        let busy: BTreeSet<&DatasetRef> =
+            self.items.values().filter(|item| item.running).map(|item| &item.dataset).collect();
+        let ready = |item: &Item| {
+            !item.running
+                && item.not_before_ms <= now_ms
+                && !busy.contains(&item.dataset)
+                && item.holders.iter().any(&usable)
+        };
         let version = self.order.iter().copied().find(|version| self.items.get(version).is_some_and(ready))?;
         let item = self.items.get_mut(&version)?;
         item.running = true;
@@ -230,13 +238,15 @@ mod tests {
         let mut backlog = Backlog::new(BacklogRules::default());
         assert_eq!(backlog.offer(version(1), &dataset("a/b"), Some(&node('a'))), Offered::Queued);
         assert_eq!(backlog.offer(version(2), &dataset("a/b"), Some(&node('b'))), Offered::Queued);
+        assert_eq!(backlog.offer(version(3), &dataset("a/c"), Some(&node('b'))), Offered::Queued);
         assert_eq!(backlog.offer(version(1), &dataset("a/b"), Some(&node('b'))), Offered::Known);
         assert_eq!(backlog.holders(&version(1)).count(), 2);
         assert_eq!(backlog.start_next(0, |peer| *peer == node('b')).unwrap().0, version(1));
-        assert_eq!(backlog.start_next(0, any).unwrap().0, version(2));
+        assert_eq!(backlog.start_next(0, any).unwrap().0, version(3), "versions of one dataset take turns");
         assert!(backlog.start_next(0, any).is_none(), "both run");
         backlog.finished(&version(1));
-        assert_eq!(backlog.rows(10).len(), 1);
+        assert_eq!(backlog.start_next(0, any).unwrap().0, version(2));
+        assert_eq!(backlog.rows(10).len(), 2);
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub(crate) const fn ask(request: sync_request::Request) -> SyncRequest {
 pub(crate) fn peer_topic(topic: &Topic) -> PeerTopic {
     PeerTopic {
         name: topic.name.to_string(),
-        description: topic.description.clone(),
+        description: cut(&topic.description),
         owner: topic.owner.to_string(),
         created_ms: topic.created_ms,
     }
@@ -99,10 +99,17 @@ pub(crate) const fn bare_topic(name: TopicName, owner: NodeId, created_ms: i64) 
 }
 
 /// A version that a peer offers.
-pub(crate) fn offer(version: &PeerVersion) -> Result<(DatasetRef, VersionId), String> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offer {
+    pub(crate) version: VersionId,
+    pub(crate) manifest_bytes: u64,
+}
+
+/// Reads an offer.
+pub(crate) fn offer(version: &PeerVersion) -> Result<(DatasetRef, Offer), String> {
     let dataset = version.dataset.parse().map_err(|error: bib_domain::NameError| error.to_string())?;
     let id = VersionId::from_slice(&version.version).map_err(|error| error.to_string())?;
-    Ok((dataset, id))
+    Ok((dataset, Offer { version: id, manifest_bytes: version.manifest_bytes }))
 }
 
 /// The names of a chunk request; `None` when one is no name.

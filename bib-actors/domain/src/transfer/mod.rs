@@ -10,6 +10,7 @@
 //! * A peer that is only slow, gone or short of a chunk is left for this transfer, without blame.
 
 mod chunks;
+mod leave;
 mod peer;
 mod rules;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 
 use crate::NodeId;
 use chunks::ChunkTable;
+pub use leave::LeaveReason;
 use peer::Peer;
 pub use rules::Rules;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,7 +99,7 @@ pub enum Command {
         /// Which peer.
         peer: NodeId,
         /// Why.
-        reason: String,
+        reason: LeaveReason,
     },
     /// Blame a peer for good, and stop using it.
     Blame {
@@ -120,7 +122,9 @@ pub struct Transfer {
     rules: Rules,
     table: ChunkTable,
     peers: BTreeMap<NodeId, Peer>,
+    /// Peers that are not used any more for this transfer, blamed or not.
     barred: BTreeSet<NodeId>,
+    blamed: BTreeSet<NodeId>,
     /// Copies that have come and are being checked; kept apart from the peers, who may be gone by then.
     checking: BTreeSet<(u32, NodeId)>,
     starved: bool,
@@ -133,8 +137,9 @@ impl Transfer {
     #[must_use]
     pub fn new(lengths: Vec<u32>, missing: &[u32], rules: Rules) -> Self {
         let table = ChunkTable::new(lengths, missing);
-        let (peers, barred, checking) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        Self { rules, table, peers, barred, checking, starved: false, done: false }
+        let (peers, checking) = (BTreeMap::new(), BTreeSet::new());
+        let (barred, blamed) = (BTreeSet::new(), BTreeSet::new());
+        Self { rules, table, peers, barred, blamed, checking, starved: false, done: false }
     }
 
     /// Takes in one event.
@@ -151,7 +156,7 @@ impl Transfer {
             Event::Verified { peer, chunk } => self.verified(&peer, chunk),
             Event::Wrong { peer, chunk, detail } => self.wrong(peer, chunk, detail, &mut out),
             Event::Absent { peer, chunk } => self.absent(&peer, chunk, &mut out),
-            Event::Refused(peer) => self.leave(peer, "it serves nothing to this node", &mut out),
+            Event::Refused(peer) => self.leave(peer, LeaveReason::Refuses, &mut out),
             Event::Returned { peer, chunks, failed } => self.returned(&peer, &chunks, failed, &mut out),
             Event::Durable(chunks) => chunks.iter().for_each(|&chunk| self.table.durable(chunk)),
             Event::Tick => self.tick(now_ms, &mut out),
@@ -216,7 +221,8 @@ impl Transfer {
         if self.checking.remove(&(chunk, id.clone())) {
             self.table.checked(chunk);
         }
-        if self.barred.insert(id.clone()) {
+        self.barred.insert(id.clone());
+        if self.blamed.insert(id.clone()) {
             out.push(Command::Blame { peer: id, chunk, detail });
         }
     }
@@ -229,7 +235,7 @@ impl Transfer {
         }
         self.table.returned(chunk);
         if peer.lacks(chunk) > self.rules.absent_limit {
-            self.leave(id.clone(), "it lacks too many chunks of this version", out);
+            self.leave(id.clone(), LeaveReason::Lacks, out);
         }
     }
 
@@ -241,7 +247,7 @@ impl Transfer {
             }
         }
         if failed && peer.failed() > self.rules.failure_limit {
-            self.leave(id.clone(), "its streams break again and again", out);
+            self.leave(id.clone(), LeaveReason::Breaks, out);
         }
     }
 
@@ -253,14 +259,14 @@ impl Transfer {
         let stalled: Vec<NodeId> =
             self.peers.iter().filter(|(_, peer)| peer.is_stalled(now_ms, stall)).map(|(id, _)| id.clone()).collect();
         for id in stalled {
-            self.leave(id, "it stopped sending", out);
+            self.leave(id, LeaveReason::Stalled, out);
         }
     }
 
-    fn leave(&mut self, id: NodeId, reason: &str, out: &mut Vec<Command>) {
+    fn leave(&mut self, id: NodeId, reason: LeaveReason, out: &mut Vec<Command>) {
         self.drop_peer(&id);
         if self.barred.insert(id.clone()) {
-            out.push(Command::Leave { peer: id, reason: reason.to_owned() });
+            out.push(Command::Leave { peer: id, reason });
         }
     }
 

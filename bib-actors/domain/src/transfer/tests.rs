@@ -73,6 +73,16 @@ fn a_liar_is_blamed_once_and_others_go_on() {
 }
 
 #[test]
+fn a_lie_that_is_found_late_is_blamed_too() {
+    let mut transfer = Transfer::new(vec![100; 2], &[0, 1], rules());
+    transfer.handle(Event::PeerReady(node(1)), 0);
+    transfer.handle(Event::Arrived { peer: node(1), chunk: 0 }, 0);
+    transfer.handle(Event::Tick, rules().stall_ms);
+    let out = transfer.handle(Event::Wrong { peer: node(1), chunk: 0, detail: String::new() }, rules().stall_ms);
+    assert!(matches!(&out[..], [Command::Blame { .. }, Command::Starved]), "{out:?}");
+}
+
+#[test]
 fn what_a_lost_peer_owed_is_asked_of_others_in_order() {
     let mut transfer = Transfer::new(vec![100; 8], &[0, 1, 2, 3, 4, 5, 6, 7], rules());
     transfer.handle(Event::PeerReady(node(1)), 0);
@@ -268,8 +278,8 @@ proptest! {
                 let out = transfer.handle(event, now);
                 sim.carry_out(&transfer, out);
             }
-            for who in 0..manners.len() {
-                if manners[who] == Manner::Honest && !sim.owed[who].is_empty() {
+            for (who, manner) in manners.iter().enumerate() {
+                if *manner == Manner::Honest && !sim.owed[who].is_empty() {
                     let out = transfer.handle(Event::Progress { peer: node(who), bytes: 1 }, now);
                     sim.carry_out(&transfer, out);
                 }

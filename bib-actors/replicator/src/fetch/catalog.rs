@@ -6,9 +6,10 @@
 use super::Session;
 use crate::driver::Note;
 use crate::error::ReplicatorError;
+use crate::frame::FrameError;
 use crate::shared::Shared;
-use crate::wire;
-use bib_chunks::{ManifestLimits, SignedManifest};
+use crate::wire::{self, Offer};
+use bib_chunks::{ManifestError, ManifestLimits, SignedManifest};
 use bib_domain::backlog::Offered;
 use bib_domain::want::{Decision, Policy};
 use bib_domain::{DatasetRef, NodeId, StorageKind, TopicName, VersionId, Who};
@@ -23,6 +24,10 @@ use tokio::sync::oneshot;
 const SEEN_MS: i64 = 5 * 60 * 1000;
 /// Versions of one dataset that a single question to the guardian tells.
 const LISTED: usize = 1000;
+/// The formats of a signed manifest stand within its first bytes.
+const HEAD: usize = 256;
+/// What a signed manifest begins with.
+const SIGNED_FORMAT: &str = "bib-signed-manifest/1";
 
 /// What reading a catalogue came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,17 +128,17 @@ impl Reading<'_> {
                 Err(error) => tracing::warn!(peer = %self.ours.peer, error, "a topic of a peer cannot be kept"),
             }
         }
-        let mut offers: BTreeMap<DatasetRef, Vec<VersionId>> = BTreeMap::new();
+        let mut offers: BTreeMap<DatasetRef, Vec<Offer>> = BTreeMap::new();
         for version in &page.versions {
             match wire::offer(version) {
-                Ok((dataset, id)) => offers.entry(dataset).or_default().push(id),
+                Ok((dataset, offer)) => offers.entry(dataset).or_default().push(offer),
                 Err(error) => tracing::warn!(peer = %self.ours.peer, error, "a version of a peer cannot be kept"),
             }
         }
-        for (dataset, versions) in offers {
+        for (dataset, offers) in offers {
             match self.policy.decide(self.ours.peer, &dataset.topic) {
                 Decision::Fetch => {
-                    if self.take_dataset(&dataset, versions).await? == SyncOutcome::BacklogFull {
+                    if self.take_dataset(&dataset, offers).await? == SyncOutcome::BacklogFull {
                         return Ok(SyncOutcome::BacklogFull);
                     }
                 }
@@ -144,13 +149,9 @@ impl Reading<'_> {
         Ok(SyncOutcome::Whole)
     }
 
-    async fn take_dataset(
-        &mut self,
-        dataset: &DatasetRef,
-        versions: Vec<VersionId>,
-    ) -> Result<SyncOutcome, ReplicatorError> {
+    async fn take_dataset(&mut self, dataset: &DatasetRef, offers: Vec<Offer>) -> Result<SyncOutcome, ReplicatorError> {
         let known = self.ours.known(dataset).await?;
-        for version in versions {
+        for Offer { version, manifest_bytes } in offers {
             let here = match known.get(&version) {
                 Some(true) => Here::Whole,
                 Some(false) => Here::Begun,
@@ -160,7 +161,7 @@ impl Reading<'_> {
             if here == Here::Whole {
                 continue;
             }
-            if here == Here::Unknown && !self.begin(dataset, version).await? {
+            if here == Here::Unknown && !self.begin(dataset, version, manifest_bytes).await? {
                 continue;
             }
             if self.ours.offer(dataset, version).await? == Offered::Full {
@@ -170,13 +171,41 @@ impl Reading<'_> {
         Ok(SyncOutcome::Whole)
     }
 
-    /// Fetches a manifest, checks it, and records the version as begun. False if the peer does not have it any more.
-    async fn begin(&mut self, dataset: &DatasetRef, version: VersionId) -> Result<bool, ReplicatorError> {
-        let Some(bytes) = self.session.manifest(version).await? else { return Ok(false) };
-        let limits = ManifestLimits { bytes: self.ours.shared.options.manifest_bytes, ..ManifestLimits::default() };
-        let read = self.ours.shared.blocking.run(move || SignedManifest::from_bytes_within(&bytes, &limits)).await?;
-        let lied = |detail: String| ReplicatorError::Lied { peer: self.ours.peer.clone(), detail };
-        let signed = read.map_err(|error| lied(format!("the manifest it sent for {version} is none: {error}")))?;
+    /// Fetches a manifest, checks it, and records the version as begun. False if it cannot be had or kept here: the
+    /// rest of the catalogue must not wait for that.
+    async fn begin(
+        &mut self,
+        dataset: &DatasetRef,
+        version: VersionId,
+        manifest_bytes: u64,
+    ) -> Result<bool, ReplicatorError> {
+        let Ours { shared, peer } = self.ours;
+        let skip = |reason: String| {
+            tracing::warn!(%peer, %dataset, version = %version.short(), reason, "a version cannot be taken over");
+            Ok(false)
+        };
+        let limit = shared.options.manifest_bytes;
+        if manifest_bytes > limit as u64 {
+            return skip(format!("its manifest has {manifest_bytes} bytes, and at most {limit} are read"));
+        }
+        let bytes = match self.session.manifest(version).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(false),
+            Err(ReplicatorError::Exchange { source: error @ FrameError::TooLong { .. }, .. }) => {
+                *self.session = Session::open(shared, peer).await?;
+                return skip(error.to_string());
+            }
+            Err(error) => return Err(error),
+        };
+        let lied = |detail: String| ReplicatorError::Lied { peer: peer.clone(), detail };
+        let limits = ManifestLimits { bytes: limit, ..ManifestLimits::default() };
+        let other_format = is_of_another_format(&bytes);
+        let signed = match shared.blocking.run(move || SignedManifest::from_bytes_within(&bytes, &limits)).await? {
+            Ok(signed) => signed,
+            Err(error @ ManifestError::Limit { .. }) => return skip(error.to_string()),
+            Err(error) if other_format => return skip(format!("{error}; upgrade this node")),
+            Err(error) => return Err(lied(format!("the manifest it sent for {version} is none: {error}"))),
+        };
         if signed.id() != version {
             return Err(lied(format!("it sent the manifest of {} for {version}", signed.id())));
         }
@@ -185,10 +214,24 @@ impl Reading<'_> {
             return Err(lied(format!("it offered {version} as {dataset}, and its publisher signed it as {named}")));
         }
         self.ours.know_bare_topic(&dataset.topic).await?;
-        let op = self.ours.shared.op(Who::Peer(self.ours.peer.clone()));
-        self.ours.shared.guardian.publish(&op, Arc::new(signed), VersionState { complete: false }).await?;
-        Ok(true)
+        let op = shared.op(Who::Peer(peer.clone()));
+        match shared.guardian.publish(&op, Arc::new(signed), VersionState { complete: false }).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_refusal() => skip(error.to_string()),
+            Err(error) => Err(error.into()),
+        }
     }
+}
+
+/// Whether these bytes say of themselves that they are a manifest of a format that this version does not know.
+fn is_of_another_format(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(HEAD)];
+    [bib_chunks::manifest::FORMAT, SIGNED_FORMAT].iter().any(|format| {
+        let (stem, number) = format.split_at(format.len() - 1);
+        let at = head.windows(stem.len()).position(|window| window == stem.as_bytes());
+        let found = at.and_then(|at| head.get(at + stem.len()));
+        found.is_some_and(|found| found.is_ascii_digit() && [*found] != number.as_bytes())
+    })
 }
 
 impl Ours<'_> {
@@ -227,5 +270,19 @@ impl Ours<'_> {
             self.shared.guardian.create_topic(&op, topic).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_formats_are_recognized() {
+        assert!(is_of_another_format(b"\x83\x75bib-signed-manifest/2\x40"));
+        assert!(is_of_another_format(b"\x83\x75bib-signed-manifest/1\x58\x20\x88\x6ebib-manifest/3"));
+        assert!(!is_of_another_format(b"\x83\x75bib-signed-manifest/1\x58\x20\x88\x6ebib-manifest/1"));
+        assert!(!is_of_another_format(b"nonsense"));
+        assert!(!is_of_another_format(b""));
     }
 }

@@ -13,6 +13,10 @@ use bib_proto::v1::{
     SyncResponse, sync_request::Request, sync_response::Response,
 };
 use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use prost::Message;
+
+/// What stands around a page in its frame, rounded up.
+const WRAPPING: usize = 64;
 
 /// Serves one catalogue stream until the peer closes it or is silent for too long.
 pub(crate) async fn serve(shared: &Shared, peer: &NodeId, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
@@ -65,15 +69,22 @@ fn busy(peer: &NodeId, error: &ReplicatorError) -> SyncResponse {
     wire::sync_error(BUSY, "this node cannot look that up now: ask again in a moment")
 }
 
+/// A page that fits a frame: long descriptions make it shorter.
 async fn catalog(shared: &Shared, request: CatalogRequest) -> Result<CatalogResponse, ReplicatorError> {
-    let limit = request.page_size.clamp(1, shared.options.catalog_page);
-    let page = shared.guardian.catalog_page(request.after, limit).await?;
-    Ok(CatalogResponse {
-        topics: page.topics.iter().map(wire::peer_topic).collect(),
-        versions: page.versions.iter().filter(|version| version.complete).map(wire::peer_version).collect(),
-        next: page.next,
-        more: page.more,
-    })
+    let mut limit = request.page_size.clamp(1, shared.options.catalog_page);
+    loop {
+        let page = shared.guardian.catalog_page(request.after, limit).await?;
+        let response = CatalogResponse {
+            topics: page.topics.iter().map(wire::peer_topic).collect(),
+            versions: page.versions.iter().filter(|version| version.complete).map(wire::peer_version).collect(),
+            next: page.next,
+            more: page.more,
+        };
+        if limit == 1 || response.encoded_len() + WRAPPING <= shared.options.frame_bytes {
+            return Ok(response);
+        }
+        limit /= 2;
+    }
 }
 
 async fn manifest(shared: &Shared, peer: &NodeId, request: ManifestRequest) -> SyncResponse {

@@ -86,6 +86,8 @@ struct Running {
     transfer: Transfer,
     wiring: Wiring,
     links: BTreeMap<NodeId, Link>,
+    /// Peers that are not used any more for this transfer.
+    left: BTreeSet<NodeId>,
     events: mpsc::Receiver<Up>,
     flush: CancellationToken,
     left_to_verify: usize,
@@ -144,6 +146,7 @@ impl Running {
             transfer: Transfer::new(lengths, missing, options.transfer),
             wiring,
             links: BTreeMap::new(),
+            left: BTreeSet::new(),
             events,
             flush,
             left_to_verify: missing.len(),
@@ -185,7 +188,7 @@ impl Running {
                         return Err("it is not wanted any more".to_owned());
                     }
                     let now = sources.borrow_and_update().clone();
-                    let events = self.follow(&now, useless);
+                    let events = self.follow(&now);
                     self.carry_on(events, useless).await
                 }
                 _ = tick.tick() => self.tick(useless).await,
@@ -209,13 +212,13 @@ impl Running {
     }
 
     /// Opens links to new sources and drops those that are none any more.
-    fn follow(&mut self, sources: &BTreeSet<NodeId>, useless: &[NodeId]) -> Vec<Event> {
+    fn follow(&mut self, sources: &BTreeSet<NodeId>) -> Vec<Event> {
         let gone: Vec<NodeId> = self.links.keys().filter(|peer| !sources.contains(*peer)).cloned().collect();
         for peer in &gone {
             self.drop_link(peer);
         }
         let options = &self.shared.options;
-        for peer in sources.iter().filter(|peer| !useless.contains(peer)) {
+        for peer in sources.iter().filter(|peer| !self.left.contains(*peer)) {
             if self.links.len() >= options.peers_per_transfer {
                 break;
             }
@@ -331,14 +334,18 @@ impl Running {
                         }
                     }
                     Command::Leave { peer, reason } => {
-                        tracing::info!(%peer, reason, version = %self.version.short(), "left a peer");
+                        tracing::info!(%peer, %reason, version = %self.version.short(), "left a peer");
                         self.drop_link(&peer);
                         self.trouble = Some(format!("left node {peer}: {reason}"));
-                        useless.push(peer);
+                        self.left.insert(peer.clone());
+                        if !reason.may_pass() {
+                            useless.push(peer);
+                        }
                     }
                     Command::Blame { peer, chunk, detail } => {
                         self.drop_link(&peer);
                         self.trouble = Some(format!("node {peer} was caught lying: {detail}"));
+                        self.left.insert(peer.clone());
                         useless.push(peer.clone());
                         let reason = format!("{detail} (chunk {chunk} of version {})", self.version);
                         self.shared.note(Note::Blame { peer, reason }).await;

@@ -29,16 +29,50 @@ fn a_new_incarnation_fetches_only_the_rest() {
         assert!(!node.version("t/d", good.signed.id()).await.unwrap().complete, "begun, and written down as such");
 
         node.replicator_guard.abort().await;
-        peer.library.sent.lock().unwrap().clear();
+        let missing: u64 = node.chunks.missing(&good.signed).unwrap().iter().map(|chunk| u64::from(chunk.len)).sum();
         peer.allow_all();
         node.replicator_guard.start().await.unwrap();
         node.gets("t/d", good.signed.id()).await;
-        let again = peer.sent();
-        assert!(again <= total - total / 2 + 2, "{again} chunks came after {} of {total} were here", total / 2);
         eventually("it is shown as done", || async {
             node.transfer(good.signed.id()).await.is_some_and(|row| row.state == TransferState::Done)
         })
         .await;
+        let shown = node.transfer(good.signed.id()).await.unwrap();
+        assert_eq!(shown.bytes_fetched, missing, "only what was missing came");
+    });
+}
+
+#[test]
+fn it_gets_there_between_a_liar_a_silent_peer_and_many_ends() {
+    run(async {
+        let good = version("t/d", 1, 6_000_000, 7);
+        let total = good.signed.manifest().chunks.len();
+        let liar = Fake::start(7, Manner::WrongBytes, &[&good]).await;
+        let silent = Fake::start(8, Manner::Silent, &[&good]).await;
+        let honest = Fake::start(9, Manner::Honest, &[&good]).await;
+        let mut node = Node::with(1, Storage::Sqlite, Selective, |options| {
+            options.commit_after = Duration::from_millis(20);
+        })
+        .await;
+        honest.allow_only(0);
+        for peer in [&honest, &silent, &liar] {
+            peer.join(&node).await;
+        }
+        node.subscribe("t").await;
+        let here = |node: &Node| total - node.chunks.missing(&good.signed).unwrap().len();
+        for round in 1..=5 {
+            let before = here(&node);
+            honest.library.allowance.add_permits(20);
+            eventually("more is on the disk", || async { here(&node) >= (before + 10).min(total) }).await;
+            node.replicator_guard.abort().await;
+            assert!(here(&node) < total, "round {round} was not the last");
+            node.replicator_guard.start().await.unwrap();
+        }
+        honest.allow_all();
+        node.gets("t/d", good.signed.id()).await;
+        assert!(!node.blamed(&liar.id).await.is_empty());
+        assert!(node.blamed(&silent.id).await.is_empty() && node.blamed(&honest.id).await.is_empty());
+        assert!(honest.sent() <= total + 5 * 20, "{} of {total}", honest.sent());
     });
 }
 

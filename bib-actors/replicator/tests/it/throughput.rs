@@ -67,9 +67,3 @@ fn ten_thousand_small_files() {
         }
     }));
 }
-
-#[test]
-#[ignore = "a gibibyte takes long in a build that is not optimized; run it with --ignored"]
-fn one_file_of_a_gibibyte() {
-    run(replicate("one large file", one_file(1024)));
-}
