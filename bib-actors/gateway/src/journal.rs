@@ -9,7 +9,7 @@ use crate::access::{Caller, Rates};
 use crate::options::SessionOptions;
 use crate::problem::Problem;
 use bib_audit::{AuditDraft, AuditHandle, Outcome};
-use bib_domain::OpContext;
+use bib_domain::{OpContext, Who};
 use bib_kit::{Tasks, clock};
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,7 +40,7 @@ impl Journal {
         object: &str,
         began: Instant,
     ) -> Record {
-        let draft = AuditDraft::from_op(op, action, object);
+        let draft = begin(op, action, object);
         self.buffer(draft.clone().outcome(Outcome::Intent)).await;
         Record { journal: Arc::clone(self), draft: Some(draft), began }
     }
@@ -52,7 +52,7 @@ impl Journal {
         action: &str,
         object: &str,
     ) -> Result<Record, Problem> {
-        let draft = AuditDraft::from_op(op, action, object);
+        let draft = begin(op, action, object);
         self.audit.append(draft.clone().outcome(Outcome::Intent)).await?;
         Ok(Record { journal: Arc::clone(self), draft: Some(draft), began: clock::monotonic() })
     }
@@ -63,7 +63,7 @@ impl Journal {
         if !counted.within {
             return;
         }
-        let mut draft = AuditDraft::from_op(&caller.op(), "call.refuse", path)
+        let mut draft = begin(&caller.op(), "call.refuse", path)
             .outcome(Outcome::Refused)
             .metadata("reason", problem.reason())
             .metadata("from", caller.origin.to_string());
@@ -79,6 +79,12 @@ impl Journal {
             tracing::warn!(%error, action, "a read was not recorded in the audit log");
         }
     }
+}
+
+/// Whoever has not logged in has no role, whatever the operation's context must name.
+fn begin(op: &OpContext, action: &str, object: &str) -> AuditDraft {
+    let draft = AuditDraft::from_op(op, action, object);
+    if op.who == Who::Anonymous { draft.role("none") } else { draft }
 }
 
 /// One operation that is being done.
@@ -97,6 +103,12 @@ impl Record {
     /// Adds the shape of a query, without its values.
     pub(crate) fn fingerprint(&mut self, fingerprint: impl Into<String>) {
         self.draft = self.draft.take().map(|draft| draft.fingerprint(fingerprint));
+    }
+
+    /// Says who it was: a login is nobody's until it has succeeded.
+    pub(crate) fn was(&mut self, op: &OpContext) {
+        self.draft =
+            self.draft.take().map(|draft| AuditDraft { actor: op.who.to_string(), ..draft.role(op.role.as_str()) });
     }
 
     /// It was done, with so many rows if they were counted.

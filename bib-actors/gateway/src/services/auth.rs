@@ -8,7 +8,7 @@ use crate::access::{Caller, Identity, hash_token, parse_key, verify};
 use crate::mapping::busy;
 use crate::problem::Problem;
 use crate::shared::Shared;
-use bib_domain::Who;
+use bib_domain::{OpContext, Role, Who};
 use bib_kit::clock;
 use bib_proto::v1::auth_service_server::AuthService;
 use bib_proto::v1::{
@@ -67,15 +67,15 @@ impl Auth {
     async fn log_in(&self, caller: Caller, asked: LoginRequest) -> Result<LoginResponse, Problem> {
         self.check_failures(&caller)?;
         let mut op = caller.op();
-        // Until the key has spoken, nobody is there, whatever session the call came with.
-        (op.who, op.session_hash) = (Who::Anonymous, None);
+        // Until the key has spoken, nobody is there, whatever session or socket the call came with.
+        (op.who, op.role, op.session_hash) = (Who::Anonymous, Role::Reader, None);
         let mut record = self.0.journal.reads(&op, "auth.login", self.0.options.node_id.as_str()).await;
         record.note("from", caller.origin.to_string());
-        match self.open_session(op, &asked).await {
+        match self.open_session(&mut op, &asked).await {
             Ok((answer, fingerprint)) => {
                 self.0.failures.forgive(caller.address());
+                record.was(&op);
                 record.note("key", fingerprint);
-                record.note("user", answer.user.clone());
                 record.done_durably().await?;
                 Ok(answer)
             }
@@ -89,11 +89,7 @@ impl Auth {
         }
     }
 
-    async fn open_session(
-        &self,
-        mut op: bib_domain::OpContext,
-        asked: &LoginRequest,
-    ) -> Result<(LoginResponse, String), Problem> {
+    async fn open_session(&self, op: &mut OpContext, asked: &LoginRequest) -> Result<(LoginResponse, String), Problem> {
         let (key, fingerprint) = parse_key(&asked.public_key).map_err(|refusal| {
             Problem::invalid("public_key", "KEY_NOT_ACCEPTED", refusal.to_string()).hint("ssh-keygen -t ed25519")
         })?;
@@ -119,7 +115,7 @@ impl Auth {
         let token = new_token()?;
         let expires_ms = clock::unix_ms() + millis(self.0.options.sessions.lifetime);
         let hash = hash_token(token.as_bytes());
-        self.0.deps.guardian.create_session(&op, hash, &user.name, user.role, &fingerprint, expires_ms).await?;
+        self.0.deps.guardian.create_session(op, hash, &user.name, user.role, &fingerprint, expires_ms).await?;
         let answer = LoginResponse {
             token: token.to_string(),
             expires_ms,

@@ -1,0 +1,90 @@
+//! What people do is in the audit log, with who, what and how many rows.
+
+use crate::support::{Item, Node, Person, download, run, upload};
+use bib_proto::v1::{
+    DownloadRequest, ListAuditRequest, QueryRequest, ShutdownRequest, VerifyAuditRequest, VerifyRequest,
+};
+
+#[test]
+fn every_sensitive_call_is_recorded() {
+    run(async {
+        let node = Node::start().await;
+        node.topic("weather").await;
+        let rosa = node.client(Person::Rosa).await;
+        upload(&rosa, "weather/t", &[Item::file("t.csv", "site,temp\na,1\nb,2\nc,3\n")]).await.unwrap();
+        download(&rosa, DownloadRequest { dataset: "weather/t".into(), ..Default::default() }).await.unwrap();
+        let expression = r#"dataset("weather/t").filter(r, r.site == "canary-value" || r.temp > 1)"#.to_owned();
+        let mut rows =
+            rosa.queries().query(QueryRequest { expression, ..Default::default() }).await.unwrap().into_inner();
+        while rows.message().await.unwrap().is_some() {}
+        let request = VerifyRequest { dataset: "weather/t".into(), ..Default::default() };
+        let mut report = rosa.datasets().verify(request).await.unwrap().into_inner();
+        while report.message().await.unwrap().is_some() {}
+
+        for (action, object) in [
+            ("auth.login", node.identity.node_id().as_str()),
+            ("dataset.download", "weather/t"),
+            ("dataset.query", "weather/t"),
+            ("dataset.verify", "weather/t"),
+        ] {
+            let record = node.audited(action, "ok").await.pop().unwrap();
+            assert_eq!(record.object, object, "{action}");
+            assert_eq!(record.component, "gateway");
+            if action != "auth.login" {
+                assert_eq!((record.actor.as_str(), record.role.as_str()), ("user:rosa", "researcher"), "{action}");
+                assert!(record.session_hash.is_some(), "{action}");
+                let all = node.records().await;
+                let intent = all.iter().find(|r| r.op_id == record.op_id && r.outcome.as_str() == "intent").unwrap();
+                assert!(intent.seq < record.seq, "{action}");
+            }
+        }
+        let query = node.audited("dataset.query", "ok").await.pop().unwrap();
+        assert_eq!(query.rows, Some(2));
+        assert!(query.fingerprint.as_ref().unwrap().contains("r.temp > ?"), "{query:?}");
+        let published = node.audited("dataset.publish", "ok").await.pop().unwrap();
+        assert!(published.object.starts_with("weather/t@") && published.actor == "user:rosa", "{published:?}");
+        assert!(!format!("{:?}", node.records().await).contains("canary-value"), "a value of a query is in the log");
+    });
+}
+
+#[test]
+fn administrators_list_and_verify_it() {
+    run(async {
+        let node = Node::start().await;
+        node.topic("weather").await;
+        let ada = node.client(Person::Ada).await;
+        let verdict = ada.admin().verify_audit(VerifyAuditRequest {}).await.unwrap().into_inner();
+        assert!(verdict.ok && verdict.records > 3 && verdict.problem.is_empty(), "{verdict:?}");
+        assert_eq!(verdict.head.len(), 64);
+
+        let ask = |before_seq, action: &str| ListAuditRequest {
+            page_size: 4,
+            before_seq,
+            action: action.into(),
+            ..Default::default()
+        };
+        let first = ada.admin().list_audit(ask(0, "")).await.unwrap().into_inner().records;
+        assert_eq!(first.len(), 4);
+        assert!(first.windows(2).all(|pair| pair[0].seq > pair[1].seq), "latest first");
+        assert_eq!(first[0].prev_hash, first[1].entry_hash);
+        let second = ada.admin().list_audit(ask(first[3].seq, "")).await.unwrap().into_inner().records;
+        assert_eq!(second[0].seq + 1, first[3].seq);
+        let topics = ada.admin().list_audit(ask(0, "topic.create")).await.unwrap().into_inner().records;
+        assert!(topics.len() == 2 && topics.iter().all(|record| record.object == "weather"), "{topics:?}");
+        node.audited("audit.list", "ok").await;
+        node.audited("audit.verify", "ok").await;
+    });
+}
+
+#[test]
+fn a_shutdown_is_answered_recorded_and_passed_on() {
+    run(async {
+        let node = Node::start().await;
+        let ada = node.client(Person::Ada).await;
+        ada.admin().shutdown(ShutdownRequest {}).await.unwrap();
+        assert_eq!(node.stops.load(std::sync::atomic::Ordering::Relaxed), 1);
+        let all = node.records().await;
+        let outcomes: Vec<_> = all.iter().filter(|r| r.action == "node.shutdown").map(|r| r.outcome.as_str()).collect();
+        assert_eq!(outcomes, ["intent", "ok"]);
+    });
+}

@@ -1,0 +1,16 @@
+//! The gateway over real listeners, with a real guardian, audit chain, swarm and replicator below it, on loopback.
+
+mod access;
+mod audit;
+mod calls;
+mod hostile;
+mod local;
+mod login;
+mod nodes;
+mod panics;
+mod postgres;
+mod query;
+mod support;
+mod tls;
+mod transfers;
+mod uploads;
