@@ -24,7 +24,9 @@ pub enum NameError {
         name: String,
     },
     /// The name has a character that is not allowed.
-    #[error("{what} name {name:?} has {bad:?} in it: use a-z, 0-9, '.', '_' and '-', and begin with a letter or a digit")]
+    #[error(
+        "{what} name {name:?} has {bad:?} in it: use a-z, 0-9, '.', '_' and '-', and begin with a letter or a digit"
+    )]
     BadCharacter {
         /// Which kind of name.
         what: &'static str,
