@@ -93,7 +93,8 @@ pub struct GuardianOptions {
     pub runtime: DatabaseRuntime,
     /// Directory of `initdb` and `postgres`, looked into before all others.
     pub postgres_bin: Option<PathBuf>,
-    /// The user that PostgreSQL runs as when bibd is root; `None` means `postgres`.
+    /// The user that PostgreSQL runs as when bibd is root; `None` means `postgres`. A user of its own keeps other servers
+    /// of the machine, which run as `postgres` too, away from this node's files.
     pub database_user: Option<String>,
     /// Key that seals credentials at rest.
     pub seal_key: SealKey,

@@ -17,7 +17,6 @@ pub(crate) use postmaster::stop_running;
 
 use crate::credentials::Credentials;
 use crate::error::GuardianError;
-use crate::filesystem;
 use crate::options::GuardianOptions;
 use crate::runtime::Runtime;
 use account::Account;
@@ -41,7 +40,6 @@ pub(crate) struct Server {
 impl Server {
     /// Looks whether PostgreSQL can run here, and changes nothing.
     pub(crate) fn look(options: &GuardianOptions) -> Result<Self, GuardianError> {
-        filesystem::check(&options.data_dir)?;
         let account = Account::choose(options.database_user.as_deref())?;
         let layout = Layout::new(&options.data_dir, &account)?;
         let binaries = Binaries::find(options.postgres_bin.as_deref(), layout.data_version()?)?;

@@ -2,6 +2,7 @@
 
 use crate::database::Database;
 use crate::error::GuardianError;
+use crate::filesystem;
 use crate::options::{DatabaseRuntime, GuardianOptions};
 use crate::postgres::PgDatabase;
 use crate::process::{self, ProcessRuntime, Server};
@@ -65,6 +66,7 @@ pub(crate) async fn open_database(
 ) -> Result<Box<dyn Database>, GuardianError> {
     let looking = options.clone();
     let (present, looked) = process::on(pool, move || {
+        filesystem::check(&looking.data_dir)?;
         let present = Present {
             postgres: looking.data_dir.join("postgres").join("data").exists(),
             sqlite: looking.data_dir.join(FILE).exists(),

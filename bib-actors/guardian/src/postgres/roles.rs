@@ -36,11 +36,12 @@ pub(super) async fn ensure(
     options: &GuardianOptions,
 ) -> Result<(), GuardianError> {
     admin.batch(&format!("begin; {GROUPS}; commit")).await?;
-    for role in DbRole::ALL {
-        let known = admin.rows(&format!("select 1 from pg_roles where rolname = '{}'", role.login())).await?;
-        admin.quietly(&login(role, known.is_empty(), credentials, options)).await?;
-    }
-    Ok(())
+    let known: Vec<String> = admin.rows("select rolname from pg_roles").await?.into_iter().flatten().collect();
+    let statements: Vec<String> = DbRole::ALL
+        .into_iter()
+        .map(|role| login(role, !known.iter().any(|name| name == role.login()), credentials, options))
+        .collect();
+    Ok(admin.quietly(&statements.join("; ")).await?)
 }
 
 fn login(role: DbRole, create: bool, credentials: &Credentials, options: &GuardianOptions) -> String {

@@ -66,7 +66,7 @@ fn bin(program: &str) -> std::path::PathBuf {
     versions
         .map(|version| version.path().join("bin").join(program))
         .find(|path| path.exists())
-        .unwrap_or(program.into())
+        .unwrap_or_else(|| program.into())
 }
 
 #[test]
@@ -267,7 +267,11 @@ fn a_long_path_works() {
         let node = Node::start(&home, options).await;
         node.guardian.create_topic(&op(), new_topic("t")).await.unwrap();
         assert!(!deep.join("postgres/run").exists(), "its socket is elsewhere");
+        let pid_file = std::fs::read_to_string(deep.join("postgres/data/postmaster.pid")).unwrap();
+        let socket_dir = std::path::PathBuf::from(pid_file.lines().nth(4).unwrap());
+        assert_eq!(std::fs::metadata(&socket_dir).unwrap().mode() & 0o777, 0o700);
         node.stop().await;
+        std::fs::remove_dir_all(socket_dir).unwrap();
     });
 }
 

@@ -96,7 +96,8 @@ async fn under_load(node: &mut Node, strike: impl Fn(&GuardianHandle, u32) -> bo
     for writer in writers {
         writer.await.unwrap();
     }
-    check(node, &done.borrow()).await;
+    let acknowledged = done.take();
+    check(node, &acknowledged).await;
 }
 
 async fn check(node: &Node, acknowledged: &[String]) {
