@@ -1,7 +1,7 @@
 //! One error for the whole command line: message, what to try, exit code; for people and as JSON.
 
 use crate::exit::Exit;
-use bib_proto::client::ClientError;
+use bib_proto::client::{ClientError, TrustError};
 use serde_json::json;
 use std::fmt;
 
@@ -39,6 +39,13 @@ impl CliError {
         Self::new(Exit::Usage, message)
     }
 
+    /// Gives the error its stable word.
+    #[must_use]
+    pub fn because(mut self, reason: &str) -> Self {
+        reason.clone_into(&mut self.reason);
+        self
+    }
+
     /// Says what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -49,9 +56,16 @@ impl CliError {
     /// The form for people: two to four lines.
     #[must_use]
     pub fn for_people(&self) -> String {
-        let mut text = format!("error: {}", printable(&self.message));
+        // the reason stands at the end of the first line; what else the message shows comes below it
+        let message = printable(&self.message);
+        let mut lines = message.trim_end().lines();
+        let mut text = format!("error: {}", lines.next().unwrap_or_default());
         if !self.reason.is_empty() {
             text.push_str(&format!("  [{}]", self.reason));
+        }
+        for line in lines.filter(|line| !self.repeats_a_hint(line)) {
+            text.push('\n');
+            text.push_str(line);
         }
         for (number, hint) in self.hints.iter().enumerate() {
             text.push_str(if number == 0 { "\ntry:  " } else { "\n      " });
@@ -61,6 +75,21 @@ impl CliError {
             text.push_str(&format!("\nrequest {}", self.request_id));
         }
         text
+    }
+
+    fn repeats_a_hint(&self, line: &str) -> bool {
+        line.trim_start().strip_prefix("= ").is_some_and(|advice| self.hints.iter().any(|hint| hint == advice))
+    }
+
+    /// A command line that cannot be read, as the parser explains it.
+    #[must_use]
+    pub fn of_parser(error: &clap::Error) -> Self {
+        let text = error.to_string();
+        let told = text.lines().map(str::trim).find_map(|line| line.strip_prefix("error: "));
+        let mut made = Self::usage(told.unwrap_or("the command line cannot be read").to_owned());
+        made.reason = "USAGE".to_owned();
+        made.hints = text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).map(str::to_owned).collect();
+        made.hint("bib help")
     }
 
     /// The form for programs: one line of JSON.
@@ -97,11 +126,26 @@ impl From<ClientError> for CliError {
         let message = error.to_string();
         match error {
             ClientError::Address(_) => Self::usage(message),
-            ClientError::Trust(_) => Self::new(Exit::Trust, message),
-            ClientError::Key { .. } => Self::new(Exit::NotLoggedIn, message),
-            ClientError::Unreachable { address, .. } => {
-                let hint = if address.starts_with("unix:") { "start the node: bibd" } else { "is bibd running there?" };
-                Self::new(Exit::Unreachable, message).hint(hint)
+            ClientError::Trust(TrustError::Unknown { address, seen }) => Self::new(Exit::Trust, message)
+                .because("TRUST_UNKNOWN")
+                .hint("compare the fingerprint with the one that `bib status` prints on that machine, then:")
+                .hint(format!("bib connect {address} --fingerprint {seen}")),
+            ClientError::Trust(TrustError::Changed { address, seen, .. }) => Self::new(Exit::Trust, message)
+                .because("TRUST_CHANGED")
+                .hint("ask who runs the node; only if you know why it changed:")
+                .hint(format!("bib connect {address} --fingerprint {seen}")),
+            ClientError::Trust(TrustError::Store { .. }) => Self::new(Exit::Failed, message),
+            ClientError::Key { key, reason } => {
+                let made =
+                    Self::new(Exit::NotLoggedIn, format!("cannot log in with {key}: {reason}")).because("KEY_UNUSABLE");
+                if key == "ssh-agent" {
+                    made.hint("name a key: --ssh-key ~/.ssh/id_ed25519, or start an agent: eval $(ssh-agent); ssh-add")
+                } else {
+                    made
+                }
+            }
+            ClientError::Unreachable { address, reason } => {
+                Self::new(Exit::Unreachable, message).because("NODE_UNREACHABLE").hint(way_to(&address, &reason))
             }
             ClientError::Status { status, details } => {
                 let mut made = Self::new(Exit::of_status(status.code(), &details.reason), message);
@@ -121,6 +165,17 @@ impl From<ClientError> for CliError {
 impl From<tonic::Status> for CliError {
     fn from(status: tonic::Status) -> Self {
         ClientError::from(status).into()
+    }
+}
+
+/// What helps where nobody answers.
+fn way_to(address: &str, reason: &str) -> &'static str {
+    if !address.starts_with("unix:") {
+        "is bibd running there, and does its grpc.listen have that address? look: bib status, on that machine"
+    } else if reason.contains("ermission denied") {
+        "the socket belongs to another user: run as that user, or log in over TLS: bib connect HOST:4000"
+    } else {
+        "start the node: bibd; not set up yet? bib setup"
     }
 }
 
@@ -148,5 +203,35 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&error.as_json()).unwrap();
         assert_eq!(value["exitCode"], 6);
         assert_eq!(code_name(tonic::Code::FailedPrecondition), "FAILED_PRECONDITION");
+    }
+
+    #[test]
+    fn the_reason_ends_the_first_line_and_no_hint_comes_twice() {
+        let mut error = CliError::usage("no column \"dely\"\n  | r.dely\n  |   ^^^^\n  = did you mean r.delay?")
+            .hint("did you mean r.delay?");
+        error.reason = "INVALID_EXPRESSION".to_owned();
+        assert_eq!(
+            error.for_people(),
+            "error: no column \"dely\"  [INVALID_EXPRESSION]\n  | r.dely\n  |   ^^^^\ntry:  did you mean r.delay?"
+        );
+    }
+
+    #[test]
+    fn who_cannot_be_trusted_is_told_with_the_way_out() {
+        let seen = bib_proto::client::Fingerprint::from_bytes([7; 32]);
+        let unknown = ClientError::Trust(TrustError::Unknown { address: "https://a:4000".into(), seen });
+        let error = CliError::from(unknown);
+        assert_eq!((error.exit, error.reason.as_str()), (Exit::Trust, "TRUST_UNKNOWN"));
+        assert_eq!(error.hints[1], format!("bib connect https://a:4000 --fingerprint {seen}"));
+        assert!(way_to("unix:///run/bib.sock", "Permission denied (os error 13)").contains("another user"));
+    }
+
+    #[test]
+    fn a_bad_command_line_has_a_form_for_programs() {
+        use clap::CommandFactory;
+        let refused = crate::Cli::command().try_get_matches_from(["bib", "tpic"]).unwrap_err();
+        let error = CliError::of_parser(&refused);
+        assert_eq!(error.exit, Exit::Usage);
+        assert!(error.message.contains("tpic") && error.hints[0].contains("topic"), "{error:?}");
     }
 }

@@ -42,9 +42,11 @@ pub enum Exit {
     Timeout = 124,
     /// SIGINT.
     Interrupted = 130,
+    /// SIGTERM.
+    Terminated = 143,
 }
 
-/// Every code with its meaning, for `bib help exit-codes`.
+/// Every code with its meaning, for `bib exit-codes`.
 pub(crate) const TABLE: &[(Exit, &str)] = &[
     (Exit::Success, "success, also an empty list and \"already so\""),
     (Exit::Failed, "failed, unclassified"),
@@ -63,7 +65,8 @@ pub(crate) const TABLE: &[(Exit, &str)] = &[
     (Exit::Trust, "the server's fingerprint is unknown or changed"),
     (Exit::Exhausted, "rate limit, quota or disk full: retry later"),
     (Exit::Timeout, "--timeout elapsed"),
-    (Exit::Interrupted, "interrupted"),
+    (Exit::Interrupted, "interrupted with Ctrl-C"),
+    (Exit::Terminated, "ended by SIGTERM"),
 ];
 
 impl Exit {

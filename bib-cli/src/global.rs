@@ -1,6 +1,7 @@
 //! Flags that every command takes, before or after its name.
 
 use clap::{Args, ValueEnum};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ pub(crate) enum Format {
     Table,
     /// A table with every column
     Wide,
-    /// Tab-separated, without headers, for awk
+    /// Tab-separated exact values, for awk; lists without a header
     Plain,
     /// One JSON document
     Json,
@@ -21,7 +22,7 @@ pub(crate) enum Format {
     Yaml,
     /// Comma-separated values with a header
     Csv,
-    /// Names only
+    /// Names or ids only
     Name,
 }
 
@@ -39,7 +40,7 @@ pub(crate) enum ColorChoice {
 /// How progress is shown, on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressMode {
-    /// A bar on a terminal, else nothing
+    /// A bar on a terminal, else a line every ten seconds
     Auto,
     /// A bar
     Bar,
@@ -64,13 +65,22 @@ pub(crate) struct Global {
     /// Same as -o json
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Only these columns, in this order: --columns name,size
+    #[arg(long, value_delimiter = ',', value_name = "LIST", global = true)]
+    pub(crate) columns: Vec<String>,
+    /// Order a list by this column; --sort size:desc for the largest first
+    #[arg(long, value_name = "COLUMN", global = true)]
+    pub(crate) sort: Option<String>,
     /// No header line above a table
     #[arg(long, global = true)]
     pub(crate) no_headers: bool,
+    /// Whole cells and all columns, also where the terminal is narrow
+    #[arg(long, global = true)]
+    pub(crate) no_truncate: bool,
     /// Only ids and paths on standard output, no chatter
     #[arg(short, long, env = "BIB_QUIET", global = true)]
     pub(crate) quiet: bool,
-    /// Say more on standard error; twice for every call
+    /// Say which node is asked, on standard error; twice for every call
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
     /// Colours
@@ -88,7 +98,7 @@ pub(crate) struct Global {
     /// Answer yes to questions
     #[arg(short, long, global = true)]
     pub(crate) yes: bool,
-    /// Private key to log in with [default: the key of `bib setup`, else the SSH agent]
+    /// Private key to log in with [default: that of setup or connect, else the SSH agent]
     #[arg(long, env = "BIB_SSH_KEY", value_name = "FILE", global = true)]
     pub(crate) ssh_key: Option<PathBuf>,
     /// Name this request: a retry with the same UUID does the work once
@@ -97,6 +107,14 @@ pub(crate) struct Global {
     /// Folder of this program's own files [default: ~/.config/bib]
     #[arg(long, env = "BIB_CONFIG_DIR", value_name = "DIR", global = true)]
     pub(crate) config_dir: Option<PathBuf>,
+}
+
+impl Global {
+    /// Whether somebody is there to answer a question.
+    #[must_use]
+    pub(crate) fn may_ask(&self) -> bool {
+        !self.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
 }
 
 /// Reads `90s`, `5m`, `2h`, `1d`, `250ms` or plain seconds.

@@ -11,8 +11,9 @@ mod progress;
 mod session;
 mod settings;
 mod views;
+mod watch;
 
-pub use commands::{Cli, run};
+pub use commands::{Cli, asks_for_json, run};
 pub use error::{CliError, CliResult};
 pub use exit::Exit;
 pub use output::note;

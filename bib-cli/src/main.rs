@@ -1,11 +1,18 @@
 //! The `bib` program: parses, runs one command, turns its error into a message and an exit code.
 
-use bib_cli::{Cli, Exit, run};
+use bib_cli::{Cli, CliError, Exit, asks_for_json, run};
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && asks_for_json(std::env::args()) => {
+            bib_cli::note(&CliError::of_parser(&error).as_json());
+            return ExitCode::from(Exit::Usage.code());
+        }
+        Err(error) => error.exit(),
+    };
     let json = cli.wants_json();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -17,8 +24,10 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = run(cli) => outcome,
-            _ = tokio::signal::ctrl_c() => {
-                return ExitCode::from(Exit::Interrupted.code());
+            exit = stopped() => {
+                // dropping the work has removed what was not finished
+                bib_cli::note("interrupted");
+                return ExitCode::from(exit.code());
             }
         }
         .map_or_else(
@@ -32,4 +41,16 @@ fn main() -> ExitCode {
     // a blocked read of standard input must not hold the program back
     runtime.shutdown_background();
     outcome
+}
+
+/// Comes back when somebody wants this program to end.
+async fn stopped() -> Exit {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => Exit::Interrupted,
+            _ = terminate.recv() => Exit::Terminated,
+        },
+        Err(_) => tokio::signal::ctrl_c().await.map_or(Exit::Failed, |()| Exit::Interrupted),
+    }
 }

@@ -7,8 +7,10 @@ use serde_json::json;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-/// How often plain and JSON progress says something.
+/// How often progress that was asked for says something.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How often progress that nobody asked for says something, where there is no terminal.
+const CALM_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Progress of one transfer.
 pub(crate) struct Progress {
@@ -22,7 +24,7 @@ pub(crate) struct Progress {
 
 enum Shape {
     Bar(ProgressBar),
-    Plain,
+    Plain(Duration),
     Json,
     Silent,
 }
@@ -40,9 +42,10 @@ impl Progress {
             _ if global.quiet => Shape::Silent,
             ProgressMode::Auto if terminal => Shape::Bar(bar(phase, total)),
             ProgressMode::Bar => Shape::Bar(bar(phase, total)),
-            ProgressMode::Plain => Shape::Plain,
+            ProgressMode::Plain => Shape::Plain(INTERVAL),
             ProgressMode::Json => Shape::Json,
-            ProgressMode::Auto | ProgressMode::None => Shape::Silent,
+            ProgressMode::Auto => Shape::Plain(CALM_INTERVAL),
+            ProgressMode::None => Shape::Silent,
         };
         let now = Instant::now();
         Self { phase, total, done: 0, started: now, said: now, shape }
@@ -61,7 +64,8 @@ impl Progress {
                 bar.set_position(done);
                 bar.set_message(crate::error::printable(name));
             }
-            Shape::Plain | Shape::Json if self.said.elapsed() >= INTERVAL => self.say(name),
+            Shape::Plain(interval) if self.said.elapsed() >= *interval => self.say(name),
+            Shape::Json if self.said.elapsed() >= INTERVAL => self.say(name),
             _ => {}
         }
     }
@@ -74,10 +78,16 @@ impl Progress {
         }
     }
 
-    /// Removes the bar.
+    /// Removes the bar; JSON progress ends with a summary.
     pub(crate) fn finish(self) {
-        if let Shape::Bar(bar) = &self.shape {
-            bar.finish_and_clear();
+        match &self.shape {
+            Shape::Bar(bar) => bar.finish_and_clear(),
+            Shape::Json => note(
+                &json!({"type": "summary", "phase": self.phase, "bytesDone": self.done,
+                    "seconds": self.started.elapsed().as_secs_f64()})
+                .to_string(),
+            ),
+            Shape::Plain(_) | Shape::Silent => {}
         }
     }
 

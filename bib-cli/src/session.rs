@@ -3,11 +3,13 @@
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::global::Global;
-use crate::output::Output;
+use crate::output::{Output, note};
 use crate::settings::{Home, Settings, default_data_dir, socket_of};
 use bib_proto::client::{Address, Client, ClientError, ClientOptions, Credential, Session, Trust};
+use russh::keys::ssh_key::PrivateKey;
 use std::future::Future;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The longest that a plain call may take where `--timeout` says nothing.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,6 +35,19 @@ impl Env {
         let home = Home::find(&global)?;
         let settings = home.settings()?;
         Ok(Self { out: Output::new(&global), global, home, settings })
+    }
+
+    /// As [`Env::new`], but goes on with nothing remembered when the settings are damaged, and says so.
+    ///
+    /// # Errors
+    /// When no folder can be told.
+    pub(crate) fn for_doctor(global: Global) -> CliResult<(Self, Option<CliError>)> {
+        let home = Home::find(&global)?;
+        let (settings, damage) = match home.settings() {
+            Ok(settings) => (settings, None),
+            Err(error) => (Settings::default(), Some(error)),
+        };
+        Ok((Self { out: Output::new(&global), global, home, settings }, damage))
     }
 
     /// The node that commands go to: flag, then `bib connect`, then the socket on this machine.
@@ -65,7 +80,13 @@ impl Env {
     /// # Errors
     /// When nobody answers, or the wrong node does.
     pub(crate) async fn connect(&self, address: &Address, trust: Trust) -> CliResult<Client> {
+        if self.global.verbose > 0 {
+            note(&format!("node {address}"));
+        }
         let mut options = ClientOptions::default();
+        if self.global.verbose > 1 {
+            options.on_call = Some(|service, method| note(&format!("call {service}/{method}")));
+        }
         if let Some(limit) = self.global.timeout {
             options.connect_timeout = limit.min(options.connect_timeout);
         }
@@ -87,25 +108,34 @@ impl Env {
                 Err(status) => return Err(status.into()),
             }
         }
-        let session = client.log_in(&self.credential()).await?;
+        let session = client.log_in(&self.credential()?).await?;
         session.save(&path).map_err(|error| {
             CliError::new(Exit::Failed, format!("cannot keep the session in {}: {error}", path.display()))
         })?;
         Ok(session)
     }
 
-    fn credential(&self) -> Credential {
-        match self.global.ssh_key.as_ref().or(self.settings.ssh_key.as_ref()) {
-            Some(path) => {
-                let path = if path.extension().is_some_and(|ext| ext == "pub") {
-                    path.with_extension("")
-                } else {
-                    path.clone()
-                };
-                Credential::File { path, passphrase: None }
-            }
-            None => Credential::Agent,
+    /// The key to log in with: the one that was named, else the agent's, else the user's own.
+    fn credential(&self) -> CliResult<Credential> {
+        let named = self.global.ssh_key.as_ref().or(self.settings.ssh_key.as_ref()).map(|path| private_half(path));
+        let agent = std::env::var_os("SSH_AUTH_SOCK").is_some_and(|socket| !socket.is_empty());
+        match named.or_else(|| if agent { None } else { own_key() }) {
+            Some(path) => Ok(Credential::File { passphrase: self.passphrase(&path)?, path }),
+            None => Ok(Credential::Agent),
         }
+    }
+
+    /// Asks for the passphrase of a key that has one; nobody is asked where nobody can answer.
+    fn passphrase(&self, path: &Path) -> CliResult<Option<String>> {
+        let key = std::fs::read_to_string(path).ok().and_then(|text| PrivateKey::from_openssh(text).ok());
+        if !self.global.may_ask() || !key.is_some_and(|key| key.is_encrypted()) {
+            return Ok(None);
+        }
+        let asked = inquire::Password::new(&format!("Passphrase of {}?", path.display()))
+            .without_confirmation()
+            .with_help_message("asked once a session; an agent keeps it: ssh-add")
+            .prompt();
+        asked.map(Some).map_err(|_| CliError::new(Exit::Cancelled, "no passphrase was given, so nobody was logged in"))
     }
 
     /// Runs a plain call under `--timeout`.
@@ -124,7 +154,19 @@ impl Env {
         self.within(self.global.timeout, work).await
     }
 
+    /// Says how long work took, where much is to be said.
+    #[expect(clippy::disallowed_methods, reason = "a call is timed here, in a program without bib-kit")]
+    async fn timed<T>(&self, work: impl Future<Output = CliResult<T>>) -> CliResult<T> {
+        let started = Instant::now();
+        let outcome = work.await;
+        if self.global.verbose > 1 {
+            note(&format!("answered after {}", crate::output::milliseconds(started.elapsed())));
+        }
+        outcome
+    }
+
     async fn within<T>(&self, limit: Option<Duration>, work: impl Future<Output = CliResult<T>>) -> CliResult<T> {
+        let work = self.timed(work);
         let Some(limit) = limit else { return work.await };
         match tokio::time::timeout(limit, work).await {
             Ok(outcome) => outcome,
@@ -152,4 +194,15 @@ impl Env {
             None => Ok(uuid::Uuid::new_v4().to_string()),
         }
     }
+}
+
+/// The private key's file, where the public one was named.
+fn private_half(path: &Path) -> PathBuf {
+    if path.extension().is_some_and(|ext| ext == "pub") { path.with_extension("") } else { path.to_owned() }
+}
+
+/// The key that `ssh` would use without an agent.
+fn own_key() -> Option<PathBuf> {
+    let folder = PathBuf::from(std::env::var_os("HOME")?).join(".ssh");
+    ["id_ed25519", "id_ecdsa", "id_rsa"].iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }

@@ -72,8 +72,10 @@ impl Home {
     pub(crate) fn settings(&self) -> CliResult<Settings> {
         let path = self.0.join("config.toml");
         match std::fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text)
-                .map_err(|error| CliError::usage(format!("{} is not valid: {error}", path.display()))),
+            Ok(text) => toml::from_str(&text).map_err(|error| {
+                CliError::usage(format!("{} is not valid: {error}", path.display()))
+                    .hint("mend that line, or remove the file and choose the node again: bib connect ADDR")
+            }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Settings::default()),
             Err(error) => Err(CliError::new(Exit::Failed, format!("cannot read {}: {error}", path.display()))),
         }

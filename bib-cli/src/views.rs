@@ -93,10 +93,17 @@ pub(crate) fn audit(record: &v1::AuditRecord) -> Value {
     json!({
         "seq": record.seq, "time": rfc3339(record.time_ns / 1_000_000), "timeNs": record.time_ns.to_string(),
         "actor": record.actor, "role": record.role, "action": record.action, "object": record.object,
-        "rows": record.rows, "durationUs": record.duration_us, "component": record.component,
+        "rows": (record.rows >= 0).then_some(record.rows), "durationUs": record.duration_us, "component": record.component,
         "outcome": record.outcome, "operationId": record.operation_id, "entryHash": record.entry_hash,
         "prevHash": record.prev_hash, "fingerprint": record.fingerprint,
     })
+}
+
+/// A fingerprint as `bib connect --fingerprint` takes it, whether the node said `sha256:` or not.
+#[must_use]
+pub(crate) fn fingerprint(hex: &str) -> String {
+    let digits = hex.trim_start_matches("sha256:");
+    if digits.is_empty() { String::new() } else { format!("sha256:{digits}") }
 }
 
 /// `sha256:` and twelve digits, for people.

@@ -6,7 +6,6 @@ use crate::session::Env;
 use bib_proto::client::{Address, Client, ClientError, ClientOptions, Fingerprint, Trust, TrustError};
 use bib_proto::v1::GetSelfRequest;
 use serde_json::json;
-use std::io::{self, IsTerminal};
 
 /// Which node.
 #[derive(Debug, clap::Args)]
@@ -54,15 +53,18 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     }
     let (who, role) = user.map_or_else(|| ("local user".to_owned(), "admin".to_owned()), |s| (s.user, s.role));
     let record = json!({"name": known.name, "id": known.id, "address": address.to_string(), "user": who, "role": role,
-        "fingerprint": node.tls_fingerprint});
+        "fingerprint": crate::views::fingerprint(&node.tls_fingerprint)});
     env.out.object(&record, || format!("connected to {} ({}) as {who}, {role}", known.name, known.id));
+    if !args.no_default {
+        env.out.remark("commands go to this node from now on");
+    }
     Ok(())
 }
 
 /// A stranger is trusted only by a person at a terminal; a changed fingerprint never by a question.
 async fn ask_for_trust(env: &Env, address: &Address, refused: CliError) -> CliResult<Fingerprint> {
     let known = env.home.trust().get(address).map_err(ClientError::from)?;
-    if known.is_some() || env.global.no_input || !io::stdin().is_terminal() {
+    if known.is_some() || !env.global.may_ask() {
         return Err(refused);
     }
     let (store, options) = (env.home.trust(), ClientOptions::default());
@@ -71,10 +73,11 @@ async fn ask_for_trust(env: &Env, address: &Address, refused: CliError) -> CliRe
         Err(error) => return Err(error.into()),
         Ok(_) => return Err(refused),
     };
-    let question = format!("{address} was never met. It shows {seen}. Trust it?");
-    let yes = inquire::Confirm::new(&question)
-        .with_default(false)
-        .with_help_message("compare with `bib status` on that machine");
+    crate::output::note(&format!(
+        "The node at {address} was never met. It shows this fingerprint:\n  {seen}\n\
+         `bib status` on that machine prints the fingerprint that it must be."
+    ));
+    let yes = inquire::Confirm::new("Are the two the same?").with_default(false);
     match yes.prompt() {
         Ok(true) => Ok(seen),
         Ok(false) | Err(_) => Err(CliError::new(Exit::Cancelled, "nothing was trusted, nothing was changed")),

@@ -2,7 +2,7 @@
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output::{bytes, column, field};
+use crate::output::{bytes, column, counted, field};
 use crate::session::Env;
 use crate::settings::{default_data_dir, socket_of};
 use bib_proto::v1::{GetHealthRequest, GetSelfRequest, VerifyAuditRequest};
@@ -37,10 +37,14 @@ fn check(area: &'static str, name: &'static str, state: &'static str, detail: im
     Check { area, name, state, detail: detail.into() }
 }
 
-/// Runs every check; exit code 11 if one fails.
-pub(super) async fn run(env: &Env, _args: Args) -> CliResult {
+/// Runs every check; exit code 11 if one fails. `damage`: why this program's own settings cannot be read.
+pub(super) async fn run(env: &Env, _args: Args, damage: Option<CliError>) -> CliResult {
     let data_dir = env.settings.data_dir.clone().unwrap_or_else(default_data_dir);
     let mut checks = machine(&data_dir);
+    checks.push(match &damage {
+        Some(error) => check("client", "settings", FAIL, error.message.clone()),
+        None => check("client", "settings", OK, env.home.path().display().to_string()),
+    });
     checks.push(postgres());
     checks.extend(files(env, &data_dir));
     checks.extend(node(env).await);
@@ -56,13 +60,19 @@ pub(super) async fn run(env: &Env, _args: Args) -> CliResult {
                 _ => "✗",
             };
             format!("{glyph} {}", field(v, "state"))
-        }),
+        })
+        .exact("state", |v| field(v, "state")),
         column("CHECK", |v| field(v, "name")),
         column("DETAIL", |v| field(v, "detail")),
     ];
-    env.out.list(&items, &columns, "no checks");
-    let failed = checks.iter().filter(|c| c.state == FAIL).count();
-    if failed == 0 { Ok(()) } else { Err(CliError::new(Exit::Unhealthy, format!("{failed} checks failed"))) }
+    env.out.list(&items, &columns, "no checks")?;
+    let failed = checks.iter().filter(|c| c.state == FAIL).count() as u64;
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(CliError::new(Exit::Unhealthy, format!("{} failed", counted(failed, "check")))
+        .because("UNHEALTHY")
+        .hint("each line with ✗ says what is wrong; look again: bib doctor"))
 }
 
 fn machine(data_dir: &Path) -> Vec<Check> {
@@ -147,7 +157,10 @@ fn files(env: &Env, data_dir: &Path) -> Vec<Check> {
 async fn node(env: &Env) -> Vec<Check> {
     let client = match env.client().await {
         Ok(client) => client,
-        Err(error) => return vec![check("node", "answers", FAIL, error.message)],
+        Err(error) => {
+            let advice = error.hints.first().map(|hint| format!("; {hint}")).unwrap_or_default();
+            return vec![check("node", "answers", FAIL, format!("{}{advice}", error.message))];
+        }
     };
     let mut checks = Vec::new();
     match env.call(client.nodes().get_self(GetSelfRequest {})).await {
@@ -174,7 +187,9 @@ async fn node(env: &Env) -> Vec<Check> {
             .collect();
         let text = if away.is_empty() { format!("all {} run", health.actors.len()) } else { away.join(", ") };
         checks.push(check("node", "actors", if away.is_empty() { OK } else { FAIL }, text));
-        checks.extend(health.warnings.into_iter().map(|warning| check("node", "warning", WARN, warning)));
+        let told: Vec<String> = checks.iter().map(|check| check.detail.clone()).collect();
+        let new = health.warnings.into_iter().filter(|warning| !told.contains(warning));
+        checks.extend(new.map(|warning| check("node", "warning", WARN, warning)));
     }
     match env.call(client.admin().verify_audit(VerifyAuditRequest {})).await.map(tonic::Response::into_inner) {
         Ok(verdict) if verdict.ok => {

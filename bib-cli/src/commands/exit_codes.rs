@@ -11,6 +11,5 @@ pub(super) fn run(env: &Env) -> CliResult {
     let items: Vec<Value> =
         TABLE.iter().map(|(exit, meaning)| json!({"code": exit.code(), "meaning": meaning})).collect();
     let columns = [column("CODE", |v| field(v, "code")), column("MEANING", |v| field(v, "meaning"))];
-    env.out.list(&items, &columns, "no codes");
-    Ok(())
+    env.out.list(&items, &columns, "no codes")
 }

@@ -24,7 +24,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let made = env.call(client.nodes().create_invite(request)).await?.into_inner();
     let expires = rfc3339(made.expires_ms);
     env.out.remark(&format!(
-        "Paste this on the other machine: bib join TICKET. It is good once, until {expires}; keep it secret."
+        "paste this on the other machine: bib join TICKET; it is good once, until {expires}: keep it secret"
     ));
     env.out.object(&json!({"ticket": made.ticket, "expiresAt": expires}), || made.ticket.clone());
     Ok(())

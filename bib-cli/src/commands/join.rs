@@ -24,6 +24,6 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let request = JoinRequest { ticket: args.ticket, base: args.base, request_id: env.request_id()? };
     let node = env.call(client.nodes().join(request)).await?.into_inner().node.unwrap_or_default();
     env.out.object(&views::node(&node), || format!("paired with {} ({}), {}", node.name, node.id, node.mode));
-    env.out.remark("See its topics: bib topic list. Get one: bib topic subscribe NAME");
+    env.out.remark("see its topics: bib topic list\nget one:        bib topic subscribe NAME");
     Ok(())
 }

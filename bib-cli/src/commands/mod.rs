@@ -21,8 +21,11 @@ use clap::{Parser, Subcommand};
 
 /// Keeps, proves, shares and queries research data.
 #[derive(Debug, Parser)]
-#[command(name = "bib", version, about, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Begin with: bib setup, then bibd, then bib status\nExit codes: bib exit-codes")]
+#[command(name = "bib", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    after_help = "Begin with: bib setup, then bibd, then bib status\nExamples of a command: bib help dataset upload\n\
+    Exit codes: bib exit-codes"
+)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -65,11 +68,25 @@ enum Command {
     #[command(subcommand)]
     Admin(admin::Command),
     /// Versions of this program and of the node
+    #[command(after_help = "Examples:\n  bib version\n  bib version -o json")]
     Version,
     /// Print the completion script for a shell
     Completion(completion::Args),
     /// List the exit codes
+    #[command(after_help = "Examples:\n  bib exit-codes\n  bib exit-codes -o csv")]
     ExitCodes,
+}
+
+/// Whether these words ask for JSON, where they cannot be read as a command.
+#[must_use]
+pub fn asks_for_json(words: impl Iterator<Item = String>) -> bool {
+    let words: Vec<String> = words.take_while(|word| word != "--").collect();
+    let json = |form: &str| matches!(form.trim_start_matches('='), "json" | "jsonl");
+    words.iter().enumerate().any(|(index, word)| match word.strip_prefix("--output").or(word.strip_prefix("-o")) {
+        Some("") => words.get(index + 1).is_some_and(|form| json(form)),
+        Some(form) => json(form),
+        None => word == "--json",
+    })
 }
 
 /// Runs one command.
@@ -82,11 +99,16 @@ pub async fn run(cli: Cli) -> CliResult {
         ColorChoice::Never => console::set_colors_enabled_stderr(false),
         ColorChoice::Auto => {}
     }
+    if let Command::Doctor(args) = cli.command {
+        // the one command that is for when things are damaged
+        let (env, damage) = Env::for_doctor(cli.global)?;
+        return doctor::run(&env, args, damage).await;
+    }
     let env = Env::new(cli.global)?;
     match cli.command {
         Command::Setup(args) => setup::run(&env, args),
         Command::Status(args) => status::run(&env, args).await,
-        Command::Doctor(args) => doctor::run(&env, args).await,
+        Command::Doctor(args) => doctor::run(&env, args, None).await,
         Command::Connect(args) => connect::run(&env, args).await,
         Command::Invite(args) => invite::run(&env, args).await,
         Command::Join(args) => join::run(&env, args).await,
@@ -125,6 +147,45 @@ mod tests {
             assert!(!about.is_empty() && about.len() <= 80, "{path}: {about:?}");
             assert!(!about.ends_with('.'), "{path}: {about:?}");
         });
+    }
+
+    #[test]
+    fn every_verb_has_examples() {
+        walk(&Cli::command(), "bib", &mut |command, path| {
+            let leaf = command.get_subcommands().all(|child| child.get_name() == "help");
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples = help.lines().filter(|line| line.trim_start().starts_with("bib ")).count();
+            assert!(!leaf || (help.starts_with("Examples:\n") && examples >= 2), "{path}: {help:?}");
+        });
+    }
+
+    #[test]
+    fn examples_can_be_parsed() {
+        walk(&Cli::command(), "bib", &mut |command, path| {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in help.lines().map(str::trim).filter(|line| line.starts_with("bib ")) {
+                let plain = line.split(['#', '|', '>']).next().unwrap_or_default();
+                // quoted expressions are one word; what they say is the node's business
+                if plain.contains(['\'', '"']) {
+                    continue;
+                }
+                let parsed = Cli::try_parse_from(plain.split_whitespace());
+                let fake = plain.contains("...");
+                assert!(fake || parsed.is_ok(), "{path}: {plain:?}: {}", parsed.err().unwrap());
+            }
+        });
+    }
+
+    #[test]
+    fn a_wish_for_json_is_seen_in_words_that_cannot_be_parsed() {
+        let asks = |text: &str| asks_for_json(text.split_whitespace().map(str::to_owned));
+        for text in ["bib --json tpic", "bib tpic -o json", "bib -ojsonl x", "bib --output=json x", "bib --output json"]
+        {
+            assert!(asks(text), "{text}");
+        }
+        for text in ["bib tpic", "bib -o table x", "bib x -- --json"] {
+            assert!(!asks(text), "{text}");
+        }
     }
 
     #[test]

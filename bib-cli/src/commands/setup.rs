@@ -6,7 +6,6 @@ use crate::session::Env;
 use crate::settings::{Settings, default_data_dir, write_private};
 use russh::keys::ssh_key::{LineEnding, PrivateKey, PublicKey};
 use serde_json::json;
-use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// What to set up; what is not said is asked on a terminal, else taken from the default.
@@ -102,8 +101,9 @@ fn done(env: &Env, answers: &Answers, path: &Path) -> String {
     };
     let usual = env.global.config_dir.is_none();
     let start = if usual { "bibd".to_owned() } else { format!("bibd --config {}", path.display()) };
+    let bib = if usual { "bib".to_owned() } else { format!("bib --config-dir {}", env.home.path().display()) };
     format!(
-        "✓ {} is a {} node, its data in {}\n{key}\n✓ wrote {}\n\nnext\n  {start}\n  bib status\n  bib topic create weather\n",
+        "✓ {} is a {} node, its data in {}\n{key}\n✓ wrote {}\n\nnext\n  {start}\n  {bib} status\n  {bib} topic create weather\n",
         answers.name,
         answers.mode,
         answers.data_dir.display(),
@@ -112,7 +112,7 @@ fn done(env: &Env, answers: &Answers, path: &Path) -> String {
 }
 
 fn answer(env: &Env, args: &Args) -> CliResult<Answers> {
-    let asks = !env.global.no_input && !env.global.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
+    let asks = env.global.may_ask() && !env.global.yes;
     let host = hostname::get().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "bib".to_owned());
     let stopped = |_| CliError::new(Exit::Cancelled, "nothing was written");
     let name = match &args.name {

@@ -1,48 +1,24 @@
 //! Standard output: the same records as table, text for programs, JSON, YAML or CSV.
 
+mod column;
+mod fit;
 mod table;
 mod text;
 mod yaml;
 
+pub(crate) use column::{Column, Show, column, field, wide, wide_table};
+pub(crate) use fit::{fit, terminal_width};
 pub(crate) use table::align;
-pub(crate) use text::{age, bytes, count, milliseconds, rfc3339};
+pub(crate) use text::{age, bytes, count, counted, milliseconds, rfc3339, wrap};
 
-use crate::error::printable;
+use crate::error::{CliResult, printable};
+use crate::exit::Exit;
 use crate::global::{Format, Global};
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
 
-/// A column of a list: its header and how a record's cell is made.
-pub(crate) struct Column {
-    /// Upper case, no spaces.
-    pub(crate) header: &'static str,
-    /// Only in `-o wide`, CSV and plain text.
-    pub(crate) wide: bool,
-    /// The cell for people.
-    pub(crate) cell: fn(&Value) -> String,
-}
-
-/// A column that is always shown.
-#[must_use]
-pub(crate) const fn column(header: &'static str, cell: fn(&Value) -> String) -> Column {
-    Column { header, wide: false, cell }
-}
-
-/// A column of `-o wide`.
-#[must_use]
-pub(crate) const fn wide(header: &'static str, cell: fn(&Value) -> String) -> Column {
-    Column { header, wide: true, cell }
-}
-
-/// A field as text; empty if it is not there.
-#[must_use]
-pub(crate) fn field(value: &Value, name: &str) -> String {
-    match &value[name] {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
+/// Fields that name a record, most telling first.
+const NAMES: [&str; 6] = ["ticket", "path", "id", "name", "seq", "code"];
 
 /// Where results go, and in which form.
 #[derive(Debug, Clone)]
@@ -51,6 +27,10 @@ pub(crate) struct Output {
     pub(crate) format: Format,
     headers: bool,
     quiet: bool,
+    columns: Vec<String>,
+    sort: Option<String>,
+    /// The terminal's columns, where tables are to fit one.
+    width: Option<usize>,
 }
 
 impl Output {
@@ -59,14 +39,22 @@ impl Output {
     pub(crate) fn new(global: &Global) -> Self {
         let usual = if io::stdout().is_terminal() { Format::Table } else { Format::Plain };
         let format = if global.json { Format::Json } else { global.output.unwrap_or(usual) };
-        Self { format, headers: !global.no_headers, quiet: global.quiet }
+        let fits = format == Format::Table && !global.no_truncate;
+        Self {
+            format,
+            headers: !global.no_headers,
+            quiet: global.quiet,
+            columns: global.columns.clone(),
+            sort: global.sort.clone(),
+            width: terminal_width().filter(|_| fits),
+        }
     }
 
     /// A table on standard output, for tests.
     #[cfg(test)]
     #[must_use]
     pub(crate) fn for_tests() -> Self {
-        Self { format: Format::Table, headers: true, quiet: false }
+        Self { format: Format::Table, headers: true, quiet: false, columns: Vec::new(), sort: None, width: None }
     }
 
     /// Whether a program reads the output.
@@ -75,31 +63,45 @@ impl Output {
         matches!(self.format, Format::Json | Format::Jsonl)
     }
 
-    /// Whether `-q` was given.
+    /// Whether tables have a header line.
     #[must_use]
-    pub(crate) const fn is_quiet(&self) -> bool {
-        self.quiet
+    pub(crate) const fn has_headers(&self) -> bool {
+        self.headers
+    }
+
+    /// How wide a table may be; `None` for as wide as it is.
+    #[must_use]
+    pub(crate) const fn width(&self) -> Option<usize> {
+        self.width
     }
 
     /// Prints a list; `empty` is what to say, on standard error, when there is nothing in it.
-    pub(crate) fn list(&self, items: &[Value], columns: &[Column], empty: &str) {
+    ///
+    /// # Errors
+    /// When `--columns` or `--sort` names a column that is not there.
+    pub(crate) fn list(&self, items: &[Value], columns: &[Column], empty: &str) -> CliResult {
+        let chosen = column::choose(columns, &self.columns)?;
+        let items = column::sorted(items, columns, self.sort.as_deref())?;
         if items.is_empty() && !self.quiet && !self.is_json() {
             note(empty);
         }
         if self.quiet && !self.is_json() {
-            self.names(items);
-            return;
+            self.names(&items);
+            return Ok(());
         }
+        let wide = self.format == Format::Wide || !self.columns.is_empty();
         match self.format {
-            Format::Json => line(&to_pretty(&Value::Array(items.to_vec()))),
+            Format::Json => line(&to_pretty(&Value::Array(items))),
             Format::Jsonl => items.iter().for_each(|item| line(&item.to_string())),
-            Format::Yaml => text_block(&yaml::render(&Value::Array(items.to_vec()))),
-            Format::Name => self.names(items),
-            Format::Csv => text_block(&table::csv(items, columns)),
-            Format::Plain => text_block(&table::plain(items, columns)),
-            Format::Table => text_block(&table::aligned(items, columns, false, self.headers)),
-            Format::Wide => text_block(&table::aligned(items, columns, true, self.headers)),
+            Format::Yaml => text_block(&yaml::render(&Value::Array(items))),
+            Format::Name => self.names(&items),
+            Format::Csv => text_block(&table::csv(&items, &chosen, self.headers)),
+            Format::Plain => text_block(&table::plain(&items, &chosen)),
+            Format::Table | Format::Wide => {
+                text_block(&table::aligned(&items, &chosen, wide, self.headers, self.width));
+            }
         }
+        Ok(())
     }
 
     /// Prints one record; `people` is its form for people.
@@ -123,7 +125,7 @@ impl Output {
 
     fn names(&self, items: &[Value]) {
         for item in items {
-            let name = ["name", "id", "ticket", "seq"].iter().map(|key| field(item, key)).find(|text| !text.is_empty());
+            let name = NAMES.iter().map(|key| field(item, key)).find(|text| !text.is_empty());
             line(&name.unwrap_or_default());
         }
     }
@@ -133,21 +135,37 @@ impl Output {
 pub(crate) fn line(text: &str) {
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{}", printable(text));
-    quit_if_closed(written);
+    drop(out);
+    end_if_failed(written);
+}
+
+/// Text for the terminal itself, as it is.
+pub(crate) fn raw(text: &str) {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    drop(out);
+    end_if_failed(written);
 }
 
 fn text_block(text: &str) {
     if !text.is_empty() {
         let mut out = io::stdout().lock();
         let end = if text.ends_with('\n') { "" } else { "\n" };
-        let written = write!(out, "{text}{end}");
-        quit_if_closed(written);
+        let written = write!(out, "{text}{end}").and_then(|()| out.flush());
+        drop(out);
+        end_if_failed(written);
     }
 }
 
-fn quit_if_closed(written: io::Result<()>) {
-    if written.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-        std::process::exit(0);
+/// What cannot be printed ends the program: quietly where nobody reads on, else with an error.
+pub(crate) fn end_if_failed(written: io::Result<()>) {
+    match written {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(i32::from(Exit::Success.code())),
+        Err(error) => {
+            note(&format!("error: cannot write the result: {error}"));
+            std::process::exit(i32::from(Exit::Failed.code()));
+        }
     }
 }
 

@@ -1,27 +1,32 @@
 //! Records as aligned columns, tab-separated text and CSV.
 
-use super::Column;
+use super::fit::{GAP, fit};
+use super::{Column, Show};
 use crate::error::printable;
+use console::measure_text_width;
 use serde_json::Value;
 
-fn cells(item: &Value, columns: &[&Column]) -> Vec<String> {
-    columns.iter().map(|column| printable(&(column.cell)(item)).replace('\n', " ")).collect()
+fn clean(cell: &str) -> String {
+    printable(cell).replace('\n', " ")
 }
 
-/// Columns padded to their widest cell; numbers are not told apart from text.
-pub(super) fn aligned(items: &[Value], columns: &[Column], wide: bool, headers: bool) -> String {
+/// Columns padded to their widest cell; numbers are not told apart from text. Fits `width`, if there is one.
+pub(super) fn aligned(items: &[Value], columns: &[Column], wide: bool, headers: bool, width: Option<usize>) -> String {
     if items.is_empty() {
         return String::new();
     }
-    let shown: Vec<&Column> = columns.iter().filter(|column| wide || !column.wide).collect();
+    let shown: Vec<&Column> = columns.iter().filter(|column| wide || column.show == Show::Always).collect();
     let mut rows: Vec<Vec<String>> = Vec::with_capacity(items.len() + 1);
     if headers {
         rows.push(shown.iter().map(|column| column.header.to_owned()).collect());
     }
     rows.extend(items.iter().map(|item| {
         let filled = |cell: String| if cell.is_empty() { "-".to_owned() } else { cell };
-        cells(item, &shown).into_iter().map(filled).collect()
+        shown.iter().map(|column| filled(clean(&(column.cell)(item)))).collect()
     }));
+    if let Some(width) = width {
+        fit(&mut rows, width, false);
+    }
     align(&rows)
 }
 
@@ -29,15 +34,15 @@ pub(super) fn aligned(items: &[Value], columns: &[Column], wide: bool, headers: 
 #[must_use]
 pub(crate) fn align(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |index: usize| rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count()).max();
+    let width = |index: usize| rows.iter().filter_map(|row| row.get(index)).map(|cell| measure_text_width(cell)).max();
     let widths: Vec<usize> = (0..columns).map(|index| width(index).unwrap_or(0)).collect();
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
-            let pad = width.saturating_sub(cell.chars().count());
+            let pad = width.saturating_sub(measure_text_width(cell));
             line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', pad + 2));
+            line.extend(std::iter::repeat_n(' ', pad + GAP));
         }
         text.push_str(line.trim_end());
         text.push('\n');
@@ -45,19 +50,27 @@ pub(crate) fn align(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Every column, tabs between, no header.
+fn for_programs(columns: &[Column]) -> Vec<&Column> {
+    columns.iter().filter(|column| column.show != Show::WideTable).collect()
+}
+
+/// Every column's exact value, tabs between, no header.
 pub(super) fn plain(items: &[Value], columns: &[Column]) -> String {
-    let all: Vec<&Column> = columns.iter().collect();
-    let row = |item| cells(item, &all).into_iter().map(|cell| cell.replace('\t', " ")).collect::<Vec<_>>().join("\t");
+    let all = for_programs(columns);
+    let cell = |column: &&Column, item| clean(&column.value(item)).replace('\t', " ");
+    let row = |item| all.iter().map(|column| cell(column, item)).collect::<Vec<_>>().join("\t");
     items.iter().map(row).map(|line| line + "\n").collect()
 }
 
-/// Every column with a header, quoted where needed.
-pub(super) fn csv(items: &[Value], columns: &[Column]) -> String {
-    let all: Vec<&Column> = columns.iter().collect();
+/// Every column's exact value with a header, quoted where needed.
+pub(super) fn csv(items: &[Value], columns: &[Column], headers: bool) -> String {
+    let all = for_programs(columns);
     let join = |cells: Vec<String>| cells.iter().map(|cell| quote(cell)).collect::<Vec<_>>().join(",") + "\n";
-    let mut text = join(columns.iter().map(|column| column.header.to_lowercase()).collect());
-    text.extend(items.iter().map(|item| join(cells(item, &all))));
+    let mut text = String::new();
+    if headers {
+        text.push_str(&join(all.iter().map(|column| column.key()).collect()));
+    }
+    text.extend(items.iter().map(|item| join(all.iter().map(|column| clean(&column.value(item))).collect())));
     text
 }
 
@@ -68,21 +81,34 @@ pub(super) fn quote(cell: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{column, field, wide};
+    use super::super::{bytes, column, field, wide, wide_table};
     use super::*;
     use serde_json::json;
 
     fn columns() -> Vec<Column> {
-        vec![column("NAME", |v| field(v, "name")), wide("SIZE", |v| field(v, "size"))]
+        let size = |v: &Value| bytes(v["size"].as_u64().unwrap_or(0));
+        vec![
+            column("NAME", |v| field(v, "name")),
+            wide("SIZE", size).exact("bytes", |v| field(v, "size")),
+            wide_table("AGAIN", |v| field(v, "name")),
+        ]
     }
 
     #[test]
     fn the_same_records_in_every_form() {
-        let items = [json!({"name": "a,b", "size": 1}), json!({"name": "longer", "size": 20})];
-        assert_eq!(aligned(&items, &columns(), true, true), "NAME    SIZE\na,b     1\nlonger  20\n");
-        assert_eq!(aligned(&items, &columns(), false, false), "a,b\nlonger\n");
-        assert_eq!(plain(&items, &columns()), "a,b\t1\nlonger\t20\n");
-        assert_eq!(csv(&items, &columns()), "name,size\n\"a,b\",1\nlonger,20\n");
-        assert_eq!(aligned(&[], &columns(), true, true), "");
+        let items = [json!({"name": "a,b", "size": 1}), json!({"name": "longer", "size": 2048})];
+        let wide = "NAME    SIZE    AGAIN\na,b     1B      a,b\nlonger  2.0KiB  longer\n";
+        assert_eq!(aligned(&items, &columns(), true, true, None), wide);
+        assert_eq!(aligned(&items, &columns(), false, false, None), "a,b\nlonger\n");
+        assert_eq!(plain(&items, &columns()), "a,b\t1\nlonger\t2048\n");
+        assert_eq!(csv(&items, &columns(), true), "name,bytes\n\"a,b\",1\nlonger,2048\n");
+        assert_eq!(csv(&items, &columns(), false), "\"a,b\",1\nlonger,2048\n");
+        assert_eq!(aligned(&[], &columns(), true, true, None), "");
+    }
+
+    #[test]
+    fn wide_letters_are_padded_by_what_they_take() {
+        let rows = [vec!["日本".to_owned(), "x".to_owned()], vec!["ab".to_owned(), "y".to_owned()]];
+        assert_eq!(align(&rows), "日本  x\nab    y\n");
     }
 }

@@ -1,6 +1,7 @@
 //! Sizes, counts and times for people.
 
 use chrono::{DateTime, Utc};
+use console::measure_text_width;
 use std::time::Duration;
 
 /// Bytes in binary units: `1.4GiB`.
@@ -32,6 +33,30 @@ pub(crate) fn count(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A number with the word for what is counted: `1 file`, `2,000 files`.
+#[must_use]
+pub(crate) fn counted(number: u64, one: &str) -> String {
+    format!("{} {one}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// Breaks `text` between words into lines of at most `width` columns, each after the first behind `indent`.
+#[must_use]
+pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> String {
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for word in text.split_whitespace() {
+        if !line.trim().is_empty() {
+            if measure_text_width(&line) + 1 + measure_text_width(word) > width {
+                lines.push(std::mem::replace(&mut line, indent.to_owned()));
+            } else {
+                line.push(' ');
+            }
+        }
+        line.push_str(word);
+    }
+    lines.push(line);
+    lines.join("\n")
 }
 
 /// Unix milliseconds as RFC 3339 in UTC; empty for zero.
@@ -84,6 +109,8 @@ mod tests {
         assert_eq!(bytes((1 << 20) - 1), "1.0MiB");
         assert_eq!(count(336_776), "336,776");
         assert_eq!(count(12), "12");
+        assert_eq!((counted(1, "file"), counted(3000, "file")), ("1 file".to_owned(), "3,000 files".to_owned()));
+        assert_eq!(wrap("one two three four", 9, "  "), "one two\n  three\n  four");
         assert_eq!(rfc3339(1_700_000_000_000), "2023-11-14T22:13:20Z");
         assert_eq!(age(1000, 4000), "3s");
         assert_eq!(age(0, 4000), "");

@@ -21,7 +21,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Request, Status};
+use tonic::{GrpcMethod, Request, Status};
 use tower::service_fn;
 
 /// Bounds of a connection.
@@ -35,6 +35,8 @@ pub struct ClientOptions {
     pub connection_window: u32,
     /// The largest message taken from a node, in bytes.
     pub max_message: usize,
+    /// Told of each call before it is sent: service and method.
+    pub on_call: Option<fn(&str, &str)>,
 }
 
 impl Default for ClientOptions {
@@ -44,6 +46,7 @@ impl Default for ClientOptions {
             stream_window: 4 << 20,
             connection_window: 8 << 20,
             max_message: 64 << 20,
+            on_call: None,
         }
     }
 }
@@ -53,11 +56,17 @@ pub type Stub = InterceptedService<Channel, Bearer>;
 
 /// Adds the session's token, if there is one.
 #[derive(Clone, Default)]
-pub struct Bearer(Option<MetadataValue<Ascii>>);
+pub struct Bearer {
+    token: Option<MetadataValue<Ascii>>,
+    on_call: Option<fn(&str, &str)>,
+}
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(value) = &self.0 {
+        if let (Some(tell), Some(method)) = (self.on_call, request.extensions().get::<GrpcMethod<'static>>()) {
+            tell(method.service(), method.method());
+        }
+        if let Some(value) = &self.token {
             request.metadata_mut().insert("authorization", value.clone());
         }
         Ok(request)
@@ -88,7 +97,8 @@ impl Client {
             Address::Unix(path) => unix_channel(path, &options).await.map_err(|error| unreachable(address, &error))?,
             Address::Tcp { host, port } => pinned_channel(address, host, *port, store, trust, &options).await?,
         };
-        Ok(Self { channel, address: address.clone(), options, bearer: Bearer::default() })
+        let bearer = Bearer { token: None, on_call: options.on_call };
+        Ok(Self { channel, address: address.clone(), options, bearer })
     }
 
     /// Where this client is connected to.
@@ -116,7 +126,7 @@ impl Client {
             key: "the kept session".to_owned(),
             reason: "its token is damaged; log in again".to_owned(),
         })?;
-        self.bearer = Bearer(Some(value));
+        self.bearer.token = Some(value);
         Ok(())
     }
 }

@@ -77,7 +77,7 @@ impl SshKey {
         match credential {
             Credential::File { path, passphrase } => Ok(vec![Self::from_file(path, passphrase.as_deref())?]),
             Credential::Agent => {
-                let mut agent = AgentClient::connect_env().await.map_err(|error| agent_error(&error.to_string()))?;
+                let mut agent = connect_agent().await?;
                 let held = agent.request_identities().await.map_err(|error| agent_error(&error.to_string()))?;
                 let keys: Vec<Self> = held
                     .into_iter()
@@ -104,7 +104,10 @@ impl SshKey {
             (false, _) => key,
             (true, Some(words)) => key.decrypt(words).map_err(|_| refuse("the passphrase is wrong".to_owned()))?,
             (true, None) => {
-                return Err(refuse("it has a passphrase; add it to the agent with ssh-add".to_owned()));
+                return Err(refuse(
+                    "it has a passphrase, and nobody can be asked for it here; add the key to the agent with ssh-add"
+                        .to_owned(),
+                ));
             }
         };
         Ok(Self::File { path: path.to_owned(), key: Box::new(key) })
@@ -128,7 +131,7 @@ impl SshKey {
         let signature = match self {
             Self::File { key, .. } => sign_with(key.as_ref(), message).map_err(&refuse)?,
             Self::Agent { key } => {
-                let mut agent = AgentClient::connect_env().await.map_err(|error| agent_error(&error.to_string()))?;
+                let mut agent = connect_agent().await?;
                 let hash = key.algorithm().is_rsa().then_some(HashAlg::Sha512);
                 agent.sign_request_signature(key, hash, message).await.map_err(|error| refuse(error.to_string()))?
             }
@@ -147,6 +150,13 @@ impl SshKey {
 
 fn sign_with(key: &impl SigningKey, message: &[u8]) -> Result<ssh_key::Signature, String> {
     key.try_sign(message).map_err(|error| error.to_string())
+}
+
+async fn connect_agent() -> Result<AgentClient<tokio::net::UnixStream>, ClientError> {
+    if std::env::var_os("SSH_AUTH_SOCK").is_none_or(|socket| socket.is_empty()) {
+        return Err(agent_error("no agent runs here, SSH_AUTH_SOCK is not set"));
+    }
+    AgentClient::connect_env().await.map_err(|error| agent_error(&format!("it does not answer: {error}")))
 }
 
 fn agent_error(reason: &str) -> ClientError {

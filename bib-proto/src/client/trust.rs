@@ -21,22 +21,19 @@ pub enum Trust {
 pub enum TrustError {
     /// The node shows another certificate authority than before.
     #[error(
-        "the node at {address} is not the one that was trusted: it shows {seen}, and {known} is kept. Either it was set up \
-         anew, or somebody answers in its place. If you know why it changed: bib connect {address} --fingerprint {seen}"
+        "the node at {address} is not the one that is trusted: it was set up anew, or somebody answers in its place\n  \
+         it shows  {seen}\n  trusted   {known}"
     )]
     Changed {
         /// Where.
         address: String,
-        /// The fingerprint that is kept.
+        /// The fingerprint that is kept, or was asked for.
         known: Fingerprint,
         /// The fingerprint that it shows now.
         seen: Fingerprint,
     },
     /// Nothing is kept for this address.
-    #[error(
-        "the node at {address} was never met: it shows {seen}. Compare with `bib status` on that machine, then: \
-         bib connect {address} --fingerprint {seen}"
-    )]
+    #[error("the node at {address} was never met, so nothing was sent to it\n  it shows  {seen}")]
     Unknown {
         /// Where.
         address: String,

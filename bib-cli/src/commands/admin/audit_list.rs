@@ -7,13 +7,16 @@ use crate::views;
 use bib_proto::v1::ListAuditRequest;
 use serde_json::Value;
 
+/// Records asked for at once.
+const PAGE: u32 = 500;
+
 /// Which records.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  bib admin audit list --limit 20\n  bib admin audit list --action dataset. -o jsonl"
 )]
 pub(crate) struct Args {
-    /// At most this many
+    /// At most this many; 0 for all
     #[arg(long, default_value_t = 100)]
     limit: u32,
     /// Only records before this position
@@ -30,10 +33,21 @@ pub(crate) struct Args {
 /// Prints the records.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let client = env.client().await?;
-    let request =
-        ListAuditRequest { page_size: args.limit, before_seq: args.before, action: args.action, actor: args.actor };
-    let records = env.call(client.admin().list_audit(request)).await?.into_inner().records;
-    let items: Vec<Value> = records.iter().map(views::audit).collect();
+    let mut admin = client.admin();
+    let wanted = if args.limit == 0 { usize::MAX } else { args.limit as usize };
+    let (mut items, mut before_seq) = (Vec::<Value>::new(), args.before);
+    while items.len() < wanted {
+        let page_size = u32::try_from(wanted - items.len()).unwrap_or(u32::MAX).min(PAGE);
+        let (action, actor) = (args.action.clone(), args.actor.clone());
+        let request = ListAuditRequest { page_size, before_seq, action, actor };
+        let records = env.call(admin.list_audit(request)).await?.into_inner().records;
+        items.extend(records.iter().map(views::audit));
+        // position 0 would mean "from the end" again
+        match records.last().map(|record| record.seq) {
+            Some(last) if last > 0 => before_seq = last,
+            _ => break,
+        }
+    }
     let columns = [
         column("SEQ", |v| field(v, "seq")),
         column("TIME", |v| field(v, "time")),
@@ -43,11 +57,10 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         column("OBJECT", |v| field(v, "object")),
         column("OUTCOME", |v| field(v, "outcome")),
         wide("ROWS", |v| field(v, "rows")),
-        wide("US", |v| field(v, "durationUs")),
+        wide("US", |v| field(v, "durationUs")).exact("duration_us", |v| field(v, "durationUs")),
         wide("COMPONENT", |v| field(v, "component")),
         wide("OPERATION", |v| field(v, "operationId")),
         wide("HASH", |v| field(v, "entryHash")),
     ];
-    env.out.list(&items, &columns, "No audit records match");
-    Ok(())
+    env.out.list(&items, &columns, "No audit records match")
 }

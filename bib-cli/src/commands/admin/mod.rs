@@ -14,7 +14,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Audit(Audit),
     /// Stop the node in order
-    Shutdown,
+    Shutdown(shutdown::Args),
 }
 
 /// Verbs of the audit log.
@@ -23,6 +23,9 @@ pub(crate) enum Audit {
     /// Records, latest first
     List(audit_list::Args),
     /// Check the log from its first record to its last
+    #[command(
+        after_help = "Examples:\n  bib admin audit verify\n  bib admin audit verify -o json   # exit code 12 if damaged"
+    )]
     Verify,
 }
 
@@ -31,6 +34,6 @@ pub(super) async fn run(env: &Env, command: Command) -> CliResult {
     match command {
         Command::Audit(Audit::List(args)) => audit_list::run(env, args).await,
         Command::Audit(Audit::Verify) => audit_verify::run(env).await,
-        Command::Shutdown => shutdown::run(env).await,
+        Command::Shutdown(args) => shutdown::run(env, args).await,
     }
 }

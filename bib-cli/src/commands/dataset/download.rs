@@ -2,12 +2,13 @@
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output::{bytes, count};
+use crate::output::{bytes, counted};
 use crate::progress::Progress;
 use crate::session::Env;
 use crate::settings::sync_folder;
+use bib_proto::client::Client;
 use bib_proto::v1::download_response::Part;
-use bib_proto::v1::{DownloadRequest, Entry, Version};
+use bib_proto::v1::{DownloadRequest, Entry, GetDatasetRequest, Version};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fs::{File, Permissions};
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// Only this path; may be given more than once
     #[arg(long = "include", value_name = "PATH")]
     paths: Vec<String>,
+    /// Say what would be fetched, and write nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Downloads into a new folder, which appears under its name when all of it is there and checked.
@@ -47,11 +51,35 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         .hint("name another folder: --out DIR"));
     }
     let client = env.client().await?;
+    if args.dry_run {
+        return plan(env, &client, &args, &out).await;
+    }
     let request = DownloadRequest { dataset: args.name, version: args.version, paths: args.paths };
     let got = env.long(fetch(env, client, request, &out)).await?;
     let record = json!({"name": got.version.dataset, "version": got.version.id, "path": out, "files": got.files, "bytes": got.bytes});
-    env.out.remark(&format!("{} files, {}, every hash checked", count(got.files), bytes(got.bytes)));
+    env.out.remark(&format!("{}, {}, every hash checked", counted(got.files, "file"), bytes(got.bytes)));
     env.out.object(&record, || out.display().to_string());
+    Ok(())
+}
+
+async fn plan(env: &Env, client: &Client, args: &Args, out: &Path) -> CliResult {
+    let request = GetDatasetRequest { name: args.name.clone(), version: args.version.clone() };
+    let answer = env.call(client.datasets().get_dataset(request)).await?.into_inner();
+    let version = answer.version.unwrap_or_default();
+    let wanted = |entry: &&Entry| args.paths.is_empty() || args.paths.contains(&entry.path);
+    let chosen: Vec<&Entry> = answer.entries.iter().filter(|entry| entry.kind == "file").filter(wanted).collect();
+    if let Some(path) = args.paths.iter().find(|path| !answer.entries.iter().any(|entry| entry.path == **path)) {
+        return Err(CliError::new(Exit::NotFound, format!("there is no {path:?} in this version"))
+            .because("FILE_NOT_FOUND")
+            .hint(format!("see its files: bib dataset get {}", args.name)));
+    }
+    let (files, total) = (chosen.len() as u64, chosen.iter().map(|entry| entry.size).sum::<u64>());
+    let record = json!({"name": version.dataset, "version": version.id, "path": out, "files": files, "bytes": total,
+        "complete": version.complete, "dryRun": true});
+    let (files, total) = (counted(files, "file"), bytes(total));
+    env.out.object(&record, || {
+        format!("would write {files}, {total}, of {} v{} to {}", version.dataset, version.number, out.display())
+    });
     Ok(())
 }
 
@@ -61,7 +89,7 @@ struct Got {
     bytes: u64,
 }
 
-async fn fetch(env: &Env, client: bib_proto::client::Client, request: DownloadRequest, out: &Path) -> CliResult<Got> {
+async fn fetch(env: &Env, client: Client, request: DownloadRequest, out: &Path) -> CliResult<Got> {
     let mut stream = client.datasets().download(request).await?.into_inner();
     let mut progress = Progress::new(&env.global, "download", 0);
     let mut folder = Partial::make(out)?;
@@ -169,7 +197,6 @@ impl Partial {
         open.file
             .set_permissions(Permissions::from_mode(open.entry.mode & 0o777))
             .map_err(|error| cannot(&path, &error))?;
-        open.file.sync_all().map_err(|error| cannot(&path, &error))?;
         self.files += 1;
         Ok(())
     }
@@ -184,6 +211,10 @@ impl Partial {
             std::fs::set_permissions(path, Permissions::from_mode((mode & 0o777) | 0o700))
                 .map_err(|error| cannot(path, &error))?;
         }
+        // one sync of everything: one a file takes milliseconds each, seconds for a folder of small ones
+        File::open(&self.path)
+            .and_then(|folder| Ok(rustix::fs::syncfs(folder)?))
+            .map_err(|error| cannot(&self.path, &error))?;
         std::fs::rename(&self.path, out).map_err(|error| cannot(out, &error))?;
         self.published = true;
         sync_folder(out)?;

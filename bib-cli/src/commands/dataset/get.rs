@@ -1,7 +1,7 @@
 //! `bib dataset get NAME`.
 
 use crate::error::CliResult;
-use crate::output::{align, bytes, count, rfc3339};
+use crate::output::{align, bytes, counted, rfc3339};
 use crate::session::Env;
 use crate::views;
 use bib_proto::v1::{GetDatasetRequest, GetDatasetResponse};
@@ -40,18 +40,18 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
 fn people(answer: &GetDatasetResponse) -> String {
     let version = answer.version.clone().unwrap_or_default();
     let mut text = format!(
-        "{}  v{}  {}\n{}\npublished  {} by {}\nsigned     {}\nholds      {} files, {}, {} chunks, {} rows\nstate      {}\n\n",
+        "{}  v{}  {}\n{}\npublished  {} by {}\nsigned     {}\nholds      {}, {}, {}, {}\nstate      {}\n\n",
         version.dataset,
         version.number,
-        version.message,
+        crate::error::printable(&version.message),
         version.id,
         rfc3339(version.created_ms),
         version.publisher,
         answer.signature.chars().take(32).collect::<String>() + "…",
-        count(version.files),
+        counted(version.files, "file"),
         bytes(version.bytes),
-        count(version.chunks),
-        count(version.rows),
+        counted(version.chunks, "chunk"),
+        counted(version.rows, "row"),
         if version.complete { "complete" } else { "arriving" },
     );
     let rows: Vec<Vec<String>> = answer
@@ -61,17 +61,18 @@ fn people(answer: &GetDatasetResponse) -> String {
         .map(|entry| {
             let table = entry.schema.as_ref().map_or_else(String::new, |schema| {
                 let rows = if schema.rows >= 0 {
-                    format!("{} rows, ", count(schema.rows.unsigned_abs()))
+                    format!("{}, ", counted(schema.rows.unsigned_abs(), "row"))
                 } else {
                     String::new()
                 };
-                format!("{rows}{} columns", schema.columns.len())
+                format!("{rows}{}", counted(schema.columns.len() as u64, "column"))
             });
             let path = if entry.kind == "symlink" {
                 format!("{} -> {}", entry.path, entry.target)
             } else {
                 entry.path.clone()
             };
+            let path = crate::error::printable(&path);
             vec![path, bytes(entry.size), views::short_hash(&entry.content_hash), entry.media_type.clone(), table]
         })
         .collect();

@@ -3,7 +3,7 @@
 use super::rows::{Form, RowPrinter};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output::{bytes, count, milliseconds};
+use crate::output::{bytes, counted, milliseconds};
 use crate::session::Env;
 use bib_proto::v1::query_response::Part;
 use bib_proto::v1::{ExplainRequest, QueryRequest, QuerySummary};
@@ -54,11 +54,18 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let client = env.client().await?;
     let timeout_ms = args.max_time.map_or(0, |limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
     let request = QueryRequest { expression: args.expression, limit: args.limit, timeout_ms };
-    let summary = env.long(fetch(&client, request, RowPrinter::new(form, args.out.as_deref())?)).await?;
+    let printer = RowPrinter::new(form, args.out.as_deref(), &env.out)?;
+    let (summary, left_out) = env.long(fetch(&client, request, printer)).await?;
+    if left_out > 0 {
+        let columns = counted(left_out as u64, "column");
+        env.out.remark(&format!(
+            "{columns} more than fit the terminal: --no-truncate, -o csv, or choose some with .map()"
+        ));
+    }
     let cut = if summary.truncated { "; cut off by a limit" } else { "" };
     env.out.remark(&format!(
-        "{} rows in {}, {} read{cut}",
-        count(summary.rows),
+        "{} in {}, {} read{cut}",
+        counted(summary.rows, "row"),
         milliseconds(Duration::from_micros(summary.elapsed_us)),
         bytes(summary.bytes_read),
     ));
@@ -69,14 +76,13 @@ async fn fetch(
     client: &bib_proto::client::Client,
     request: QueryRequest,
     mut rows: RowPrinter,
-) -> CliResult<QuerySummary> {
+) -> CliResult<(QuerySummary, usize)> {
     let mut stream = client.queries().query(request).await?.into_inner();
     while let Some(answer) = stream.message().await? {
         match answer.part {
             Some(Part::ArrowIpc(part)) => rows.push(part)?,
             Some(Part::Summary(summary)) => {
-                rows.finish()?;
-                return Ok(summary);
+                return Ok((summary, rows.finish()?));
             }
             Some(Part::Header(_)) | None => {}
         }

@@ -3,7 +3,7 @@
 use crate::error::{CliError, CliResult, printable};
 use crate::exit::Exit;
 use crate::global::Format;
-use crate::output::{Output, align};
+use crate::output::{Output, align, fit};
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
@@ -64,6 +64,9 @@ pub(super) struct RowPrinter {
     decoder: StreamDecoder,
     target: Target,
     writer: Option<Writer>,
+    headers: bool,
+    /// Columns of the terminal that a table is to fit.
+    width: Option<usize>,
 }
 
 /// Where the bytes go: standard output, or a file that appears under its name when it is whole.
@@ -72,7 +75,7 @@ struct Target {
 }
 
 enum Writer {
-    Table { rows: Vec<Vec<String>>, sink: Sink, headers: Vec<String> },
+    Table { rows: Vec<Vec<String>>, sink: Sink, headers: Vec<String>, width: Option<usize>, left_out: usize },
     Tabs { sink: Sink },
     Csv(Box<arrow::csv::Writer<Sink>>),
     JsonArray(arrow::json::ArrayWriter<Sink>),
@@ -84,8 +87,8 @@ enum Writer {
 type Sink = BufWriter<Box<dyn Write + Send>>;
 
 impl RowPrinter {
-    /// Writes to `path`, or to standard output.
-    pub(super) fn new(form: Form, path: Option<&Path>) -> CliResult<Self> {
+    /// Writes to `path`, or to standard output in the way that `out` says.
+    pub(super) fn new(form: Form, path: Option<&Path>, out: &Output) -> CliResult<Self> {
         if let Some(path) = path.filter(|path| path.exists()) {
             return Err(CliError::new(Exit::Conflict, format!("{} is there already", path.display()))
                 .hint("name another file, or move that one away"));
@@ -95,6 +98,8 @@ impl RowPrinter {
             decoder: StreamDecoder::new(),
             target: Target { path: path.map(Path::to_owned) },
             writer: None,
+            headers: out.has_headers(),
+            width: out.width().filter(|_| path.is_none()),
         })
     }
 
@@ -114,29 +119,36 @@ impl RowPrinter {
         Ok(())
     }
 
-    /// Writes what was held back, and gives the file its name.
-    pub(super) fn finish(mut self) -> CliResult {
+    /// Writes what was held back, and gives the file its name; says how many columns found no room.
+    pub(super) fn finish(mut self) -> CliResult<usize> {
         if self.writer.is_none()
             && let Some(schema) = self.decoder.schema()
         {
-            self.writer = Some(self.open(&schema)?);
+            // an empty batch still writes the header
+            let mut writer = self.open(&schema)?;
+            writer.write(&RecordBatch::new_empty(schema))?;
+            self.writer = Some(writer);
         }
-        if let Some(writer) = self.writer.take() {
-            writer.finish()?;
-        }
-        self.target.publish()
+        let left_out = self.writer.take().map_or(Ok(0), Writer::finish)?;
+        self.target.publish()?;
+        Ok(left_out)
     }
 
     fn open(&self, schema: &SchemaRef) -> CliResult<Writer> {
         let mut sink = BufWriter::with_capacity(256 << 10, self.target.open()?);
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
         Ok(match self.form {
-            Form::Table => Writer::Table { rows: Vec::new(), sink, headers: names },
+            Form::Table => {
+                let headers = if self.headers { names } else { Vec::new() };
+                Writer::Table { rows: Vec::new(), sink, headers, width: self.width, left_out: 0 }
+            }
             Form::Tabs => {
-                writeln!(sink, "{}", names.join("\t")).map_err(failed)?;
+                if self.headers {
+                    writeln!(sink, "{}", names.join("\t")).map_err(failed)?;
+                }
                 Writer::Tabs { sink }
             }
-            Form::Csv => Writer::Csv(Box::new(arrow::csv::WriterBuilder::new().with_header(true).build(sink))),
+            Form::Csv => Writer::Csv(Box::new(arrow::csv::WriterBuilder::new().with_header(self.headers).build(sink))),
             Form::JsonArray => {
                 Writer::JsonArray(arrow::json::WriterBuilder::new().with_explicit_nulls(true).build(sink))
             }
@@ -160,15 +172,15 @@ impl RowPrinter {
 impl Writer {
     fn write(&mut self, batch: &RecordBatch) -> CliResult {
         match self {
-            Self::Table { rows, sink, headers } => {
-                rows.extend(cells(batch)?);
+            Self::Table { rows, sink, headers, width, left_out } => {
+                rows.extend(cells(batch, "-")?);
                 if rows.len() >= TABLE_BLOCK_ROWS {
-                    write_table(rows, headers, sink)?;
+                    *left_out = write_table(rows, headers, *width, sink)?.max(*left_out);
                 }
                 Ok(())
             }
             Self::Tabs { sink } => {
-                cells(batch)?.iter().try_for_each(|row| writeln!(sink, "{}", row.join("\t")).map_err(failed))
+                cells(batch, "")?.iter().try_for_each(|row| writeln!(sink, "{}", row.join("\t")).map_err(failed))
             }
             Self::Csv(writer) => writer.write(batch).map_err(|error| broken(&error)),
             Self::JsonArray(writer) => writer.write(batch).map_err(|error| broken(&error)),
@@ -178,10 +190,11 @@ impl Writer {
         }
     }
 
-    fn finish(self) -> CliResult {
+    fn finish(self) -> CliResult<usize> {
+        let mut no_room = 0;
         let mut sink = match self {
-            Self::Table { mut rows, mut sink, mut headers } => {
-                write_table(&mut rows, &mut headers, &mut sink)?;
+            Self::Table { mut rows, mut sink, mut headers, width, left_out } => {
+                no_room = write_table(&mut rows, &mut headers, width, &mut sink)?.max(left_out);
                 sink
             }
             Self::Tabs { sink } => sink,
@@ -199,7 +212,8 @@ impl Writer {
                 writer.into_inner().map_err(|error| broken(&error))?
             }
         };
-        sink.flush().map_err(failed)
+        sink.flush().map_err(failed)?;
+        Ok(no_room)
     }
 }
 
@@ -213,7 +227,7 @@ impl Target {
 
     fn open(&self) -> CliResult<Box<dyn Write + Send>> {
         match self.temporary() {
-            None => Ok(Box::new(io::stdout())),
+            None => Ok(Box::new(Printed)),
             Some(path) => match File::create(&path) {
                 Ok(file) => Ok(Box::new(file)),
                 Err(error) => Err(CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display()))),
@@ -243,8 +257,29 @@ impl Drop for Target {
     }
 }
 
-fn cells(batch: &RecordBatch) -> CliResult<Vec<Vec<String>>> {
-    let options = FormatOptions::default().with_null("-");
+/// Standard output; a closed pipe ends the program quietly, whichever writer notices it.
+struct Printed;
+
+impl Write for Printed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match io::stdout().write(bytes) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                crate::output::end_if_failed(Err(error));
+                Ok(0)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = io::stdout().flush();
+        crate::output::end_if_failed(flushed);
+        Ok(())
+    }
+}
+
+fn cells(batch: &RecordBatch, null: &str) -> CliResult<Vec<Vec<String>>> {
+    let options = FormatOptions::default().with_null(null);
     let columns: Vec<ArrayFormatter<'_>> = batch
         .columns()
         .iter()
@@ -255,19 +290,22 @@ fn cells(batch: &RecordBatch) -> CliResult<Vec<Vec<String>>> {
     Ok((0..batch.num_rows()).map(|row| columns.iter().map(|column| cell(column, row)).collect()).collect())
 }
 
-fn write_table(rows: &mut Vec<Vec<String>>, headers: &mut Vec<String>, sink: &mut Sink) -> CliResult {
+fn write_table(
+    rows: &mut Vec<Vec<String>>,
+    headers: &mut Vec<String>,
+    width: Option<usize>,
+    sink: &mut Sink,
+) -> CliResult<usize> {
     if !headers.is_empty() {
         rows.insert(0, std::mem::take(headers));
     }
+    let left_out = width.map_or(0, |width| fit(rows, width, true));
     sink.write_all(align(rows).as_bytes()).map_err(failed)?;
     rows.clear();
-    Ok(())
+    Ok(left_out)
 }
 
 fn failed(error: io::Error) -> CliError {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        std::process::exit(0);
-    }
     CliError::new(Exit::Failed, format!("cannot write the rows: {error}"))
 }
 
@@ -282,21 +320,25 @@ mod tests {
     use arrow::ipc::writer::StreamWriter;
     use std::sync::Arc;
 
-    fn stream() -> Vec<u8> {
+    fn stream(rows: usize) -> Vec<u8> {
         let carrier = Arc::new(StringArray::from(vec![Some("UA"), None]));
         let delay = Arc::new(Int64Array::from(vec![2, 33]));
         let batch = RecordBatch::try_from_iter([("carrier", carrier as _), ("delay", delay as _)]).unwrap();
         let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
-        writer.write(&batch).unwrap();
+        writer.write(&batch.slice(0, rows)).unwrap();
         writer.finish().unwrap();
         writer.into_inner().unwrap()
     }
 
     fn written(name: &str) -> String {
+        of(name, &stream(2))
+    }
+
+    fn of(name: &str, stream: &[u8]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
-        let mut rows = RowPrinter::new(Form::of_path(&path).unwrap(), Some(&path)).unwrap();
-        for part in stream().chunks(37) {
+        let mut rows = RowPrinter::new(Form::of_path(&path).unwrap(), Some(&path), &Output::for_tests()).unwrap();
+        for part in stream.chunks(37) {
             rows.push(part.to_vec()).unwrap();
         }
         assert!(!path.exists(), "{name} was there before it was whole");
@@ -308,7 +350,7 @@ mod tests {
     #[test]
     fn every_form_holds_every_row() {
         assert_eq!(written("a.csv"), "carrier,delay\nUA,2\n,33\n");
-        assert_eq!(written("a.tsv"), "carrier\tdelay\nUA\t2\n-\t33\n");
+        assert_eq!(written("a.tsv"), "carrier\tdelay\nUA\t2\n\t33\n");
         assert_eq!(written("a.jsonl"), "{\"carrier\":\"UA\",\"delay\":2}\n{\"carrier\":null,\"delay\":33}\n");
         assert_eq!(written("a.json"), "[{\"carrier\":\"UA\",\"delay\":2},{\"carrier\":null,\"delay\":33}]\n");
         assert!(written("a.parquet").starts_with("PAR1"));
@@ -316,11 +358,19 @@ mod tests {
     }
 
     #[test]
+    fn no_rows_still_have_a_header() {
+        assert_eq!(of("a.csv", &stream(0)), "carrier,delay\n");
+        assert_eq!(of("a.tsv", &stream(0)), "carrier\tdelay\n");
+        assert_eq!(of("a.json", &stream(0)), "[]\n");
+        assert!(of("a.parquet", &stream(0)).starts_with("PAR1"));
+    }
+
+    #[test]
     fn a_file_that_is_there_is_not_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         std::fs::write(&path, "mine").unwrap();
-        assert!(RowPrinter::new(Form::Csv, Some(&path)).is_err());
+        assert!(RowPrinter::new(Form::Csv, Some(&path), &Output::for_tests()).is_err());
         assert!(Form::of_path(Path::new("a.xls")).is_err());
     }
 }

@@ -3,12 +3,12 @@
 use super::walk::{Found, Kind, walk};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output::{bytes, count};
+use crate::output::{bytes, counted};
 use crate::progress::Progress;
 use crate::session::Env;
 use crate::views;
 use bib_proto::v1::upload_request::Part;
-use bib_proto::v1::{Entry, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
+use bib_proto::v1::{Entry, GetTopicRequest, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::PathBuf;
@@ -52,7 +52,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     };
     let dataset: bib_domain::DatasetRef = format!("{}/{name}", args.topic)
         .parse()
-        .map_err(|error: bib_domain::NameError| CliError::usage(error.to_string()))?;
+        .map_err(|error: bib_domain::NameError| CliError::usage(error.to_string()).because("BAD_NAME"))?;
     let path = args.path.clone();
     let found = tokio::task::spawn_blocking(move || walk(&path))
         .await
@@ -60,8 +60,12 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let total: u64 = found.iter().map(|item| item.size).sum();
     let files = found.iter().filter(|item| item.kind == Kind::File).count();
     if args.dry_run {
+        let client = env.client().await?;
+        env.call(client.topics().get_topic(GetTopicRequest { name: args.topic })).await?;
         let record = json!({"name": dataset.to_string(), "files": files, "bytes": total, "dryRun": true});
-        env.out.object(&record, || format!("would put {files} files, {}, into dataset/{dataset}", bytes(total)));
+        env.out.object(&record, || {
+            format!("would put {}, {}, into dataset/{dataset}", counted(files as u64, "file"), bytes(total))
+        });
         return Ok(());
     }
     let header = UploadHeader {
@@ -177,7 +181,12 @@ fn show(env: &Env, answer: &UploadResponse) {
     }
     env.out.object(&record, || {
         let how = if answer.created {
-            format!("{} files, {}, {} of it new", count(version.files), bytes(version.bytes), bytes(answer.new_bytes))
+            format!(
+                "{}, {}, {} of it new",
+                counted(version.files, "file"),
+                bytes(version.bytes),
+                bytes(answer.new_bytes)
+            )
         } else {
             "unchanged: this content is the latest version already".to_owned()
         };

@@ -2,7 +2,7 @@
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output::{bytes, count};
+use crate::output::{bytes, counted};
 use crate::progress::Progress;
 use crate::session::Env;
 use bib_proto::v1::verify_response::Part;
@@ -31,14 +31,16 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         .map(|d| json!({"path": d.path, "chunk": d.chunk, "kind": d.kind, "detail": d.detail}))
         .collect();
     let record = json!({"name": args.name, "version": report.version, "ok": report.ok, "signatureOk": report.signature_ok,
-        "chunks": report.chunks, "bytes": report.bytes, "damage": damage});
+        "chunks": report.chunks, "bytes": report.bytes, "damage": damage,
+        "moreDamage": report.more_damage});
     env.out.object(&record, || people(&args.name, &report));
     if report.ok {
         return Ok(());
     }
-    let message =
-        format!("{} is hurt in {} places", args.name, report.damage.len() + usize::from(!report.signature_ok));
+    let places = report.damage.len() as u64 + report.more_damage + u64::from(!report.signature_ok);
+    let message = format!("{} is hurt in {}", args.name, counted(places, "place"));
     Err(CliError::new(Exit::Integrity, message)
+        .because("DATA_DAMAGED")
         .hint("chunks that a paired node holds are fetched again by themselves; look again in a minute"))
 }
 
@@ -63,7 +65,7 @@ async fn watch(env: &Env, client: bib_proto::client::Client, request: VerifyRequ
 
 fn people(name: &str, report: &VerifyReport) -> String {
     let mut text = if report.ok {
-        format!("✓ {name} is whole: {} chunks, {}, signature good\n", count(report.chunks), bytes(report.bytes))
+        format!("✓ {name} is whole: {}, {}, signature good\n", counted(report.chunks, "chunk"), bytes(report.bytes))
     } else {
         format!("✗ {name} is HURT\n")
     };
@@ -72,6 +74,9 @@ fn people(name: &str, report: &VerifyReport) -> String {
     }
     for damage in &report.damage {
         text.push_str(&format!("  ✗ {}: {} chunk {} ({})\n", damage.path, damage.kind, damage.chunk, damage.detail));
+    }
+    if report.more_damage > 0 {
+        text.push_str(&format!("  ✗ and {} more\n", counted(report.more_damage, "place")));
     }
     text.push_str(&format!("{}\n", report.version));
     text

@@ -1,7 +1,7 @@
 //! `bib dataset versions NAME`.
 
 use crate::error::CliResult;
-use crate::output::{age, bytes, column, field, wide};
+use crate::output::{age, bytes, column, field, wide, wide_table};
 use crate::session::Env;
 use crate::views;
 use bib_proto::v1::ListVersionsRequest;
@@ -22,16 +22,16 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let versions = env.call(client.datasets().list_versions(request)).await?.into_inner().versions;
     let items: Vec<Value> = versions.iter().map(views::version).collect();
     let columns = [
-        column("VERSION", |v| format!("v{}", v["number"])),
-        column("ID", |v| views::short_hash(&field(v, "id"))),
-        wide("FULL", |v| field(v, "id")),
+        column("VERSION", |v| format!("v{}", v["number"])).exact("version", |v| field(v, "number")),
+        column("ID", |v| views::short_hash(&field(v, "id"))).exact("id", |v| field(v, "id")),
+        wide_table("FULL", |v| field(v, "id")),
         column("FILES", |v| field(v, "files")),
-        column("SIZE", |v| bytes(v["bytes"].as_u64().unwrap_or(0))),
+        column("SIZE", |v| bytes(v["bytes"].as_u64().unwrap_or(0))).exact("bytes", |v| field(v, "bytes")),
         column("STATE", |v| if v["complete"] == true { "complete".into() } else { "arriving".into() }),
         wide("PUBLISHER", |v| field(v, "publisher")),
         column("MESSAGE", |v| field(v, "message")),
-        column("AGE", |v| age(v["createdMs"].as_i64().unwrap_or(0), crate::now_ms())),
+        column("AGE", |v| age(v["createdMs"].as_i64().unwrap_or(0), crate::now_ms()))
+            .exact("created", |v| field(v, "createdAt")),
     ];
-    env.out.list(&items, &columns, "No versions");
-    Ok(())
+    env.out.list(&items, &columns, "No versions")
 }

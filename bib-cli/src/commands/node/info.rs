@@ -1,6 +1,7 @@
 //! `bib node info [ID]`.
 
 use crate::error::CliResult;
+use crate::output::rfc3339;
 use crate::session::Env;
 use crate::views;
 use bib_proto::v1::{GetNodeRequest, GetSelfRequest, Node};
@@ -19,26 +20,29 @@ pub(crate) struct Args {
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let client = env.client().await?;
     let mut nodes = client.nodes();
+    let own = args.id.is_none();
     let node = match args.id {
         Some(id) => env.call(nodes.get_node(GetNodeRequest { id })).await?.into_inner().node,
         None => env.call(nodes.get_self(GetSelfRequest {})).await?.into_inner().node,
     };
     let node = node.unwrap_or_default();
-    env.out.object(&views::node(&node), || people(&node));
+    env.out.object(&views::node(&node), || people(&node, own));
     Ok(())
 }
 
-fn people(node: &Node) -> String {
+fn people(node: &Node, own: bool) -> String {
     let yes = |on: bool| if on { "yes" } else { "no" };
     let mut text = format!(
-        "name:      {}\nid:        {}\nmode:      {}\nstorage:   {}\npaired:    {}\nconnected: {}\n",
+        "name:      {}\nid:        {}\nmode:      {}\nstorage:   {}\n",
         node.name,
         node.id,
         node.mode,
         if node.storage == "sqlite" { "sqlite (untrusted-storage)" } else { &node.storage },
-        yes(node.paired),
-        yes(node.connected),
     );
+    if !own {
+        text.push_str(&format!("paired:    {}\nconnected: {}\n", yes(node.paired), yes(node.connected)));
+        text.push_str(&format!("base:      {}\nseen:      {}\n", yes(node.base), rfc3339(node.last_seen_ms)));
+    }
     if !node.blamed.is_empty() {
         text.push_str(&format!("blamed:    {}\n", node.blamed));
     }

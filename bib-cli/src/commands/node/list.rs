@@ -1,9 +1,10 @@
 //! `bib node list`.
 
 use crate::error::CliResult;
-use crate::output::{age, column, field, wide};
+use crate::output::{age, column, field, wide, wide_table};
 use crate::session::Env;
 use crate::views;
+use crate::watch::Rounds;
 use bib_proto::v1::ListNodesRequest;
 use serde_json::Value;
 
@@ -14,21 +15,21 @@ pub(crate) struct Args {
     /// Only those that are connected now
     #[arg(long)]
     connected: bool,
+    /// Show again every two seconds; JSON lines unless on a terminal
+    #[arg(short, long)]
+    watch: bool,
 }
 
 /// Prints the nodes.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
-    let client = env.client().await?;
-    let request = ListNodesRequest { connected_only: args.connected };
-    let nodes = env.call(client.nodes().list_nodes(request)).await?.into_inner().nodes;
-    let items: Vec<Value> = nodes.iter().map(views::node).collect();
     let columns = [
         column("NAME", |v| field(v, "name")),
         column("PEER", |v| {
             let id = field(v, "id");
             id[id.len().saturating_sub(8)..].to_owned()
-        }),
-        wide("ID", |v| field(v, "id")),
+        })
+        .exact("id", |v| field(v, "id")),
+        wide_table("ID", |v| field(v, "id")),
         column("MODE", |v| field(v, "mode")),
         column("TRUST", |v| field(v, "trust")),
         column("STATE", |v| if v["connected"] == true { "connected".into() } else { "away".into() }),
@@ -37,10 +38,19 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
             0 => String::new(),
             us if us < 10_000 => format!("{}.{}ms", us / 1000, us % 1000 / 100),
             us => format!("{}ms", us / 1000),
-        }),
+        })
+        .exact("rtt_us", |v| field(v, "rttUs")),
         wide("BLAMED", |v| field(v, "blamed")),
-        column("SEEN", |v| age(v["lastSeenMs"].as_i64().unwrap_or(0), crate::now_ms())),
+        column("SEEN", |v| age(v["lastSeenMs"].as_i64().unwrap_or(0), crate::now_ms()))
+            .exact("seen", |v| field(v, "lastSeenAt")),
     ];
-    env.out.list(&items, &columns, "No other nodes yet. Pair one: bib invite here, bib join TICKET there");
+    let client = env.client().await?;
+    let mut rounds = Rounds::new(env, args.watch);
+    while rounds.next().await {
+        let request = ListNodesRequest { connected_only: args.connected };
+        let nodes = env.call(client.nodes().list_nodes(request)).await?.into_inner().nodes;
+        let items: Vec<Value> = nodes.iter().map(views::node).collect();
+        rounds.list(&items, &columns, "No other nodes yet. Pair one: bib invite here, bib join TICKET there")?;
+    }
     Ok(())
 }

@@ -4,6 +4,8 @@ use crate::error::CliResult;
 use crate::output::{age, bytes, column, field, wide};
 use crate::session::Env;
 use crate::views;
+use crate::watch::Rounds;
+use bib_proto::client::Client;
 use bib_proto::v1::ListTopicsRequest;
 use serde_json::Value;
 
@@ -17,11 +19,33 @@ pub(crate) struct Args {
     /// Only those that this node gets
     #[arg(long)]
     subscribed: bool,
+    /// Show again every two seconds; JSON lines unless on a terminal
+    #[arg(short, long)]
+    watch: bool,
 }
 
 /// Prints the topics, page after page.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
+    let columns = [
+        column("NAME", |v| field(v, "name")),
+        column("DATASETS", |v| field(v, "datasets")),
+        column("SIZE", |v| bytes(v["bytes"].as_u64().unwrap_or(0))).exact("bytes", |v| field(v, "bytes")),
+        column("SUBSCRIBED", |v| if v["subscribed"] == true { "yes".into() } else { "no".into() }),
+        wide("OWNER", |v| field(v, "owner")),
+        wide("DESCRIPTION", |v| field(v, "description")),
+        column("AGE", |v| age(v["updatedMs"].as_i64().unwrap_or(0), crate::now_ms()))
+            .exact("updated", |v| field(v, "updatedAt")),
+    ];
     let client = env.client().await?;
+    let mut rounds = Rounds::new(env, args.watch);
+    while rounds.next().await {
+        let items = all(env, &client, &args).await?;
+        rounds.list(&items, &columns, "No topics yet. Create one: bib topic create weather")?;
+    }
+    Ok(())
+}
+
+async fn all(env: &Env, client: &Client, args: &Args) -> CliResult<Vec<Value>> {
     let mut topics = client.topics();
     let (mut items, mut page_token) = (Vec::<Value>::new(), String::new());
     loop {
@@ -36,15 +60,5 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     if args.limit > 0 {
         items.truncate(args.limit as usize);
     }
-    let columns = [
-        column("NAME", |v| field(v, "name")),
-        column("DATASETS", |v| field(v, "datasets")),
-        column("SIZE", |v| bytes(v["bytes"].as_u64().unwrap_or(0))),
-        column("SUBSCRIBED", |v| if v["subscribed"] == true { "yes".into() } else { "no".into() }),
-        wide("OWNER", |v| field(v, "owner")),
-        wide("DESCRIPTION", |v| field(v, "description")),
-        column("AGE", |v| age(v["updatedMs"].as_i64().unwrap_or(0), crate::now_ms())),
-    ];
-    env.out.list(&items, &columns, "No topics yet. Create one: bib topic create weather");
-    Ok(())
+    Ok(items)
 }

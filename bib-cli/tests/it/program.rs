@@ -1,0 +1,132 @@
+//! The program itself, where it needs no node: exit codes, errors for people and for programs, output forms.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Runs `bib` with a home of its own.
+fn bib(home: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bib"));
+    command.args(words).env_clear().env("HOME", home).stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn error_of(output: &Output) -> Value {
+    let errors = text(&output.stderr);
+    serde_json::from_str(errors.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("no JSON: {errors}"))
+}
+
+#[test]
+fn the_exit_code_tells_the_kind_of_failure() {
+    let home = tempfile::tempdir().unwrap();
+    let missing = home.path().join("nothing.csv");
+    let missing = missing.to_str().unwrap();
+    let table: &[(i32, &[&str])] = &[
+        (0, &["exit-codes"]),
+        (0, &["version"]),
+        (2, &["tpic"]),
+        (2, &["topic", "create"]),
+        (2, &["topic", "create", "Bad Name"]),
+        (2, &["topic", "list", "--timeout", "soon"]),
+        (2, &["--node", "http://x", "status"]),
+        (2, &["exit-codes", "--columns", "colour"]),
+        (2, &["exit-codes", "--sort", "code:sideways"]),
+        (2, &["dataset", "upload", "-", "--topic", "t", "--name", "n"]),
+        (2, &["dataset", "query", "x", "--out", "rows.xls"]),
+        (6, &["dataset", "upload", missing, "--topic", "t"]),
+        (10, &["status"]),
+        (10, &["--node", "127.0.0.1:1", "status"]),
+        (11, &["doctor"]),
+    ];
+    for (code, words) in table {
+        let output = bib(home.path(), words);
+        assert_eq!(output.status.code(), Some(*code), "bib {words:?}: {}", text(&output.stderr));
+        assert!(*code == 0 || text(&output.stderr).starts_with("error: "), "{words:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn an_error_is_json_where_json_was_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    for words in [&["status", "--json"][..], &["status", "-o", "jsonl"]] {
+        let output = bib(home.path(), words);
+        assert!(output.stdout.is_empty());
+        let error = error_of(&output);
+        assert_eq!((error["type"].as_str(), error["exitCode"].as_u64()), (Some("error"), Some(10)), "{error}");
+        assert_eq!(error["reason"], "NODE_UNREACHABLE");
+    }
+    let error = error_of(&bib(home.path(), &["tpic", "-o", "json"]));
+    assert_eq!((error["exitCode"].as_u64(), error["reason"].as_str()), (Some(2), Some("USAGE")), "{error}");
+}
+
+#[test]
+fn the_same_list_in_every_form() {
+    let home = tempfile::tempdir().unwrap();
+    let print = |words: &[&str]| {
+        let all = [&["exit-codes", "--no-input"], words].concat();
+        text(&bib(home.path(), &all).stdout)
+    };
+    assert!(print(&[]).starts_with("0\tsuccess"), "plain text where there is no terminal");
+    assert!(print(&["-o", "table"]).starts_with("CODE  MEANING\n0     success"));
+    assert!(print(&["-o", "csv"]).starts_with("code,meaning\n0,"));
+    assert!(!print(&["-o", "table", "--no-headers"]).contains("MEANING"));
+    assert!(print(&["-q"]).starts_with("0\n1\n2\n"));
+    assert!(print(&["--sort", "code:desc", "--columns", "code"]).starts_with("143\n130\n124\n"));
+    assert_eq!(serde_json::from_str::<Value>(&print(&["--json"])).unwrap()[0]["code"], 0);
+    assert!(print(&["-o", "jsonl"]).lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+}
+
+#[test]
+fn setup_asks_nothing_when_told_so_and_is_repeatable() {
+    let home = tempfile::tempdir().unwrap();
+    let first = bib(home.path(), &["setup", "--no-input", "--name", "lab-a"]);
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    assert!(text(&first.stdout).contains("made the key"), "{}", text(&first.stdout));
+    let again = bib(home.path(), &["setup", "--no-input", "--name", "lab-a", "--json"]);
+    let record: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!((record["changed"].as_bool(), record["keyMade"].as_bool()), (Some(false), Some(false)), "{record}");
+    let other = bib(home.path(), &["setup", "--no-input", "--name", "lab-b"]);
+    assert_eq!(other.status.code(), Some(7), "{}", text(&other.stderr));
+    assert!(text(&other.stderr).contains("+ name = \"lab-b\""), "{}", text(&other.stderr));
+}
+
+#[test]
+fn the_doctor_works_with_damaged_settings() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = home.path().join(".config/bib/config.toml");
+    std::fs::create_dir_all(settings.parent().unwrap()).unwrap();
+    std::fs::write(&settings, "colour = 1\n").unwrap();
+    assert_eq!(bib(home.path(), &["topic", "list"]).status.code(), Some(2));
+    let output = bib(home.path(), &["doctor", "--json"]);
+    assert_eq!(output.status.code(), Some(11));
+    let checks: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let settings = checks.as_array().unwrap().iter().find(|check| check["name"] == "client.settings").unwrap();
+    assert_eq!(settings["state"], "fail");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error_and_a_full_disk_is() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |target: &str| {
+        let full = std::fs::File::options().write(true).open(target).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bib"));
+        command.args(["exit-codes"]).env_clear().env("HOME", home.path()).stdout(full);
+        command.output().unwrap()
+    };
+    let output = run("/dev/full");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert_eq!(run("/dev/null").status.code(), Some(0));
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    let home = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = bib(home.path(), &["completion", shell]);
+        assert!(output.status.success() && text(&output.stdout).contains("upload"), "{shell}");
+    }
+}
