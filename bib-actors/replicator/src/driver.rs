@@ -16,18 +16,21 @@ use crate::shared::Shared;
 use bib_domain::backlog::Backlog;
 use bib_domain::want::{PeerFacts, Policy, wants_more};
 use bib_domain::{ChunkHash, DatasetRef, NodeId, VersionId};
-use bib_guardian::{PeersChanged, SubscriptionsChanged, VersionPublished};
+use bib_guardian::{GuardianError, PeersChanged, SubscriptionsChanged, VersionPublished};
 use bib_kit::{Router, Subscription, clock};
 use bib_swarm::SwarmEvent;
 use peers::PeerState;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 /// Topics asked for at once.
 const TOPICS: u32 = 1000;
+
+/// No timer is shorter, whatever the options say.
+const SHORTEST: Duration = Duration::from_millis(10);
 
 /// A transfer that is under way.
 struct Underway {
@@ -86,7 +89,16 @@ impl Driver {
         let policy = Arc::new(load_policy(&shared).await?);
         let mut backlog = Backlog::new(shared.options.backlog);
         for version in shared.guardian.incomplete_versions().await? {
-            let Some(signed) = shared.guardian.manifest(version).await? else { continue };
+            let signed = match shared.guardian.manifest(version).await {
+                Ok(Some(signed)) => signed,
+                Ok(None) => continue,
+                Err(error @ GuardianError::ManifestHurt { .. }) => {
+                    // it is fetched again when a peer offers the version
+                    tracing::warn!(%error, "a version that was begun cannot go on yet");
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             if let Ok(dataset) = signed.manifest().dataset.parse::<DatasetRef>()
                 && policy.still_wanted(&dataset.topic)
             {
@@ -110,8 +122,8 @@ impl Driver {
     /// Works until the incarnation ends.
     pub(crate) async fn run(mut self, mut ears: Ears) {
         self.meet_connected().await;
-        let mut poll = tokio::time::interval(self.shared.options.poll_interval);
-        let mut tick = tokio::time::interval(self.shared.options.tick);
+        let mut poll = tokio::time::interval(self.shared.options.poll_interval.max(SHORTEST));
+        let mut tick = tokio::time::interval(self.shared.options.tick.max(SHORTEST));
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

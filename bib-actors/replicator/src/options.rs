@@ -46,6 +46,8 @@ pub struct ReplicatorOptions {
     pub full_scan_interval: Duration,
     /// Versions on one page of a catalogue. The guardian's own limit may be smaller.
     pub catalog_page: u32,
+    /// Topics that one reading of a catalogue may add here, so that a peer cannot fill the database with names.
+    pub new_topics: u32,
     /// How long a peer may take for an answer, from the request to its last byte.
     pub answer_deadline: Duration,
     /// How long opening a stream may take.
@@ -134,6 +136,7 @@ impl ReplicatorOptions {
             poll_interval: Duration::from_secs(30),
             full_scan_interval: Duration::from_secs(3600),
             catalog_page: 500,
+            new_topics: 1000,
             answer_deadline: Duration::from_secs(60),
             open_deadline: Duration::from_secs(20),
             frame_bytes: 1 << 20,

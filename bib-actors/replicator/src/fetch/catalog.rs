@@ -18,6 +18,7 @@ use bib_kit::clock;
 use bib_proto::v1::{CatalogResponse, PeerInfo};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tokio::sync::oneshot;
 
 /// How old what is known of a peer may be before it is written again, in milliseconds.
@@ -63,9 +64,10 @@ pub(crate) async fn sync(
     }
     let reached = shared.book().get(peer).map_or(0, |row| row.sync_cursor);
     let mut after = if from_beginning { 0 } else { reached };
+    let new_topics = AtomicU32::new(0);
     loop {
         let page = session.catalog(after, shared.options.catalog_page).await?;
-        let ours = Ours { shared, peer };
+        let ours = Ours { shared, peer, new_topics: &new_topics };
         let mut reading = Reading { ours, policy, session: &mut session };
         if reading.take(&page).await? == SyncOutcome::BacklogFull {
             return Ok(SyncOutcome::BacklogFull);
@@ -111,6 +113,8 @@ async fn remember(shared: &Shared, peer: &NodeId, info: &PeerInfo) -> Result<(),
 struct Ours<'a> {
     shared: &'a Shared,
     peer: &'a NodeId,
+    /// Topics that were made in this reading.
+    new_topics: &'a AtomicU32,
 }
 
 /// One page on its way into it.
@@ -154,7 +158,7 @@ impl Reading<'_> {
         for Offer { version, manifest_bytes } in offers {
             let here = match known.get(&version) {
                 Some(true) => Here::Whole,
-                Some(false) => Here::Begun,
+                Some(false) => self.ours.begun(version).await?,
                 None if known.len() < LISTED => Here::Unknown,
                 None => self.ours.look_up(dataset, version).await?,
             };
@@ -179,7 +183,7 @@ impl Reading<'_> {
         version: VersionId,
         manifest_bytes: u64,
     ) -> Result<bool, ReplicatorError> {
-        let Ours { shared, peer } = self.ours;
+        let Ours { shared, peer, .. } = self.ours;
         let skip = |reason: String| {
             tracing::warn!(%peer, %dataset, version = %version.short(), reason, "a version cannot be taken over");
             Ok(false)
@@ -247,8 +251,17 @@ impl Ours<'_> {
     async fn look_up(&self, dataset: &DatasetRef, version: VersionId) -> Result<Here, ReplicatorError> {
         match self.shared.guardian.find_version(dataset, &version.to_hex()).await {
             Ok(row) if row.complete => Ok(Here::Whole),
-            Ok(_) => Ok(Here::Begun),
+            Ok(_) => self.begun(version).await,
             Err(GuardianError::VersionNotFound { .. } | GuardianError::DatasetNotFound { .. }) => Ok(Here::Unknown),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A version that was begun, unless its manifest must be fetched again.
+    async fn begun(&self, version: VersionId) -> Result<Here, ReplicatorError> {
+        match self.shared.guardian.manifest(version).await {
+            Ok(Some(_)) => Ok(Here::Begun),
+            Ok(None) | Err(GuardianError::ManifestHurt { .. }) => Ok(Here::Unknown),
             Err(error) => Err(error.into()),
         }
     }
@@ -266,6 +279,11 @@ impl Ours<'_> {
 
     async fn know_topic(&self, topic: bib_guardian::NewTopic) -> Result<(), ReplicatorError> {
         if self.shared.guardian.get_topic(&topic.name).await?.is_none() {
+            let limit = self.shared.options.new_topics;
+            if self.new_topics.fetch_add(1, Relaxed) >= limit {
+                tracing::warn!(peer = %self.peer, topic = %topic.name, limit, "a peer tells of too many topics at once");
+                return Ok(());
+            }
             let op = self.shared.op(Who::Peer(self.peer.clone()));
             self.shared.guardian.create_topic(&op, topic).await?;
         }

@@ -1,7 +1,7 @@
 //! Which of this node's addresses are worth telling to others. Pure.
 
-/// The addresses without the peer id at their end. Unspecified ones are left out, and loopback ones too unless there
-/// are no others: then all who could come are on this machine.
+/// The addresses without the peer id at their end. Unspecified ones are left out; link-local and loopback ones too,
+/// unless there are no others: then all who could come are on this link or this machine.
 pub(crate) fn reachable(addresses: &[String]) -> Vec<String> {
     let bare = addresses.iter().map(|address| address.split("/p2p/").next().unwrap_or(address).to_owned());
     let mut kept: Vec<String> = Vec::new();
@@ -10,8 +10,10 @@ pub(crate) fn reachable(addresses: &[String]) -> Vec<String> {
             kept.push(address);
         }
     }
-    if kept.iter().any(|address| !is_loopback(address)) {
-        kept.retain(|address| !is_loopback(address));
+    for narrow in [is_loopback, is_link_local] {
+        if kept.iter().any(|address| !narrow(address)) {
+            kept.retain(|address| !narrow(address));
+        }
     }
     kept
 }
@@ -27,6 +29,11 @@ fn is_unspecified(address: &str) -> bool {
 fn is_loopback(address: &str) -> bool {
     let host = host(address);
     host == "::1" || host == "localhost" || (address.starts_with("/ip4/") && host.starts_with("127."))
+}
+
+fn is_link_local(address: &str) -> bool {
+    // they need the name of an interface of the machine that dials
+    address.starts_with("/ip6/fe80:") || address.starts_with("/ip4/169.254.")
 }
 
 #[cfg(test)]
@@ -50,6 +57,12 @@ mod tests {
             &["/ip4/10.0.0.5/tcp/4001"],
         );
         check(&["/dns4/localhost/tcp/1", "/dns4/lab.example/tcp/4001"], &["/dns4/lab.example/tcp/4001"]);
+    }
+
+    #[test]
+    fn link_local_is_a_last_resort() {
+        check(&["/ip6/fe80::1/tcp/1", "/ip4/10.0.0.5/tcp/1"], &["/ip4/10.0.0.5/tcp/1"]);
+        check(&["/ip6/fe80::1/tcp/1", "/ip4/127.0.0.1/tcp/1"], &["/ip6/fe80::1/tcp/1"]);
     }
 
     #[test]

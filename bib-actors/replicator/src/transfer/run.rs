@@ -174,7 +174,7 @@ impl Running {
         mut sources: watch::Receiver<BTreeSet<NodeId>>,
         useless: &mut Vec<NodeId>,
     ) -> Result<(), String> {
-        let mut tick = tokio::time::interval(self.shared.options.tick);
+        let mut tick = tokio::time::interval(self.shared.options.tick.max(Duration::from_millis(1)));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         sources.mark_changed();
         loop {
