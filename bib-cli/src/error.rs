@@ -102,7 +102,8 @@ impl CliError {
             "reason": self.reason,
             "domain": bib_proto::ERROR_DOMAIN,
             "message": self.message,
-            "hint": self.hints.first().cloned().unwrap_or_default(),
+            "hint": self.hints.iter().find(|hint| hint.starts_with("bib ")).or(self.hints.first()),
+            "hints": self.hints,
             "requestId": self.request_id,
         })
         .to_string()

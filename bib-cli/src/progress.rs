@@ -119,9 +119,18 @@ impl Progress {
     }
 }
 
+impl Drop for Progress {
+    fn drop(&mut self) {
+        // work that failed or was interrupted leaves no half bar behind
+        if let Shape::Bar(bar) = &self.shape {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 fn bar(phase: &'static str, total: u64) -> ProgressBar {
     let bar = ProgressBar::new(total);
-    let look = "{prefix:>9} [{bar:30}] {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} {wide_msg}";
+    let look = "{prefix:>8} [{bar:20}] {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} {wide_msg}";
     bar.set_style(ProgressStyle::with_template(look).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_prefix(phase);
     bar

@@ -21,7 +21,7 @@ const SHOWN_PEERS: usize = 20;
     after_help = "Examples:\n  bib status\n  bib status --exit-code -q   # exit code 11 unless all is well\n  bib status --watch"
 )]
 pub(crate) struct Args {
-    /// Exit with 11 unless the node is ready and nothing needs attention
+    /// Exit with 11 unless the node is ready and nothing new needs attention
     #[arg(long)]
     exit_code: bool,
     /// Show again every two seconds; JSON lines unless on a terminal
@@ -36,7 +36,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let mut well = true;
     while rounds.next().await {
         let seen = look(env, &client).await?;
-        well = seen.health.ready && seen.health.warnings.is_empty();
+        well = is_well(&seen);
         rounds.object(&record(&seen), || people(&seen, terminal_width().unwrap_or(usize::MAX)));
     }
     if args.exit_code && !well {
@@ -66,6 +66,11 @@ async fn look(env: &Env, client: &Client) -> CliResult<Seen> {
         Ok(Seen { node: node?.into_inner(), health: health?.into_inner(), peers: peers?.into_inner().nodes })
     };
     env.call(all).await
+}
+
+/// What the storage cannot do is told, but is as it was set up.
+fn is_well(seen: &Seen) -> bool {
+    seen.health.ready && seen.health.warnings.iter().all(|warning| *warning == seen.node.storage_notice)
 }
 
 fn record(seen: &Seen) -> Value {
@@ -179,12 +184,16 @@ fn peer(node: &Node) -> Vec<String> {
 
 fn transfer(transfer: &Transfer) -> Vec<String> {
     let percent = (transfer.bytes_done * 100).checked_div(transfer.bytes_total).unwrap_or(100);
-    let peers = counted(transfer.peers.len() as u64, "peer");
+    let source = match transfer.peers.len() as u64 {
+        0 if transfer.state == "done" => "was here already".to_owned(),
+        0 => String::new(),
+        peers => format!("from {}", counted(peers, "peer")),
+    };
     vec![
         format!("  {} {}", glyph(&transfer.state), transfer.dataset),
         transfer.state.clone(),
         format!("{percent}% of {}", bytes(transfer.bytes_total)),
-        format!("from {peers}"),
+        source,
         transfer.error.clone(),
     ]
 }
@@ -252,6 +261,17 @@ mod tests {
             (record(&seen)["name"].as_str(), record(&seen)["peers"][0]["name"].as_str()),
             (Some("lab-a"), Some("lab-b"))
         );
+    }
+
+    #[test]
+    fn what_the_storage_cannot_do_is_no_illness() {
+        let mut seen = seen();
+        assert!(!is_well(&seen));
+        seen.health.warnings = vec!["a cache".into()];
+        seen.node.storage_notice = "a cache".into();
+        assert!(is_well(&seen));
+        seen.health.ready = false;
+        assert!(!is_well(&seen));
     }
 
     #[test]

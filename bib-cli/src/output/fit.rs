@@ -4,6 +4,8 @@ use console::{measure_text_width, truncate_str};
 
 /// A cell is not cut to fewer columns than this.
 const LEAST_CELL: usize = 12;
+/// The same where columns may be left out instead.
+const LEAST_CELL_OF_MANY: usize = 24;
 /// Spaces between two columns.
 pub(super) const GAP: usize = 2;
 
@@ -23,13 +25,14 @@ pub(crate) fn fit(rows: &mut [Vec<String>], width: usize, leave_out: bool) -> us
         |index: usize| rows.iter().filter_map(|row| row.get(index)).map(|cell| measure_text_width(cell)).max();
     let mut widths: Vec<usize> = (0..columns).map(|index| measure(index).unwrap_or(0)).collect();
     let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+    let least = if leave_out { LEAST_CELL_OF_MANY } else { LEAST_CELL };
     while total(&widths) > width {
-        let candidates = widths.iter().enumerate().skip(1).filter(|(_, cell)| **cell > LEAST_CELL);
+        let candidates = widths.iter().enumerate().skip(1).filter(|(_, cell)| **cell > least);
         let Some((widest, _)) = candidates.max_by_key(|(_, cell)| **cell) else { break };
         // the second widest is the next to be cut, so the widest need not get narrower than it in one step
         let next = widths.iter().enumerate().skip(1).filter(|(index, _)| *index != widest).map(|(_, cell)| *cell).max();
         let excess = total(&widths) - width;
-        let floor = next.unwrap_or(0).max(LEAST_CELL);
+        let floor = next.unwrap_or(0).max(least);
         let cut = if widths[widest] > floor { excess.min(widths[widest] - floor) } else { 1 };
         widths[widest] -= cut;
     }

@@ -57,10 +57,8 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let printer = RowPrinter::new(form, args.out.as_deref(), &env.out)?;
     let (summary, left_out) = env.long(fetch(&client, request, printer)).await?;
     if left_out > 0 {
-        let columns = counted(left_out as u64, "column");
-        env.out.remark(&format!(
-            "{columns} more than fit the terminal: --no-truncate, -o csv, or choose some with .map()"
-        ));
+        let columns = counted(left_out as u64, "more column");
+        env.out.remark(&format!("{columns} than fit: --no-truncate, -o csv, or choose some with .map()"));
     }
     let cut = if summary.truncated { "; cut off by a limit" } else { "" };
     env.out.remark(&format!(
