@@ -8,6 +8,7 @@
 //! Format, files and guarantees: `docs/reference/audit-log.md`.
 
 mod actor;
+pub mod bench;
 mod clock;
 mod draft;
 mod error;

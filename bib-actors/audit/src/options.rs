@@ -58,7 +58,7 @@ impl AuditOptions {
             node_id,
             hmac_key,
             segment_max_bytes: 16 << 20,
-            batch_max_entries: 512,
+            batch_max_entries: 1_024,
             batch_max_bytes: 1 << 20,
             queue_capacity: 4_096,
             mailbox_capacity: 4_096,

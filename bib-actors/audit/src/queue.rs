@@ -50,6 +50,7 @@ pub(crate) struct Entry {
 }
 
 /// What the writer is to do.
+#[expect(clippy::large_enum_variant, reason = "all jobs but the last one are records")]
 pub(crate) enum Job {
     /// Write a record.
     Write(Entry),

@@ -126,3 +126,76 @@ impl Salts {
         Ok(*first)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::open_sequencer;
+    use crate::clock::Stamp;
+    use crate::format::{RECORD_MAX_BYTES, bound};
+    use crate::log::DirLock;
+    use crate::options::AuditOptions;
+    use crate::storage::DiskFs;
+    use std::cell::RefCell;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    /// A clock that shows what it is told to, one moment after the other.
+    struct Told(RefCell<Vec<u64>>);
+
+    impl TimeSource for Told {
+        fn now(&self) -> Stamp {
+            let mut times = self.0.borrow_mut();
+            let unix_ns = if times.is_empty() { 0 } else { times.remove(0) };
+            Stamp { unix_ns, monotonic_ns: 0 }
+        }
+    }
+
+    fn open(dir: &Path, times: &[u64]) -> Sequencer {
+        let node = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp".parse().unwrap();
+        let options = AuditOptions::new(dir, node, [1; 32]);
+        let lock = DirLock::try_take(dir).unwrap().unwrap();
+        open_sequencer(&options, Arc::new(DiskFs), lock, Box::new(Told(RefCell::new(times.to_vec())))).unwrap().0
+    }
+
+    fn draft() -> AuditDraft {
+        AuditDraft::from_op(&OpContext::node(RequestId::from_bytes([0; 16]), "test"), "test", "object")
+    }
+
+    fn flags(sequencer: &mut Sequencer) -> u64 {
+        sequencer.commit(&mut std::iter::once(draft())).unwrap()[0].clock_flags
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_is_flagged_also_across_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        // The first moment is that of opening.
+        let mut log = open(dir.path(), &[0, 100, 100, 90, 95]);
+        assert_eq!(flags(&mut log), CLOCK_RESTARTED);
+        assert_eq!(flags(&mut log), 0);
+        assert_eq!(flags(&mut log), CLOCK_WENT_BACK);
+        assert_eq!(flags(&mut log), 0);
+        drop(log);
+        let mut log = open(dir.path(), &[0, 94, 96]);
+        assert_eq!(flags(&mut log), CLOCK_WENT_BACK | CLOCK_RESTARTED);
+        assert_eq!(flags(&mut log), 0);
+    }
+
+    #[test]
+    fn the_longest_record_fits() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = open(dir.path(), &[0, u64::MAX]);
+        let full = |max: usize| "x".repeat(max);
+        let mut draft = draft().rows(u64::MAX).fingerprint(full(bound::FINGERPRINT)).job(full(bound::JOB_ID));
+        draft.session_hash = Some([1; 32]);
+        draft.duration_us = u64::MAX;
+        (draft.actor, draft.role) = (full(bound::ACTOR), full(bound::ROLE));
+        (draft.action, draft.object) = (full(bound::ACTION), full(bound::OBJECT));
+        draft.component = full(bound::COMPONENT);
+        draft.params = vec![(full(bound::PARAM_NAME), "v".to_owned()); bound::PARAMS];
+        draft.metadata = vec![(full(bound::METADATA_NAME), full(bound::METADATA_VALUE)); bound::METADATA];
+        let record = log.commit(&mut std::iter::once(draft)).unwrap().remove(0);
+        assert_eq!(record.object.len(), bound::OBJECT, "nothing was cut");
+        assert!(record.encode().len() + 200 < RECORD_MAX_BYTES, "{}", record.encode().len());
+    }
+}

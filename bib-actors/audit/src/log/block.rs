@@ -17,6 +17,9 @@ const BEGIN: [u8; 4] = [0xff, b'B', b'A', 1];
 const END: [u8; 4] = [0xff, b'E', b'A', 1];
 const HEAD_BYTES: usize = 20;
 
+// No UTF-8 has this byte: text in a record cannot pose as a block.
+const _: () = assert!(BEGIN[0] == 0xff && END[0] == 0xff);
+
 /// Bytes of a block after its payload.
 pub(crate) const TAIL_BYTES: usize = 40;
 
@@ -159,4 +162,20 @@ pub(crate) fn block_len_at_end(bytes: &[u8]) -> Option<usize> {
 /// Where blocks may begin after the first byte of `bytes`.
 pub(crate) fn candidates(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
     bytes.windows(BEGIN.len()).enumerate().skip(1).filter(|(_, window)| *window == BEGIN).map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_and_anything_are_told_apart() {
+        assert!(matches!(Block::shape(&[]), Shape::Short(HEAD_BYTES)));
+        assert!(matches!(Block::shape(&BEGIN), Shape::Short(HEAD_BYTES)));
+        assert!(matches!(Block::shape(b"BIBAUDIT"), Shape::Bad(_)));
+        let mut huge = BEGIN.to_vec();
+        huge.extend_from_slice(&[0xff; 16]);
+        assert!(matches!(Block::shape(&huge), Shape::Bad(_)), "a length out of bounds must not be waited for");
+        assert_eq!(block_len_at_end(&[0; 100]), None);
+    }
 }

@@ -61,3 +61,22 @@ impl Mark {
         write().map_err(|error| AuditError::io("writing", &path, &error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::DiskFs;
+
+    #[test]
+    fn a_mark_is_read_as_written_and_nothing_else_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Mark::load(dir.path()), Ok(None));
+        let head = Head { epoch: 2, seq: 77, hash: [5; 32], records: 77 };
+        Mark::store(&DiskFs, dir.path(), &head).unwrap();
+        assert_eq!(Mark::load(dir.path()), Ok(Some(Mark { epoch: 2, seq: 77, hash: [5; 32] })));
+        let text = std::fs::read_to_string(dir.path().join("mark")).unwrap();
+        for bad in ["", "x\n", &text[..text.len() - 9], &format!("{text}more\n"), &text.replace("seq", "sec")] {
+            assert_eq!(Mark::parse(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -65,11 +65,11 @@ pub(crate) fn read_tail(path: &Path, node_id: &NodeId, want: Option<u64>) -> Res
             }
         }
     };
-    if let Some(problem) = problem {
-        if let Some(at) = later_block(path, len, file_len)? {
-            let problem = format!("{problem} (byte {len}), and records follow at byte {at}");
-            return Err(AuditError::Damaged { seq: chain.seq + 1, file: path.to_owned(), problem });
-        }
+    if let Some(problem) = problem
+        && let Some(at) = later_block(path, len, file_len)?
+    {
+        let problem = format!("{problem} (byte {len}), and records follow at byte {at}");
+        return Err(AuditError::Damaged { seq: chain.seq + 1, file: path.to_owned(), problem });
     }
     Ok(Tail { header_len, len, torn: file_len - len, chain, first_prev, last_block, hash_at })
 }

@@ -54,16 +54,20 @@ pub(crate) fn export_since(
     ended: &CancellationToken,
 ) -> Result<Vec<AuditRecord>, AuditError> {
     let limit = limit.clamp(1, options.page_max.max(1));
-    let mut page = Vec::new();
+    let mut page: Vec<AuditRecord> = Vec::new();
     if seq >= log.head.seq {
         return Ok(page);
     }
+    let mut chain: Option<Chain> = None;
     for segment in log.segments_from(seq + 1) {
         let io = |error: &std::io::Error| AuditError::io("reading", &segment.path, error);
+        let bad = |seq: u64, problem: &str| damaged(segment, Broken { seq, problem: problem.to_owned() });
         let mut reader = ForwardReader::open(&segment.path, segment.len).map_err(|error| io(&error))?;
         crate::log::read_header(&mut reader, &segment.path, &log.node_id)?;
-        if let Some((_, offset)) = cursors.nearest(&segment.path, seq + 1) {
+        let mut next = segment.first_seq;
+        if let Some((at, offset)) = cursors.nearest(&segment.path, seq + 1) {
             reader.seek(offset);
+            next = at;
         }
         loop {
             if ended.is_cancelled() {
@@ -72,37 +76,34 @@ pub(crate) fn export_since(
             let offset = reader.offset();
             let block = match reader.next().map_err(|error| io(&error))? {
                 Next::End => break,
-                Next::Block(block, _) => block,
-                Next::Bad(problem) => {
-                    let at = page.last().map_or(segment.first_seq, |last: &AuditRecord| last.seq + 1);
-                    return Err(damaged(segment, Broken { seq: at, problem: problem.to_owned() }));
-                }
+                Next::Block(block, _) if block.first_seq == next => block,
+                Next::Block(..) => return Err(bad(next, "the block does not begin with the next record")),
+                Next::Bad(problem) => return Err(bad(next, problem)),
             };
-            if block.first_seq + u64::from(block.count) <= seq + 1 {
+            next += u64::from(block.count);
+            if next <= seq + 1 {
                 continue;
             }
             let mut records = Vec::new();
-            Chain::before(&block, log.head.epoch, &log.node_id)
+            let room = limit - page.len();
+            chain
+                .get_or_insert_with(|| Chain::before(&block, log.head.epoch, &log.node_id))
                 .follow(&block, |view, hash| {
-                    if view.seq > seq && page.len() + records.len() < limit {
+                    if view.seq > seq && records.len() < room {
                         records.push(AuditRecord::from_view(view, hash));
                     }
                 })
                 .map_err(|broken| damaged(segment, broken))?;
             for record in records {
-                page.push(
-                    record.map_err(|error| {
-                        damaged(segment, Broken { seq: block.first_seq, problem: error.to_string() })
-                    })?,
-                );
+                page.push(record.map_err(|error| bad(block.first_seq, &error.to_string()))?);
             }
             if page.len() >= limit {
                 cursors.remember(segment.path.clone(), block.first_seq, offset);
                 return Ok(page);
             }
         }
-        if page.last().is_some_and(|last| last.seq == log.head.seq) {
-            cursors.remember(segment.path.clone(), log.head.seq + 1, segment.len);
+        if next == log.head.seq + 1 {
+            cursors.remember(segment.path.clone(), next, segment.len);
         }
     }
     Ok(page)

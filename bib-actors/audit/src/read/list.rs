@@ -45,25 +45,42 @@ pub(crate) fn list(
     let before = filter.before_seq.unwrap_or(u64::MAX).min(log.head.seq + 1);
     let mut page = Vec::new();
     let mut scanned = 0;
-    for segment in log.segments().rev().filter(|segment| segment.first_seq < before) {
+    // The first position after the block that comes next, and the hash that it must end with, if that is known.
+    let mut end = log.head.seq + 1;
+    let mut last = Some(log.head.hash);
+    for segment in log.segments().rev() {
+        if segment.first_seq >= before {
+            (end, last) = (segment.first_seq, None);
+            continue;
+        }
         let mut reader = open(segment, log)?;
         loop {
             if ended.is_cancelled() {
                 return Err(AuditError::Reader { reason: "the audit chain is being stopped".to_owned() });
             }
+            let bad = |seq: u64, problem: &str| damaged(segment, Broken { seq, problem: problem.to_owned() });
             let block = match reader.previous().map_err(|error| AuditError::io("reading", &segment.path, &error))? {
-                None => break,
+                None if end == segment.first_seq => break,
+                None => return Err(bad(segment.first_seq, "the segment does not begin with its first record")),
                 Some(Ok(block)) => block,
-                Some(Err(problem)) => {
-                    return Err(damaged(segment, Broken { seq: segment.first_seq, problem: problem.to_owned() }));
-                }
+                Some(Err(problem)) => return Err(bad(end - 1, problem)),
             };
+            if block.first_seq.checked_add(u64::from(block.count)) != Some(end) {
+                return Err(bad(end - 1, "the block before does not end with the record before"));
+            }
+            end = block.first_seq;
             if block.first_seq >= before {
+                last = None;
                 continue;
+            }
+            if last.is_some_and(|last| last != *block.last) {
+                return Err(bad(end, "a block does not end with the hash that the record after it names"));
             }
             scanned += u64::from(block.count);
             let mut found = Vec::new();
-            Chain::before(&block, log.head.epoch, &log.node_id)
+            let mut chain = Chain::before(&block, log.head.epoch, &log.node_id);
+            last = Some(chain.hash);
+            chain
                 .follow(&block, |view, hash| {
                     if filter.takes(view) {
                         found.push(AuditRecord::from_view(view, hash));
@@ -71,11 +88,7 @@ pub(crate) fn list(
                 })
                 .map_err(|broken| damaged(segment, broken))?;
             for record in found.into_iter().rev() {
-                page.push(
-                    record.map_err(|error| {
-                        damaged(segment, Broken { seq: block.first_seq, problem: error.to_string() })
-                    })?,
-                );
+                page.push(record.map_err(|error| bad(block.first_seq, &error.to_string()))?);
                 if page.len() == limit {
                     return Ok(page);
                 }

@@ -1,5 +1,7 @@
 //! The audit chain from outside: its format, its files, its faults.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod canonical;
 mod crashes;
 mod faulty;
@@ -9,6 +11,7 @@ mod log;
 mod panics;
 mod python;
 mod secrets;
+mod splices;
 mod support;
 mod tamper;
 mod torn;

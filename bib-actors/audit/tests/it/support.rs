@@ -1,5 +1,6 @@
 //! A log under test: options with small bounds, drafts, and the actor on the current thread.
 
+use crate::faulty::FaultyFs;
 use bib_audit::{AuditAppended, AuditChain, AuditDraft, AuditFs, AuditHandle, AuditOptions, DiskFs, Receipt};
 use bib_domain::{NodeId, OpContext, RequestId};
 use bib_kit::probe::Guard;
@@ -68,12 +69,19 @@ impl Chain {
     }
 }
 
+/// The same on a file system that does not wait for the disk, for tests that open a log very often.
+pub(crate) async fn start_fast(options: AuditOptions) -> Chain {
+    let mut chain = build(options, Arc::new(FaultyFs::default()));
+    chain.guard.start().await.unwrap();
+    chain
+}
+
 /// A directory with a log of `count` records, written and closed; its options.
 pub(crate) fn written(count: u64) -> (tempfile::TempDir, AuditOptions, Vec<Receipt>) {
     let dir = tempfile::tempdir().unwrap();
     let options = options(dir.path());
     let receipts = bib_kit::probe::run(async {
-        let mut chain = start(options.clone()).await;
+        let mut chain = start_fast(options.clone()).await;
         let receipts = chain.append(1..=count).await;
         chain.guard.stop().await;
         receipts

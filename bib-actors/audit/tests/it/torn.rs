@@ -1,7 +1,7 @@
 //! The end of the log after a crash: what may be cut off, what may not, and what is said about it.
 
 use crate::files::{load, paths};
-use crate::support::{refusal, start, written};
+use crate::support::{refusal, start_fast, written};
 use bib_audit::AuditOptions;
 use bib_kit::probe::run;
 
@@ -29,7 +29,7 @@ fn a_last_block_torn_anywhere_is_cut_off_and_noted() {
             .for_each(|other| std::fs::remove_file(other).unwrap());
         let _ = std::fs::remove_file(options.dir.join("mark"));
         run(async {
-            let chain = start(options.clone()).await;
+            let chain = start_fast(options.clone()).await;
             let records = chain.audit.export_since(0, 100).await.unwrap();
             let note = records.last().unwrap();
             assert_eq!((records.len(), note.action.as_str()), (6, "audit.cut"), "cut at {len}");
@@ -50,7 +50,7 @@ fn pages_of_the_last_block_that_never_reached_the_disk_are_cut_off() {
     bytes[from..].fill(0);
     std::fs::write(&path, &bytes).unwrap();
     run(async {
-        let chain = start(options.clone()).await;
+        let chain = start_fast(options.clone()).await;
         assert_eq!(chain.audit.head().await.unwrap().seq, 6, "five records and the note");
     });
 }
@@ -63,7 +63,7 @@ fn zeros_after_the_last_block_are_cut_off() {
     bytes.resize(bytes.len() + 5_000, 0);
     std::fs::write(&path, &bytes).unwrap();
     run(async {
-        let chain = start(options.clone()).await;
+        let chain = start_fast(options.clone()).await;
         assert_eq!(chain.audit.head().await.unwrap().seq, 7, "six records and the note");
         assert!(chain.audit.verify().await.unwrap().ok);
     });
@@ -105,7 +105,7 @@ fn files_of_a_half_made_segment_are_removed() {
     let left = options.dir.join("00000001-00000000000000000099.tmp");
     std::fs::write(&left, b"BIBAU").unwrap();
     run(async {
-        let chain = start(options.clone()).await;
+        let chain = start_fast(options.clone()).await;
         assert_eq!(chain.audit.head().await.unwrap().seq, 6);
     });
     assert!(!left.exists());
