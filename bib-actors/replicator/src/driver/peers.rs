@@ -99,6 +99,8 @@ impl Driver {
             state.syncing = true;
             state.from_beginning = false;
             state.retry_at = None;
+        } else {
+            state.retry_at = Some(clock::monotonic() + self.shared.options.backlog.retry.max);
         }
     }
 

@@ -10,7 +10,7 @@ use bib_audit::{AuditDraft, Outcome};
 use bib_domain::{NodeId, OpContext, Who};
 use bib_guardian::{GuardianError, InviteError};
 use bib_kit::clock;
-use bib_proto::v1::{PairRequest, PairResponse, PeerInfo};
+use bib_proto::v1::{PairRequest, PairResponse};
 use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -51,8 +51,9 @@ async fn decide(shared: &Shared, peer: &NodeId, request: PairRequest) -> PairRes
         Err(GuardianError::Invite(reason)) => return refuse(shared, &op, peer, &reason.to_string()).await,
         Err(error) => return failed(peer, &error.into()),
     }
+    let info = request.me.unwrap_or_default();
     let remembered = shared.update_peer(&op, peer, |row| {
-        wire::apply_info(row, request.me.as_ref().unwrap_or(&PeerInfo::default()));
+        wire::apply_info(row, &info);
         row.blamed.clear();
         row.last_seen_ms = now_ms;
         true
