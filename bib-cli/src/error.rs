@@ -17,9 +17,9 @@ pub struct CliError {
     /// What to do next, most useful first.
     pub hints: Vec<String>,
     /// The request that failed, if a node answered.
-    pub request_id: String,
+    pub request_id: Box<str>,
     /// The gRPC code's name, empty if no node answered.
-    pub grpc_code: String,
+    pub grpc_code: Box<str>,
 }
 
 /// Result of a command.
@@ -29,8 +29,8 @@ impl CliError {
     /// An error of this side.
     #[must_use]
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        let (reason, request_id, grpc_code) = (String::new(), String::new(), String::new());
-        Self { exit, message: message.into(), reason, hints: Vec::new(), request_id, grpc_code }
+        let (request_id, grpc_code) = (Box::default(), Box::default());
+        Self { exit, message: message.into(), reason: String::new(), hints: Vec::new(), request_id, grpc_code }
     }
 
     /// A bad flag or argument.
@@ -102,7 +102,7 @@ impl CliError {
             "reason": self.reason,
             "domain": bib_proto::ERROR_DOMAIN,
             "message": self.message,
-            "hint": self.hints.iter().find(|hint| hint.starts_with("bib ")).or(self.hints.first()),
+            "hint": self.hints.iter().find(|hint| hint.starts_with("bib ")).or_else(|| self.hints.first()),
             "hints": self.hints,
             "requestId": self.request_id,
         })
@@ -150,8 +150,8 @@ impl From<ClientError> for CliError {
             }
             ClientError::Status { status, details } => {
                 let mut made = Self::new(Exit::of_status(status.code(), &details.reason), message);
-                made.grpc_code = code_name(status.code());
-                made.request_id = details.metadata.get("request_id").cloned().unwrap_or_default();
+                made.grpc_code = code_name(status.code()).into();
+                made.request_id = details.metadata.get("request_id").map(|id| id.as_str().into()).unwrap_or_default();
                 made.reason = details.reason;
                 made.hints = details.hints;
                 if made.exit == Exit::NotLoggedIn && made.hints.is_empty() {

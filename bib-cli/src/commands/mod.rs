@@ -82,10 +82,12 @@ enum Command {
 pub fn asks_for_json(words: impl Iterator<Item = String>) -> bool {
     let words: Vec<String> = words.take_while(|word| word != "--").collect();
     let json = |form: &str| matches!(form.trim_start_matches('='), "json" | "jsonl");
-    words.iter().enumerate().any(|(index, word)| match word.strip_prefix("--output").or(word.strip_prefix("-o")) {
-        Some("") => words.get(index + 1).is_some_and(|form| json(form)),
-        Some(form) => json(form),
-        None => word == "--json",
+    words.iter().enumerate().any(|(index, word)| {
+        match word.strip_prefix("--output").or_else(|| word.strip_prefix("-o")) {
+            Some("") => words.get(index + 1).is_some_and(|form| json(form)),
+            Some(form) => json(form),
+            None => word == "--json",
+        }
     })
 }
 

@@ -57,14 +57,14 @@ struct Seen {
 
 async fn look(env: &Env, client: &Client) -> CliResult<Seen> {
     let (mut own, mut others, mut health) = (client.nodes(), client.nodes(), client.health());
-    let all = async {
+    let all = Box::pin(async {
         let (node, health, peers) = tokio::join!(
             own.get_self(GetSelfRequest {}),
             health.get_health(GetHealthRequest {}),
             others.list_nodes(ListNodesRequest { connected_only: false }),
         );
         Ok(Seen { node: node?.into_inner(), health: health?.into_inner(), peers: peers?.into_inner().nodes })
-    };
+    });
     env.call(all).await
 }
 
@@ -75,7 +75,7 @@ fn is_well(seen: &Seen) -> bool {
 
 fn record(seen: &Seen) -> Value {
     let Seen { node: answer, health, peers } = seen;
-    let mut record = views::node(answer.node.as_ref().unwrap_or(&bib_proto::v1::Node::default()));
+    let mut record = answer.node.as_ref().map_or_else(|| views::node(&Node::default()), views::node);
     let more = json!({
         "version": answer.version, "dataDir": answer.data_dir, "databaseRuntime": answer.database_runtime,
         "storageNotice": answer.storage_notice, "tlsFingerprint": views::fingerprint(&answer.tls_fingerprint), "topics": answer.topics,

@@ -15,6 +15,9 @@ pub(crate) enum Show {
     WideTable,
 }
 
+/// Makes a record's cell.
+type Cell = fn(&Value) -> String;
+
 /// A column: its header, and how a record's cell is made.
 #[derive(Clone, Copy)]
 pub(crate) struct Column {
@@ -23,15 +26,15 @@ pub(crate) struct Column {
     /// Where it is shown.
     pub(crate) show: Show,
     /// The cell for people.
-    pub(crate) cell: fn(&Value) -> String,
+    pub(crate) cell: Cell,
     /// Header and cell for programs, where they differ: exact bytes, whole ids, points in time.
-    exact: Option<(&'static str, fn(&Value) -> String)>,
+    exact: Option<(&'static str, Cell)>,
 }
 
 impl Column {
     /// Gives programs an exact value under a name of its own.
     #[must_use]
-    pub(crate) const fn exact(mut self, header: &'static str, cell: fn(&Value) -> String) -> Self {
+    pub(crate) const fn exact(mut self, header: &'static str, cell: Cell) -> Self {
         self.exact = Some((header, cell));
         self
     }
@@ -55,19 +58,19 @@ impl Column {
 
 /// A column that is always shown.
 #[must_use]
-pub(crate) const fn column(header: &'static str, cell: fn(&Value) -> String) -> Column {
+pub(crate) const fn column(header: &'static str, cell: Cell) -> Column {
     Column { header, show: Show::Always, cell, exact: None }
 }
 
 /// A column of `-o wide`, CSV and plain text.
 #[must_use]
-pub(crate) const fn wide(header: &'static str, cell: fn(&Value) -> String) -> Column {
+pub(crate) const fn wide(header: &'static str, cell: Cell) -> Column {
     Column { header, show: Show::Wide, cell, exact: None }
 }
 
 /// A column of `-o wide` that programs do not need.
 #[must_use]
-pub(crate) const fn wide_table(header: &'static str, cell: fn(&Value) -> String) -> Column {
+pub(crate) const fn wide_table(header: &'static str, cell: Cell) -> Column {
     Column { header, show: Show::WideTable, cell, exact: None }
 }
 

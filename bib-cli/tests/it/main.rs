@@ -1,4 +1,6 @@
 //! Tests of the command line as a whole; nothing here needs a node.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod program;
 mod reference;

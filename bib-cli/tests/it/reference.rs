@@ -29,8 +29,18 @@ fn page() -> String {
     text.push_str("\n## Global options\n\nBefore or after the command's name.\n\n");
     options(root.get_arguments().filter(|arg| arg.is_global_set()), &mut text);
     section(&root, &mut text);
-    text.push_str("\n## Exit codes\n\n`bib exit-codes` prints them. New ones may be added: take any other than 0 for a failure.\n");
+    text.push_str("\n## Exit codes\n\n`bib exit-codes` prints them. New ones may be added: take any other than 0 for a failure.\n\n");
+    exit_codes(&mut text);
     text
+}
+
+fn exit_codes(text: &mut String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_bib")).args(["exit-codes", "--json"]).output().unwrap();
+    let codes: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    text.push_str("| code | meaning |\n|---|---|\n");
+    for code in codes.as_array().unwrap() {
+        writeln!(text, "| {} | {} |", code["code"], code["meaning"].as_str().unwrap()).unwrap();
+    }
 }
 
 fn children(command: &Command) -> impl Iterator<Item = &Command> {

@@ -1,5 +1,7 @@
 //! Rules for the `.proto` files: names, comments, requests and answers. `make proto-lint` runs it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use prost::Message;
 use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
 

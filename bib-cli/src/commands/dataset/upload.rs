@@ -74,7 +74,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         request_id: env.request_id()?,
         allow_broken_tables: args.allow_broken_tables,
     };
-    let answer = env.long(send(env, header, found, total)).await?;
+    let answer = env.long(Box::pin(send(env, header, found, total))).await?;
     show(env, &answer);
     Ok(())
 }

@@ -17,8 +17,9 @@ pub(crate) struct Args {
 /// Prints one topic.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let client = env.client().await?;
-    let topic = env.call(client.topics().get_topic(GetTopicRequest { name: args.name })).await?.into_inner().topic;
-    let topic = topic.unwrap_or_default();
+    let request = GetTopicRequest { name: args.name };
+    let answer = env.call(client.topics().get_topic(request)).await.map_err(super::subscribe::elsewhere)?;
+    let topic = answer.into_inner().topic.unwrap_or_default();
     env.out.object(&views::topic(&topic), || {
         format!(
             "name:        {}\ndescription: {}\nowner:       {}\ndatasets:    {}\nsize:        {}\nsubscribed:  {}\n",

@@ -96,8 +96,8 @@ fn plan(topic: &Topic, on: bool) -> String {
     }
 }
 
-/// Who subscribes looks for a topic of another node: making one of that name is no help.
-fn elsewhere(mut error: CliError) -> CliError {
+/// Who asks for a topic looks for one that is there: making one of that name is no help.
+pub(super) fn elsewhere(mut error: CliError) -> CliError {
     if error.exit == Exit::NotFound {
         error.hints = vec![
             "bib topic list".to_owned(),
