@@ -48,7 +48,12 @@ async fn run_locked(admin: &mut Admin, known: &'static [Migration], target: Opti
                 migration.version, migration.name, error
             )));
         }
-        tracing::info!(version = migration.version, name = migration.name, ?step, "migrated the database");
+        tracing::info!(
+            version = migration.version,
+            name = migration.name,
+            up = matches!(step, Step::Up(_)),
+            "migrated the database"
+        );
     }
     Ok(())
 }

@@ -38,9 +38,10 @@ pub(super) fn run(
     connection.execute_batch(BOOKKEEPING).map_err(|error| failed("preparing the database", &error))?;
     for step in plan(known, &applied(connection)?, target)? {
         let (Step::Up(migration) | Step::Down(migration)) = step;
+        let up = matches!(step, Step::Up(_));
         take(connection, step)
             .map_err(|error| failed(&format!("migration {} ({})", migration.version, migration.name), &error))?;
-        tracing::info!(version = migration.version, name = migration.name, ?step, "migrated the database");
+        tracing::info!(version = migration.version, name = migration.name, up, "migrated the database");
     }
     Ok(())
 }
