@@ -39,7 +39,7 @@ pub enum QueryError {
     /// The query took too long.
     #[error(
         "the query was stopped after {} s, its time limit; narrow it with .filter() or .limit(), or raise the timeout \
-         (query.timeout on the node, --timeout for one query)",
+         (query.timeout on the node, --max-time for one query)",
         after.as_secs_f64()
     )]
     Timeout {
@@ -84,15 +84,13 @@ pub enum LimitKind {
 }
 
 impl LimitKind {
-    /// The name of the setting that raises the limit.
+    /// The name of the setting that changes the limit; empty for one that guards the parser itself.
     #[must_use]
     pub const fn setting(self) -> &'static str {
         match self {
             Self::Rows => "query.max_rows",
-            Self::Memory => "query.memory_bytes",
-            Self::ExpressionBytes => "query.max_expression_bytes",
-            Self::ExpressionDepth => "query.max_expression_depth",
-            Self::ExpressionNodes => "query.max_expression_nodes",
+            Self::Memory => "query.memory_mib",
+            Self::ExpressionBytes | Self::ExpressionDepth | Self::ExpressionNodes => "",
         }
     }
 }
@@ -190,15 +188,14 @@ fn limit_text(which: LimitKind, limit: u64) -> String {
         ),
         LimitKind::ExpressionBytes => format!(
             "the expression is longer than {limit} bytes; write it shorter (a long list of || is shorter as `x in \
-             [...]`), or raise {setting} on the node"
+             [...]`)"
         ),
         LimitKind::ExpressionDepth => format!(
-            "the expression is nested deeper than {limit} levels; split it into several .filter() or .map() steps, or \
-             raise {setting} on the node"
+            "the expression is nested deeper than {limit} levels; split it into several .filter() or .map() steps"
         ),
         LimitKind::ExpressionNodes => format!(
-            "the expression has more than {limit} values, operators and calls; write it shorter, or raise {setting} \
-             on the node"
+            "the expression has more than {limit} words and signs; write it shorter (a long list of || is shorter \
+             as `x in [...]`)"
         ),
     }
 }
