@@ -21,23 +21,24 @@ fn main() -> ExitCode {
             return ExitCode::from(Exit::Failed.code());
         }
     };
-    let outcome = runtime.block_on(async {
+    let ended = runtime.block_on(async {
+        // the work is dropped where this ends, and with it what was not finished
         tokio::select! {
-            outcome = run(cli) => outcome,
-            exit = stopped() => {
-                // dropping the work has removed what was not finished
-                bib_cli::note("interrupted");
-                return ExitCode::from(exit.code());
-            }
+            outcome = run(cli) => Ok(outcome),
+            exit = stopped() => Err(exit),
         }
-        .map_or_else(
-            |error| {
-                bib_cli::note(&if json { error.as_json() } else { error.for_people() });
-                ExitCode::from(error.exit.code())
-            },
-            |()| ExitCode::SUCCESS,
-        )
     });
+    let outcome = match ended {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            bib_cli::note(&if json { error.as_json() } else { error.for_people() });
+            ExitCode::from(error.exit.code())
+        }
+        Err(exit) => {
+            bib_cli::note("interrupted");
+            ExitCode::from(exit.code())
+        }
+    };
     // a blocked read of standard input must not hold the program back
     runtime.shutdown_background();
     outcome

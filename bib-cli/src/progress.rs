@@ -130,7 +130,8 @@ impl Drop for Progress {
 
 fn bar(phase: &'static str, total: u64) -> ProgressBar {
     let bar = ProgressBar::new(total);
-    let look = "{prefix:>8} [{bar:20}] {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} {wide_msg}";
+    // three columns stay free for the ^C of a terminal, which would push the bar into a second line
+    let look = "{prefix:>8} [{bar:20}] {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} {wide_msg}   ";
     bar.set_style(ProgressStyle::with_template(look).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_prefix(phase);
     bar

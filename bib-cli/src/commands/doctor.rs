@@ -72,7 +72,7 @@ pub(super) async fn run(env: &Env, _args: Args, damage: Option<CliError>) -> Cli
     }
     Err(CliError::new(Exit::Unhealthy, format!("{} failed", counted(failed, "check")))
         .because("UNHEALTHY")
-        .hint("each line with ✗ says what is wrong; look again: bib doctor"))
+        .hint("each failed line says what is wrong; mend it and look again: bib doctor"))
 }
 
 fn machine(data_dir: &Path) -> Vec<Check> {

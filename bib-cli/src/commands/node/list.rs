@@ -31,7 +31,8 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         .exact("id", |v| field(v, "id")),
         wide_table("ID", |v| field(v, "id")),
         column("MODE", |v| field(v, "mode")),
-        column("TRUST", |v| field(v, "trust")),
+        column("TRUST", |v| field(v, "trust").trim_end_matches("-storage").to_owned())
+            .exact("trust", |v| field(v, "trust")),
         column("STATE", |v| if v["connected"] == true { "connected".into() } else { "away".into() }),
         column("TRANSPORT", |v| field(v, "transport")),
         column("RTT", |v| match v["rttUs"].as_u64().unwrap_or(0) {
@@ -39,7 +40,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
             us if us < 10_000 => format!("{}.{}ms", us / 1000, us % 1000 / 100),
             us => format!("{}ms", us / 1000),
         })
-        .exact("rtt_us", |v| field(v, "rttUs")),
+        .exact("rtt_us", |v| v["rttUs"].as_u64().filter(|us| *us > 0).map_or_else(String::new, |us| us.to_string())),
         wide("BLAMED", |v| field(v, "blamed")),
         column("SEEN", |v| age(v["lastSeenMs"].as_i64().unwrap_or(0), crate::now_ms()))
             .exact("seen", |v| field(v, "lastSeenAt")),
