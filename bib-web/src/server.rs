@@ -55,7 +55,7 @@ impl WebServer {
         let (send, receive) = mpsc::sync_channel(1);
         std::thread::Builder::new().name("bib-web".into()).spawn(move || {
             let system = actix_web::rt::System::new();
-            let ended = system.block_on(async move {
+            system.block_on(async move {
                 let server = HttpServer::new(move || {
                     let readiness = readiness.clone();
                     App::new().wrap(headers::defaults()).configure(|config| routes::configure(config, readiness))
@@ -78,7 +78,7 @@ impl WebServer {
                     tracing::warn!(%error, "the web server ended with an error");
                 }
             });
-            tracing::debug!(?ended, "the web server's thread ends");
+            tracing::debug!("the web server's thread ends");
         })?;
         let handle =
             receive.recv().map_err(|_| io::Error::other("the web server's thread ended before it served"))??;

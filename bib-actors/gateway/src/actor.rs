@@ -7,7 +7,7 @@ use crate::access::{GateLayer, install_bootstrap_keys};
 use crate::deps::GatewayDeps;
 use crate::error::GatewayError;
 use crate::handle::GatewayHandle;
-use crate::listen::{Quota, TcpAcceptor, UnixAcceptor, bind, socket_path};
+use crate::listen::{Quota, TcpAcceptor, UnixAcceptor, bind, leave_word, socket_path};
 use crate::messages::{GetListening, Listening};
 use crate::options::GatewayOptions;
 use crate::serve::{self, Health};
@@ -107,6 +107,7 @@ impl GatewayActor {
         }
         let local = Quota::new(options.connections.local, options.connections.local);
         let unix = UnixAcceptor::bind(socket_path(&options.data_dir), local, patience).await?;
+        leave_word(&options.data_dir, unix.path())?;
         let web = match options.web_listen {
             Some(address) => {
                 Some(serve::web(bind(address, patience).await?, options.web.clone(), deps.health.clone())?)

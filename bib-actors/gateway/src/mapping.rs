@@ -6,7 +6,7 @@ use bib_chunks::{ChunkError, ManifestError};
 use bib_domain::{NameError, PathError};
 use bib_guardian::{GuardianError, InviteError};
 use bib_kit::{AskError, BlockingError, TooManyTasks};
-use bib_query::QueryError;
+use bib_query::{LimitKind, QueryError};
 use bib_replicator::ReplicatorError;
 use bib_swarm::SwarmError;
 use std::time::Duration;
@@ -232,9 +232,12 @@ impl From<QueryError> for Problem {
                 if suggestions.is_empty() { problem } else { problem.with("suggestions", suggestions.join(", ")) }
             }
             QueryError::Incomplete { dataset } => incomplete(&dataset),
-            QueryError::Limit { which, limit } => Self::new(Code::ResourceExhausted, "QUERY_LIMIT", text)
-                .with("setting", which.setting())
-                .with("limit", limit.to_string()),
+            QueryError::Limit { which: LimitKind::Rows | LimitKind::Memory, limit } => {
+                Self::new(Code::ResourceExhausted, "QUERY_LIMIT", text).with("limit", limit.to_string())
+            }
+            QueryError::Limit { limit, .. } => {
+                Self::invalid("expression", "EXPRESSION_TOO_LARGE", text).with("limit", limit.to_string())
+            }
             QueryError::Timeout { .. } => Self::new(Code::DeadlineExceeded, "QUERY_TIMEOUT", text),
             QueryError::Data { file, .. } => Self::new(Code::DataLoss, "TABLE_UNREADABLE", text).with("file", file),
             QueryError::Computation { .. } => Self::new(Code::InvalidArgument, "QUERY_FAILED", text),
@@ -300,5 +303,43 @@ impl From<ReplicatorError> for Problem {
             E::Stopped => Self::new(Code::Unavailable, "REPLICATOR_RESTARTING", text).retry_after(SOON),
             other => Self::internal(other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asks_without_an_answer_say_whether_to_try_again() {
+        let actor = "guardian";
+        let after = Duration::from_secs(1);
+        let cases = [
+            (AskError::Overloaded { actor, capacity: 4 }, Code::ResourceExhausted),
+            (AskError::Restarting { actor }, Code::Unavailable),
+            (AskError::NotDelivered { actor }, Code::Unavailable),
+            (AskError::Timeout { actor, after }, Code::DeadlineExceeded),
+            (AskError::Unknown { actor }, Code::Unavailable),
+        ];
+        for (error, code) in cases {
+            let certain = error.nothing_was_done();
+            let problem = Problem::from(GuardianError::Ask(error));
+            assert_eq!(problem.code(), code, "{problem:?}");
+            let status = problem.into_status(&bib_domain::RequestId::from_bytes([1; 16]));
+            use tonic_types::StatusExt;
+            let details = status.get_error_details();
+            assert!(details.retry_info().is_some_and(|retry| retry.retry_delay.is_some()), "{details:?}");
+            assert_eq!(details.error_info().unwrap().metadata["actor"], actor);
+            // who may have been heard must come back under the same name
+            assert_eq!(details.localized_message().is_some(), !certain);
+        }
+    }
+
+    #[test]
+    fn what_fails_inside_is_not_told_outside() {
+        let secret = GuardianError::Setup("the password is swordfish".to_owned());
+        let problem = Problem::from(secret);
+        assert_eq!(problem.code(), Code::Internal);
+        assert!(!format!("{problem:?}").contains("swordfish"));
     }
 }

@@ -10,4 +10,4 @@ pub(crate) use connection::Connection;
 pub(crate) use origin::Origin;
 pub(crate) use quota::Quota;
 pub(crate) use tcp::{TcpAcceptor, bind};
-pub(crate) use unix::{UnixAcceptor, socket_path};
+pub(crate) use unix::{UnixAcceptor, leave_word, socket_path};

@@ -19,9 +19,37 @@ const PATH_MAX: usize = 107;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const BIND_PAUSE: Duration = Duration::from_millis(25);
 
+/// The file that says where the socket is when it is not in its usual place.
+const WORD: &str = "socket-path";
+
+/// The usual place of the socket.
+fn usual_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("run").join("bib.sock")
+}
+
+/// Leaves word in `<data_dir>/run/socket-path` when the socket is not in its usual place, for whoever knows only the
+/// data directory.
+pub(crate) fn leave_word(data_dir: &Path, socket: &Path) -> Result<(), GatewayError> {
+    let usual = usual_path(data_dir);
+    let word = usual.with_file_name(WORD);
+    let written = if socket == usual {
+        match std::fs::remove_file(&word) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    } else {
+        private_parent(&word).and_then(|()| {
+            let temporary = word.with_extension("tmp");
+            std::fs::write(&temporary, format!("{}\n", socket.display()))?;
+            std::fs::rename(&temporary, &word)
+        })
+    };
+    written.map_err(|source| GatewayError::Bind { address: word.display().to_string(), source })
+}
+
 /// Where the socket goes: `<data_dir>/run/bib.sock`, or a short path derived from it when that is too long.
 pub(crate) fn socket_path(data_dir: &Path) -> PathBuf {
-    let path = data_dir.join("run").join("bib.sock");
+    let path = usual_path(data_dir);
     if path.as_os_str().as_bytes().len() <= PATH_MAX {
         return path;
     }

@@ -1,9 +1,11 @@
 //! What people do is in the audit log, with who, what and how many rows.
 
-use crate::support::{Item, Node, Person, download, run, upload};
+use crate::support::{Item, Node, Person, download, run, said, upload};
 use bib_proto::v1::{
-    DownloadRequest, ListAuditRequest, QueryRequest, ShutdownRequest, VerifyAuditRequest, VerifyRequest,
+    ConnectNodeRequest, CreateTopicRequest, DownloadRequest, ListAuditRequest, QueryRequest, ShutdownRequest,
+    VerifyAuditRequest, VerifyRequest,
 };
+use tonic::Code;
 
 #[test]
 fn every_sensitive_call_is_recorded() {
@@ -86,5 +88,27 @@ fn a_shutdown_is_answered_recorded_and_passed_on() {
         let all = node.records().await;
         let outcomes: Vec<_> = all.iter().filter(|r| r.action == "node.shutdown").map(|r| r.outcome.as_str()).collect();
         assert_eq!(outcomes, ["intent", "ok"]);
+    });
+}
+
+#[test]
+fn when_the_log_cannot_be_written_nothing_changes() {
+    run(async {
+        let node = Node::start().await;
+        let ada = node.client(Person::Ada).await;
+        node.audit_disk.fill();
+        let create = CreateTopicRequest { name: "weather".into(), ..Default::default() };
+        let refused = ada.topics().create_topic(create).await.unwrap_err();
+        assert_eq!(said(&refused), (Code::Unavailable, "AUDIT_NOT_WRITABLE".into()), "{refused:?}");
+        let refused = ada.admin().shutdown(ShutdownRequest {}).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
+        assert_eq!(node.stops.load(std::sync::atomic::Ordering::Relaxed), 0);
+        let address = "/ip4/127.0.0.1/tcp/1".to_owned();
+        let refused = ada.nodes().connect_node(ConnectNodeRequest { address }).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
+        let mut other = node.anonymous().await;
+        let refused = node.log_in(&mut other, Person::Rosa).await.unwrap_err();
+        assert_eq!(refused.code(), Some(Code::Unavailable), "{refused:?}");
+        assert_eq!(node.guardian.counts().await.unwrap().topics, 0);
     });
 }

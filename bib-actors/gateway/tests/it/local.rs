@@ -42,6 +42,8 @@ fn a_long_data_directory_works_too() {
         assert!(node.listening.socket.as_os_str().len() <= 107);
         node.local().await.topics().list_topics(ListTopicsRequest::default()).await.unwrap();
         let socket = node.listening.socket.clone();
+        let word = node.dir().join(&long).join(&long).join("run/socket-path");
+        assert_eq!(std::fs::read_to_string(word).unwrap().trim(), socket.to_str().unwrap());
         node.stop().await;
         assert!(!socket.exists(), "the socket is gone with the node");
         drop(std::fs::remove_dir(socket.parent().unwrap()));

@@ -1,5 +1,7 @@
 //! The gateway over real listeners, with a real guardian, audit chain, swarm and replicator below it, on loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod access;
 mod audit;
 mod calls;

@@ -75,7 +75,7 @@ fn connections_to_nowhere_say_so() {
         let node = Node::start().await;
         let client = node.client(Person::Otto).await;
         let connect = |address: &str| ConnectNodeRequest { address: address.to_owned() };
-        let refused = client.nodes().connect_node(connect("nonsense")).await.unwrap_err();
+        let refused = client.nodes().connect_node(connect("/ip4/nonsense")).await.unwrap_err();
         assert_eq!(said(&refused), (Code::InvalidArgument, "BAD_ADDRESS".into()));
         let refused = client.nodes().connect_node(connect("/ip4/127.0.0.1/tcp/1")).await.unwrap_err();
         assert_eq!(said(&refused), (Code::Unavailable, "PEER_UNREACHABLE".into()));

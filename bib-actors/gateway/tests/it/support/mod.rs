@@ -1,5 +1,6 @@
 //! What the tests are made of: a whole node, people with keys, and files.
 
+mod disk;
 mod files;
 mod keys;
 mod node;

@@ -1,6 +1,7 @@
 //! A whole node in a folder of its own: audit chain, guardian, swarm, replicator and gateway.
 
 use super::Person;
+use super::disk::Disk;
 use bib_audit::{AuditAppended, AuditChain, AuditHandle, AuditOptions, AuditRecord};
 use bib_chunks::{ChunkStore, StoreOptions};
 use bib_domain::NodeMode;
@@ -34,6 +35,7 @@ pub(crate) struct Node {
     pub(crate) listening: Listening,
     pub(crate) guardian: GuardianHandle,
     pub(crate) audit: AuditHandle,
+    pub(crate) audit_disk: Disk,
     pub(crate) identity: Identity,
     pub(crate) board: HealthBoard,
     pub(crate) stops: Arc<AtomicUsize>,
@@ -94,7 +96,8 @@ impl Node {
 
         let mut audit = AuditOptions::new(dir.join("audit"), id.clone(), identity.derive("audit"));
         audit.placement = Placement::Current;
-        let chain = AuditChain::new(audit, router.topic::<AuditAppended>());
+        let audit_disk = Disk::default();
+        let chain = AuditChain::new(audit, router.topic::<AuditAppended>()).with_fs(Arc::new(audit_disk.clone()));
         let audit = chain.handle();
         guards.push(started(Guard::new(chain.child())).await);
 
@@ -148,7 +151,7 @@ impl Node {
         let gate = started(Guard::new(child)).await;
         board.update("gateway", |actor| actor.state = ActorState::Up);
         let listening = gateway.listening().await.unwrap();
-        Self { gateway, gate, listening, guardian, audit, identity, board, stops, guards, home }
+        Self { gateway, gate, listening, guardian, audit, audit_disk, identity, board, stops, guards, home }
     }
 
     /// Ends the node in order, its database too.
