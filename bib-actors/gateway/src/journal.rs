@@ -2,8 +2,8 @@
 //! guardian.
 //!
 //! A record is opened when the work begins and closed with its outcome; one that is dropped open says that the work
-//! broke off. Changes wait for the durable record before they begin; reads go on when the log cannot be written, and
-//! the node's log says so.
+//! broke off. Refusals are durable before they are answered. Changes wait for their durable record before they begin;
+//! reads go on when the log cannot be written, and the node's log says so.
 
 use crate::access::{Caller, Rates};
 use crate::options::SessionOptions;
@@ -70,7 +70,15 @@ impl Journal {
         if counted.missed > 0 {
             draft = draft.metadata("not_recorded_before", counted.missed.to_string());
         }
-        self.buffer(draft).await;
+        self.keep(draft).await;
+    }
+
+    /// Writes a record that is worth waiting for, though its operation is over: who looks for it must find it.
+    async fn keep(&self, draft: AuditDraft) {
+        let action = draft.action.clone();
+        if let Err(error) = self.audit.append(draft).await {
+            tracing::warn!(%error, action, "a refusal was not recorded in the audit log");
+        }
     }
 
     async fn buffer(&self, draft: AuditDraft) {
@@ -129,9 +137,10 @@ impl Record {
 
     /// It was refused or failed.
     pub(crate) async fn ended(mut self, problem: &Problem) {
-        let outcome = if problem.is_refusal() { Outcome::Refused } else { Outcome::Failed };
-        if let Some(draft) = self.close(outcome) {
-            self.journal.buffer(draft.metadata("reason", problem.reason())).await;
+        let refused = problem.is_refusal();
+        if let Some(draft) = self.close(if refused { Outcome::Refused } else { Outcome::Failed }) {
+            let draft = draft.metadata("reason", problem.reason());
+            if refused { self.journal.keep(draft).await } else { self.journal.buffer(draft).await }
         }
     }
 

@@ -80,7 +80,7 @@ impl Auth {
                 Ok(answer)
             }
             Err(problem) => {
-                if problem.code() == Code::Unauthenticated {
+                if problem.is_refusal() {
                     self.0.failures.count(clock::monotonic(), caller.address());
                 }
                 record.ended(&problem).await;
