@@ -26,6 +26,9 @@ use crate::plan::{Plan, build};
 use crate::stream::{Bounds, QueryStats, QueryStream, RowLimit, bounded, convert};
 use crate::table::{ChunkFile, ChunkObjects, ChunkTable, Reads, Refusal, SchemaCache, choose_files, open_table};
 
+/// Rows up to which a limit is worth telling the plan: a sort then keeps that many instead of all.
+const MAX_PUSHED_LIMIT: usize = 100_000;
+
 /// Runs queries over the chunk store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct QueryEngine {
@@ -121,9 +124,9 @@ impl QueryEngine {
             let most = match rows {
                 RowLimit::Cut(most) | RowLimit::Refuse(most) => most,
             };
-            // one more row tells whether there are more
-            let fetch = usize::try_from(most.saturating_add(1)).unwrap_or(usize::MAX);
-            let prepared = Box::pin(self.prepare(expression, Some(fetch), catalog)).await?;
+            // one more row tells whether there are more; a plan that keeps very many would hold them in memory
+            let fetch = usize::try_from(most).ok().filter(|most| *most < MAX_PUSHED_LIMIT).map(|most| most + 1);
+            let prepared = Box::pin(self.prepare(expression, fetch, catalog)).await?;
             let inner = prepared.plan.frame.execute_stream().await.map_err(|error| self.convert(&error))?;
             Ok((inner, prepared.manifest, prepared.reads))
         };
@@ -189,6 +192,9 @@ impl QueryEngine {
             .with_repartition_file_min_size(1 << 20);
         config.options_mut().execution.parquet.pushdown_filters = true;
         config.options_mut().execution.parquet.reorder_filters = true;
+        // what a sort sets aside for merging its pieces must leave room for the pieces
+        config.options_mut().execution.sort_spill_reservation_bytes =
+            (options.memory_bytes / (4 * partitions)).min(10 << 20);
         let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
         Ok(builder.with_default_features().build())
     }

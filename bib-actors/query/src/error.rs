@@ -39,7 +39,7 @@ pub enum QueryError {
     /// The query took too long.
     #[error(
         "the query was stopped after {} s, its time limit; narrow it with .filter() or .limit(), or raise the timeout \
-         (query.timeout on the node, --max-time for one query)",
+         (query.timeout_seconds on the node, --max-time for one query)",
         after.as_secs_f64()
     )]
     Timeout {

@@ -153,7 +153,7 @@ pub(crate) fn convert(error: &DataFusionError, memory_bytes: usize) -> QueryErro
 }
 
 fn computation(why: &str) -> QueryError {
-    let detail = if why.contains("Decimal") || why.contains("decimal") {
+    let detail = if why.contains("is out of range Int64") {
         format!("a sum does not fit into 64 bits ({why}); sum doubles instead: sum(double(r.column))")
     } else {
         format!("a value could not be computed ({why}); filter such rows out first")

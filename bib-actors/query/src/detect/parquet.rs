@@ -50,12 +50,13 @@ pub(super) fn infer(store: &ChunkStore, file: &Arc<ChunkFile>) -> Result<Option<
     let path = &file.path;
     let source = Source { store: store.clone(), file: Arc::clone(file) };
     let read = |start, length| source.get_bytes(start, length).map_err(|error| from_parquet(path, &error));
-    let magic = MAGIC.len() as u64;
-    let whole = file.size >= 3 * magic && read(file.size - magic, MAGIC.len())? == MAGIC;
-    if !whole {
+    let tail = if file.size >= 12 { read(file.size - 8, 8)? } else { Bytes::new() };
+    if !tail.ends_with(MAGIC) {
         let detail = "it does not end as a Parquet file does, so it was cut off; copy or write it again";
         return Err(DetectError::broken(path, detail));
     }
+    let footer = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]);
+    let data_end = file.size.saturating_sub(8 + u64::from(footer));
     // the reader of a foreign format may not foresee everything
     let built =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ParquetRecordBatchReaderBuilder::try_new(source)));
@@ -64,12 +65,12 @@ pub(super) fn infer(store: &ChunkStore, file: &Arc<ChunkFile>) -> Result<Option<
         Ok(Err(error)) => return Err(from_parquet(path, &error)),
         Err(_) => return Err(DetectError::broken(path, "its footer is damaged; write the file again")),
     };
-    let rows = check(builder.metadata(), file.size).map_err(|detail| DetectError::broken(path, detail))?;
+    let rows = check(builder.metadata(), data_end).map_err(|detail| DetectError::broken(path, detail))?;
     Ok(Some(TableSchema { columns: columns_of(builder.schema()), rows: Some(rows) }))
 }
 
-/// The number of rows, when the footer agrees with itself and with the size of the file.
-fn check(metadata: &ParquetMetaData, size: u64) -> Result<u64, String> {
+/// The number of rows, when the footer agrees with itself and points at nothing behind `data_end`.
+fn check(metadata: &ParquetMetaData, data_end: u64) -> Result<u64, String> {
     let again = "the file was cut off or changed; write it again";
     let mut sum = 0_i64;
     for (number, group) in metadata.row_groups().iter().enumerate() {
@@ -78,7 +79,7 @@ fn check(metadata: &ParquetMetaData, size: u64) -> Result<u64, String> {
             let starts = [Some(column.data_page_offset()), column.dictionary_page_offset()];
             let first = starts.into_iter().flatten().min().unwrap_or(-1);
             let end = first.checked_add(column.compressed_size()).filter(|_| column.compressed_size() >= 0);
-            let inside = first >= 4 && end.is_some_and(|end| u64::try_from(end).is_ok_and(|end| end <= size));
+            let inside = first >= 4 && end.is_some_and(|end| u64::try_from(end).is_ok_and(|end| end <= data_end));
             if !inside || group.num_rows() < 0 {
                 let name = column.column_path().string();
                 return Err(format!(

@@ -226,7 +226,7 @@ impl Op {
 
     /// Whether it is written behind its first argument.
     pub(super) fn is_member(self) -> bool {
-        OVERLOADS.iter().any(|overload| overload.op == self && overload.form == Form::Member)
+        self == Self::Matches || OVERLOADS.iter().any(|overload| overload.op == self && overload.form == Form::Member)
     }
 }
 
@@ -307,10 +307,6 @@ impl Aggregate {
 
     pub(super) fn of_name(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, aggregate)| *aggregate)
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, aggregate)| *aggregate == self).map_or("", |(name, _)| name)
     }
 
     /// The type of its result for an argument of type `ty`, or what the argument must be.

@@ -200,18 +200,54 @@ impl Node {
         }
     }
 
-    /// The columns that the node reads, each once, in order of position.
-    pub(crate) fn columns(&self) -> Vec<(usize, String)> {
-        let mut found = Vec::new();
-        let mut open = vec![self];
-        while let Some(node) = open.pop() {
-            if let Kind::Column(index, name) = &node.kind {
-                found.push((*index, name.clone()));
+    /// The same node over other nodes below.
+    pub(crate) fn map_children<E>(&self, f: &mut impl FnMut(&Self) -> Result<Self, E>) -> Result<Self, E> {
+        let mut boxed = |node: &Self| f(node).map(Box::new);
+        let kind = match &self.kind {
+            Kind::Literal(_) | Kind::Column(..) | Kind::Local(_) | Kind::Aggregate(_) => self.kind.clone(),
+            Kind::Field(a, name) => Kind::Field(boxed(a)?, name.clone()),
+            Kind::Not(a) => Kind::Not(boxed(a)?),
+            Kind::Negate(a) => Kind::Negate(boxed(a)?),
+            Kind::IsNull(a) => Kind::IsNull(boxed(a)?),
+            Kind::Convert(a) => Kind::Convert(boxed(a)?),
+            Kind::Binary(op, a, b) => Kind::Binary(*op, boxed(a)?, boxed(b)?),
+            Kind::Contains(a, b) => Kind::Contains(boxed(a)?, boxed(b)?),
+            Kind::Index(a, b) => Kind::Index(boxed(a)?, boxed(b)?),
+            Kind::Conditional(a, b, c) => Kind::Conditional(boxed(a)?, boxed(b)?, boxed(c)?),
+            Kind::InList(a, items) => {
+                let needle = boxed(a)?;
+                Kind::InList(needle, items.iter().map(f).collect::<Result<_, E>>()?)
             }
-            open.extend(node.children());
+            Kind::Call(op, items) => Kind::Call(*op, items.iter().map(f).collect::<Result<_, E>>()?),
+            Kind::List(items) => Kind::List(items.iter().map(f).collect::<Result<_, E>>()?),
+            Kind::Macro(call) => Kind::Macro(Box::new(MacroCall {
+                kind: call.kind,
+                range: f(&call.range)?,
+                variable: call.variable.clone(),
+                condition: call.condition.as_ref().map(&mut *f).transpose()?,
+                body: f(&call.body)?,
+            })),
+        };
+        Ok(Self { kind, ty: self.ty.clone(), at: self.at })
+    }
+
+    /// Whether the node reads the variable of a macro around it.
+    pub(crate) fn has_free_local(&self) -> bool {
+        fn free<'a>(node: &'a Node, bound: &mut Vec<&'a str>) -> bool {
+            match &node.kind {
+                Kind::Local(name) => !bound.contains(&name.as_str()),
+                Kind::Macro(call) => {
+                    if free(&call.range, bound) {
+                        return true;
+                    }
+                    bound.push(&call.variable);
+                    let found = call.condition.iter().chain([&call.body]).any(|part| free(part, bound));
+                    bound.pop();
+                    found
+                }
+                _ => node.children().into_iter().any(|child| free(child, bound)),
+            }
         }
-        found.sort();
-        found.dedup();
-        found
+        free(self, &mut Vec::new())
     }
 }

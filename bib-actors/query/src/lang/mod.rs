@@ -6,6 +6,7 @@ mod check;
 mod functions;
 mod ir;
 mod literal;
+mod measure;
 mod operators;
 mod pipeline;
 mod print;

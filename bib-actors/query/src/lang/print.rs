@@ -64,6 +64,14 @@ fn write(node: &Node, style: Style, out: &mut String) {
             operand(inner, style, out);
             out.push_str(" == null");
         }
+        Kind::InList(needle, items) if style == Style::Interpreter && !items.iter().all(is_settled) => {
+            // an item that has no answer must not hide one that is equal
+            for (i, item) in items.iter().enumerate() {
+                out.push_str(if i == 0 { "(" } else { " || " });
+                binary(BinaryOp::Eq, needle, item, style, out);
+            }
+            out.push(')');
+        }
         Kind::InList(needle, items) if style == Style::Interpreter => {
             out.push_str("bib_in(");
             write(needle, style, out);
@@ -109,6 +117,11 @@ fn write(node: &Node, style: Style, out: &mut String) {
         }
         Kind::Aggregate(index) => out.push_str(&format!("a{index}")),
     }
+}
+
+/// Whether a node always has an answer, if only null.
+fn is_settled(node: &Node) -> bool {
+    matches!(node.kind, Kind::Literal(_) | Kind::Column(..) | Kind::Local(_))
 }
 
 fn binary(op: BinaryOp, a: &Node, b: &Node, style: Style, out: &mut String) {

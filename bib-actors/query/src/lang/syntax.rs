@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use cel::Env;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 
+use super::measure::{measure, unclosed};
 use super::source::{Checked, Source, Span, place};
 use crate::error::{LimitKind, QueryError};
 use crate::options::QueryOptions;
@@ -48,68 +49,6 @@ pub(super) fn parse_tree(text: &str, options: &QueryOptions) -> Result<(Source, 
     }
     refuse_foreign(&source, &tree)?;
     Ok((source, tree))
-}
-
-struct Size {
-    tokens: usize,
-    depth: usize,
-}
-
-/// Counts words, numbers, texts and signs, and the depth of brackets, without a parser.
-fn measure(text: &str) -> Size {
-    let bytes = text.as_bytes();
-    let (mut tokens, mut open, mut deepest) = (0, 0_usize, 0);
-    let mut at = 0;
-    while at < bytes.len() {
-        let byte = bytes[at];
-        match byte {
-            b'"' | b'\'' => {
-                tokens += 1;
-                at = end_of_text(bytes, at);
-                continue;
-            }
-            b'/' if bytes.get(at + 1) == Some(&b'/') => {
-                at += bytes[at..].iter().position(|&b| b == b'\n').unwrap_or(bytes.len() - at);
-                continue;
-            }
-            b'(' | b'[' | b'{' => {
-                open += 1;
-                deepest = deepest.max(open);
-            }
-            b')' | b']' | b'}' => open = open.saturating_sub(1),
-            b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' => {}
-            b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
-                tokens += 1;
-                while at < bytes.len() && (bytes[at] == b'_' || bytes[at].is_ascii_alphanumeric()) {
-                    at += 1;
-                }
-                continue;
-            }
-            _ => tokens += 1,
-        }
-        at += 1;
-    }
-    Size { tokens, depth: deepest }
-}
-
-/// The position behind the text literal that begins at `start`.
-fn end_of_text(bytes: &[u8], start: usize) -> usize {
-    let quote = bytes[start];
-    let raw = start > 0 && matches!(bytes[start - 1], b'r' | b'R');
-    let triple = bytes[start..].starts_with(&[quote; 3]);
-    let mut at = start + if triple { 3 } else { 1 };
-    while at < bytes.len() {
-        if bytes[at] == b'\\' && !raw {
-            at += 2;
-        } else if triple && bytes[at..].starts_with(&[quote; 3]) {
-            return at + 3;
-        } else if !triple && bytes[at] == quote {
-            return at + 1;
-        } else {
-            at += 1;
-        }
-    }
-    bytes.len()
 }
 
 /// Levels of the tree; stops counting beyond `most`, so that it never recurses far.
@@ -200,8 +139,9 @@ fn reword(text: &str, at: usize, message: &str) -> Box<crate::error::InvalidExpr
     if before.ends_with("not") || word == "not" {
         return refuse(here, "\"not\" is not an operator", Some("write ! for not"));
     }
-    if rest.starts_with("<>") || before.ends_with('<') && rest.starts_with('>') {
-        return refuse(here, "\"<>\" is not an operator", Some("write != for not equal"));
+    if before.ends_with('<') && rest.starts_with('>') {
+        let both = Span { start: before.len() - 1, end: at + 1 };
+        return refuse(both, "\"<>\" is not an operator", Some("write != for not equal"));
     }
     if rest.starts_with('=') {
         return refuse(here, "a single = is not an operator", Some("write == to compare"));
@@ -229,31 +169,4 @@ fn reword(text: &str, at: usize, message: &str) -> Box<crate::error::InvalidExpr
     }
     let what = if word.is_empty() { rest.chars().take(1).collect() } else { word };
     refuse(here, &format!("{what:?} does not fit here"), None)
-}
-
-/// The first bracket or quotation mark that is never closed.
-fn unclosed(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut open = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' | b'\'' => {
-                let end = end_of_text(bytes, at);
-                let closed = end <= bytes.len() && end > at + 1 && bytes[end - 1] == bytes[at];
-                if !closed {
-                    return Some(at);
-                }
-                at = end;
-                continue;
-            }
-            b'(' | b'[' | b'{' => open.push(at),
-            b')' | b']' | b'}' => {
-                open.pop();
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    open.first().copied()
 }

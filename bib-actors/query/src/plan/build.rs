@@ -6,7 +6,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::functions_aggregate::expr_fn as aggregates;
 use datafusion::logical_expr::{Expr, SortExpr, cast};
 
-use super::compare::one_zero;
+use super::compare::{canonical, number_or_null};
 use super::lower::{Lowering, aggregate_name};
 use crate::lang::{Aggregate, AggregateCall, CheckedStage, Column, NamedNode, Ty};
 
@@ -44,7 +44,11 @@ fn apply(
             let keys = keys
                 .iter()
                 // missing values come last in both directions
-                .map(|key| Ok(SortExpr::new(lowering.lower(&key.node)?, !key.descending, false)))
+                .map(|key| {
+                    let value = lowering.lower(&key.node)?;
+                    let value = if key.node.ty == Ty::Double { canonical(value) } else { value };
+                    Ok(SortExpr::new(value, !key.descending, false))
+                })
                 .collect::<Result<Vec<_>>>()?;
             frame.sort(keys)
         }
@@ -73,8 +77,8 @@ fn aggregate(
         .iter()
         .map(|key| {
             let value = lowering.output(&key.node)?;
-            // both zeros are one group
-            let value = if key.node.ty == Ty::Double { one_zero(cast(value, DataType::Float64)) } else { value };
+            // both zeros are one group, and so is every NaN
+            let value = if key.node.ty == Ty::Double { canonical(cast(value, DataType::Float64)) } else { value };
             Ok(value.alias(&key.name))
         })
         .collect::<Result<Vec<_>>>()?;
@@ -98,13 +102,16 @@ fn aggregate_call(lowering: &mut Lowering<'_>, call: &AggregateCall) -> Result<E
     Ok(match call.function {
         Aggregate::Count => aggregates::count(argument),
         Aggregate::CountDistinct if call.argument.as_ref().is_some_and(|node| node.ty == Ty::Double) => {
-            aggregates::count_distinct(one_zero(double(argument)))
+            aggregates::count_distinct(canonical(double(argument)))
         }
         Aggregate::CountDistinct => aggregates::count_distinct(argument),
         // 38 digits cannot overflow; `lower` makes an int of them again, or a clear error
         Aggregate::Sum if call.ty == Ty::Int => aggregates::sum(cast(argument, DataType::Decimal128(38, 0))),
         Aggregate::Sum => aggregates::sum(argument),
         Aggregate::Mean => aggregates::avg(double(argument)),
+        // NaN is not the least and not the greatest
+        Aggregate::Min if call.ty == Ty::Double => aggregates::min(number_or_null(argument)),
+        Aggregate::Max if call.ty == Ty::Double => aggregates::max(number_or_null(argument)),
         Aggregate::Min => aggregates::min(argument),
         Aggregate::Max => aggregates::max(argument),
         Aggregate::Stddev => aggregates::stddev(double(argument)),

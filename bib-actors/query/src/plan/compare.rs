@@ -1,11 +1,13 @@
-//! Comparisons as DataFusion expressions. Owns the two zeros: Arrow orders -0.0 before 0.0, the language says that
-//! they are equal.
+//! Comparisons as DataFusion expressions. Owns what doubles mean in them: the two zeros are equal, and nothing but
+//! `!=` is true for NaN. Arrow orders doubles by their bits instead, so a comparison with a constant is fenced in by
+//! constants, which scans can still skip by; any other comparison of doubles is a kernel.
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator, lit};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ScalarUDF, lit};
 
+use super::kernels::{Kernel, Work};
 use crate::lang::{BinaryOp, Ty};
 
 /// `a op b` for two values of type `ty`.
@@ -13,55 +15,59 @@ pub(super) fn comparison(op: BinaryOp, a: Expr, b: Expr, ty: &Ty) -> Expr {
     if *ty != Ty::Double {
         return binary(a, operator(op), b);
     }
-    if let Some(zero) = zero_test(op, &a, &b) {
-        return zero;
+    match (constant(&a), constant(&b)) {
+        (None, Some(number)) => with_constant(op, a, number),
+        (Some(number), None) => with_constant(mirrored(op), b, number),
+        _ => ScalarUDF::from(Kernel::new(Work::Compare(op), vec![Ty::Double, Ty::Double], Ty::Bool)).call(vec![a, b]),
     }
-    if is_literal(&a) || is_literal(&b) {
-        return binary(a, operator(op), b);
-    }
-    binary(one_zero(a), operator(op), one_zero(b))
 }
 
 /// `x in [...]` for items of type `ty`.
 pub(super) fn in_list(needle: Expr, items: Vec<Expr>, ty: &Ty) -> Expr {
-    if *ty != Ty::Double {
-        return Expr::InList(InList::new(Box::new(needle), items, false));
+    let settled = |item: &Expr| match ty {
+        Ty::Double => constant(item).is_some(),
+        _ => matches!(item, Expr::Literal(..)),
+    };
+    if !items.iter().all(settled) {
+        // only a list of constants is looked up as a set
+        let each = items.into_iter().map(|item| comparison(BinaryOp::Eq, needle.clone(), item, ty));
+        return each.reduce(|a, b| binary(a, Operator::Or, b)).unwrap_or_else(|| lit(false));
     }
-    let mut list = Vec::with_capacity(items.len() + 1);
-    for item in items {
-        match double(&item) {
-            Some(0.0) => list.extend([lit(0.0_f64), lit(-0.0_f64)]),
-            Some(_) => list.push(item),
-            None => list.push(one_zero(item)),
-        }
+    let mut list = items;
+    if list.iter().any(|item| constant(item) == Some(0.0)) {
+        list.extend([lit(0.0_f64), lit(-0.0_f64)]);
     }
-    let all_literal = list.iter().all(is_literal);
-    let needle = if all_literal { needle } else { one_zero(needle) };
     Expr::InList(InList::new(Box::new(needle), list, false))
 }
 
-/// A comparison with a literal zero: the literal is replaced by the zero that keeps both on one side.
-fn zero_test(op: BinaryOp, a: &Expr, b: &Expr) -> Option<Expr> {
-    let (value, op) = match (double(a), double(b)) {
-        (None, Some(0.0)) => (a.clone(), op),
-        (Some(0.0), None) => (b.clone(), mirrored(op)),
-        _ => return None,
-    };
-    let at_least = |value: Expr| binary(value, Operator::GtEq, lit(-0.0_f64));
-    let at_most = |value: Expr| binary(value, Operator::LtEq, lit(0.0_f64));
-    Some(match op {
-        BinaryOp::Eq => binary(at_least(value.clone()), Operator::And, at_most(value)),
-        BinaryOp::Ne => binary(
-            binary(value.clone(), Operator::Lt, lit(-0.0_f64)),
-            Operator::Or,
-            binary(value, Operator::Gt, lit(0.0_f64)),
-        ),
-        BinaryOp::Ge => at_least(value),
-        BinaryOp::Le => at_most(value),
-        BinaryOp::Lt => binary(value, Operator::Lt, lit(-0.0_f64)),
-        BinaryOp::Gt => binary(value, Operator::Gt, lit(0.0_f64)),
-        _ => return None,
-    })
+/// The value with one zero and one NaN, for sorting and grouping.
+pub(super) fn canonical(value: Expr) -> Expr {
+    ScalarUDF::from(Kernel::new(Work::Canonical, vec![Ty::Double], Ty::Double)).call(vec![value])
+}
+
+/// The value, or null for NaN.
+pub(super) fn number_or_null(value: Expr) -> Expr {
+    ScalarUDF::from(Kernel::new(Work::NumberOrNull, vec![Ty::Double], Ty::Double)).call(vec![value])
+}
+
+/// `value op number`. Of two fences, one keeps off the NaNs on its side in Arrow's order, the other is the comparison.
+fn with_constant(op: BinaryOp, value: Expr, number: f64) -> Expr {
+    let compare = |op: Operator, number: f64| binary(value.clone(), op, lit(number));
+    let from_below = || compare(Operator::GtEq, f64::NEG_INFINITY);
+    let to_above = || compare(Operator::LtEq, f64::INFINITY);
+    // the zero that keeps both on one side
+    let (low, high) = if number == 0.0 { (-0.0, 0.0) } else { (number, number) };
+    match op {
+        BinaryOp::Lt => binary(compare(Operator::Lt, low), Operator::And, from_below()),
+        BinaryOp::Le => binary(compare(Operator::LtEq, high), Operator::And, from_below()),
+        BinaryOp::Gt => binary(compare(Operator::Gt, high), Operator::And, to_above()),
+        BinaryOp::Ge => binary(compare(Operator::GtEq, low), Operator::And, to_above()),
+        BinaryOp::Eq if number == 0.0 => {
+            binary(compare(Operator::GtEq, low), Operator::And, compare(Operator::LtEq, high))
+        }
+        BinaryOp::Ne if number == 0.0 => binary(compare(Operator::Lt, low), Operator::Or, compare(Operator::Gt, high)),
+        other => compare(operator(other), number),
+    }
 }
 
 fn mirrored(op: BinaryOp) -> BinaryOp {
@@ -74,18 +80,10 @@ fn mirrored(op: BinaryOp) -> BinaryOp {
     }
 }
 
-/// Adding 0.0 turns -0.0 into 0.0 and changes nothing else.
-pub(super) fn one_zero(value: Expr) -> Expr {
-    binary(value, Operator::Plus, lit(0.0_f64))
-}
-
-fn is_literal(expr: &Expr) -> bool {
-    matches!(expr, Expr::Literal(..))
-}
-
-fn double(expr: &Expr) -> Option<f64> {
+/// A literal double that is a number.
+fn constant(expr: &Expr) -> Option<f64> {
     match expr {
-        Expr::Literal(ScalarValue::Float64(Some(d)), _) => Some(*d),
+        Expr::Literal(ScalarValue::Float64(Some(d)), _) if !d.is_nan() => Some(*d),
         _ => None,
     }
 }

@@ -27,6 +27,12 @@ pub(super) enum Work {
     /// Arithmetic of whole numbers, times and durations.
     Arithmetic(BinaryOp),
     Negate,
+    /// Of doubles; other types have DataFusion's own.
+    Compare(BinaryOp),
+    /// One zero and one NaN.
+    Canonical,
+    /// Null for NaN.
+    NumberOrNull,
     Function(Op),
 }
 
@@ -55,6 +61,14 @@ impl ScalarUDFImpl for Kernel {
             Work::Arithmetic(BinaryOp::Div) => "divide",
             Work::Arithmetic(_) => "remainder",
             Work::Negate => "negate",
+            Work::Compare(BinaryOp::Eq) => "equal",
+            Work::Compare(BinaryOp::Ne) => "not_equal",
+            Work::Compare(BinaryOp::Lt) => "less",
+            Work::Compare(BinaryOp::Le) => "at_most",
+            Work::Compare(BinaryOp::Gt) => "greater",
+            Work::Compare(_) => "at_least",
+            Work::Canonical => "canonical",
+            Work::NumberOrNull => "number_or_null",
             Work::Function(op) => op.name(),
         }
     }
@@ -87,6 +101,9 @@ impl ScalarUDFImpl for Kernel {
                 Ty::Int => unary::<Int64Type, Int64Type>(&arrays[0], i64::checked_neg),
                 _ => unary::<Float64Type, Float64Type>(&arrays[0], |d| Some(-d)),
             },
+            Work::Compare(op) => compare(op, &arrays),
+            Work::Canonical => double(&arrays[0], |d| if d.is_nan() { f64::NAN } else { d + 0.0 }),
+            Work::NumberOrNull => unary::<Float64Type, Float64Type>(&arrays[0], |d| (!d.is_nan()).then_some(d)),
             Work::Function(op) => function(op, &self.params, &arrays)?,
         };
         Ok(ColumnarValue::Array(array))
@@ -141,7 +158,10 @@ fn arithmetic(op: BinaryOp, params: &[Ty], result: &Ty, args: &[ArrayRef]) -> Re
             let times = values.unary_opt::<_, Int64Type>(|us| scalar::time_of(us).map(|_| us));
             Arc::new(times.reinterpret_cast::<TimestampMicrosecondType>().with_data_type(result.to_arrow()))
         }
-        Ty::Duration => Arc::new(values.reinterpret_cast::<DurationMicrosecondType>()),
+        Ty::Duration => {
+            let spans = values.unary_opt::<_, Int64Type>(|us| Some(us).filter(|us| scalar::is_span(*us)));
+            Arc::new(spans.reinterpret_cast::<DurationMicrosecondType>())
+        }
         _ => Arc::new(values),
     })
 }
@@ -153,6 +173,20 @@ fn micros(array: &ArrayRef, ty: &Ty) -> Result<Int64Array> {
         Ty::Duration => Ok(array.as_primitive::<DurationMicrosecondType>().reinterpret_cast()),
         other => internal_err!("{other} is not counted in whole numbers"),
     }
+}
+
+fn compare(op: BinaryOp, args: &[ArrayRef]) -> ArrayRef {
+    let accept = |a: f64, b: f64| match op {
+        BinaryOp::Eq => a == b,
+        BinaryOp::Ne => a != b,
+        BinaryOp::Lt => a < b,
+        BinaryOp::Le => a <= b,
+        BinaryOp::Gt => a > b,
+        _ => a >= b,
+    };
+    let (a, b) = (args[0].as_primitive::<Float64Type>(), args[1].as_primitive::<Float64Type>());
+    let values: BooleanArray = a.iter().zip(b.iter()).map(|(a, b)| a.zip(b).map(|(a, b)| accept(a, b))).collect();
+    Arc::new(values)
 }
 
 /// Applies `f` to each value; none becomes null.
@@ -198,7 +232,9 @@ fn function(op: Op, params: &[Ty], args: &[ArrayRef]) -> Result<ArrayRef> {
         (Op::Abs, Ty::Int) => unary::<Int64Type, Int64Type>(first, i64::checked_abs),
         (Op::Sign, Ty::Int) => unary::<Int64Type, Int64Type>(first, |i| Some(i.signum())),
         (Op::Abs, _) => double(first, f64::abs),
-        (Op::Sign, _) => double(first, |d| if d == 0.0 || d.is_nan() { d } else { d.signum() }),
+        (Op::Sign, _) => {
+            double(first, |d| if d.is_nan() { d } else { f64::from(i8::from(d > 0.0) - i8::from(d < 0.0)) })
+        }
         (Op::Ceil, _) => double(first, f64::ceil),
         (Op::Floor, _) => double(first, f64::floor),
         (Op::Round, _) => double(first, f64::round),
@@ -210,8 +246,8 @@ fn function(op: Op, params: &[Ty], args: &[ArrayRef]) -> Result<ArrayRef> {
         (Op::Pow, _) => pairs::<Float64Type>(args, f64::powf),
         (Op::Greatest, Ty::Int) => pairs::<Int64Type>(args, i64::max),
         (Op::Least, Ty::Int) => pairs::<Int64Type>(args, i64::min),
-        (Op::Greatest, _) => pairs::<Float64Type>(args, |a, b| if order(a, b).is_ge() { a } else { b }),
-        (Op::Least, _) => pairs::<Float64Type>(args, |a, b| if order(a, b).is_le() { a } else { b }),
+        (Op::Greatest, _) => pairs::<Float64Type>(args, |a, b| if a >= b || a.is_nan() { a } else { b }),
+        (Op::Least, _) => pairs::<Float64Type>(args, |a, b| if a <= b || a.is_nan() { a } else { b }),
         (Op::IsNan, _) => test(first, f64::is_nan),
         (Op::IsInf, _) => test(first, f64::is_infinite),
         (Op::IsFinite, _) => test(first, f64::is_finite),
@@ -250,10 +286,6 @@ fn op_result(op: Op) -> Ty {
 fn whole(d: f64) -> Option<i64> {
     // 2^63 is a double, the greatest i64 is not
     (d > -9_223_372_036_854_775_808.0 && d < 9_223_372_036_854_775_808.0).then_some(d as i64)
-}
-
-fn order(a: f64, b: f64) -> std::cmp::Ordering {
-    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }
 
 fn pairs<T: ArrowPrimitiveType>(args: &[ArrayRef], f: impl Fn(T::Native, T::Native) -> T::Native) -> ArrayRef {

@@ -62,11 +62,8 @@ impl Lowering<'_> {
             Kind::Conditional(condition, yes, no) => {
                 let (condition, yes, no) = (self.lower(condition)?, self.lower(yes)?, self.lower(no)?);
                 // a condition that is null chooses neither
-                let when = vec![
-                    (Box::new(condition.clone()), Box::new(yes)),
-                    (Box::new(Expr::Not(Box::new(condition))), Box::new(no)),
-                ];
-                Ok(Expr::Case(Case::new(None, when, None)))
+                let when = vec![(Box::new(lit(true)), Box::new(yes)), (Box::new(lit(false)), Box::new(no))];
+                Ok(Expr::Case(Case::new(Some(Box::new(condition)), when, None)))
             }
             Kind::InList(needle, items) => {
                 let ty = needle.ty.clone();
@@ -134,17 +131,42 @@ impl Lowering<'_> {
         Ok(ScalarUDF::from(Kernel::new(work, params, result.clone())).call(args))
     }
 
-    /// The expression for the interpreter.
-    pub(crate) fn row_expression(&mut self, node: &Node) -> Result<Expr> {
-        let columns = self.columns;
-        let compiled = RowExpression::compile(node, |index| columns[index].ty.clone())?;
-        let args = compiled
-            .inputs()
-            .iter()
-            .map(|(index, _)| Expr::Column(DfColumn::new_unqualified(&columns[*index].name)))
-            .collect();
-        Ok(ScalarUDF::from(compiled).call(args))
+    /// The expression for the interpreter. What below it can be vectorized is, and comes as an argument.
+    fn row_expression(&mut self, node: &Node) -> Result<Expr> {
+        let mut arguments = Arguments::default();
+        let body = node.map_children(&mut |child| self.hoist(child, &mut arguments))?;
+        let compiled = RowExpression::compile(&body, arguments.types, print(node, Style::People))?;
+        Ok(ScalarUDF::from(compiled).call(arguments.exprs))
     }
+
+    /// Replaces parts that can be vectorized by arguments.
+    fn hoist(&mut self, node: &Node, arguments: &mut Arguments) -> Result<Node> {
+        if matches!(node.kind, Kind::Literal(_)) {
+            return Ok(node.clone());
+        }
+        if needs_rows(node).is_some() || node.has_free_local() {
+            return node.map_children(&mut |child| self.hoist(child, arguments));
+        }
+        let text = print(node, Style::Interpreter);
+        let index = match arguments.texts.iter().position(|known| *known == text) {
+            Some(index) => index,
+            None => {
+                arguments.exprs.push(self.output(node)?);
+                arguments.types.push(node.ty.clone());
+                arguments.texts.push(text);
+                arguments.texts.len() - 1
+            }
+        };
+        Ok(Node::new(Kind::Column(index, format!("argument {index}")), node.ty.clone(), node.at))
+    }
+}
+
+/// What a row expression is given.
+#[derive(Default)]
+struct Arguments {
+    exprs: Vec<Expr>,
+    types: Vec<Ty>,
+    texts: Vec<String>,
 }
 
 /// The name of the n-th aggregate of a step, until its outputs are named.

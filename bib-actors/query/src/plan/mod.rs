@@ -7,3 +7,6 @@ mod lower;
 mod text;
 
 pub(crate) use build::{Plan, build};
+
+#[cfg(test)]
+mod agreement;

@@ -24,31 +24,25 @@ pub(crate) struct RowExpression {
     shown: String,
     /// What the interpreter compiled.
     text: String,
-    /// The columns it reads, by their position in the step's input.
-    inputs: Vec<(usize, Ty)>,
+    /// The types of its arguments, which are the columns `c0`, `c1` and so on of the text.
+    inputs: Vec<Ty>,
     result: Ty,
     program: Program,
     signature: Signature,
 }
 
 impl RowExpression {
-    /// Compiles `node`. `columns` gives the type of each column that it reads.
-    pub(crate) fn compile(node: &Node, column_type: impl Fn(usize) -> Ty) -> Result<Self> {
+    /// Compiles `node`, whose columns are arguments of the types `inputs`. People see it as `shown`.
+    pub(crate) fn compile(node: &Node, inputs: Vec<Ty>, shown: String) -> Result<Self> {
         let text = print(node, Style::Interpreter);
         let program = library::env()
             .compile(&text)
             .map_err(|error| DataFusionError::Internal(format!("the interpreter refused {text}: {error}")))?;
-        let inputs: Vec<(usize, Ty)> = node.columns().into_iter().map(|(at, _)| (at, column_type(at))).collect();
         let signature = match inputs.len() {
             0 => Signature::nullary(Volatility::Immutable),
             n => Signature::any(n, Volatility::Immutable),
         };
-        Ok(Self { shown: print(node, Style::People), text, inputs, result: node.ty.clone(), program, signature })
-    }
-
-    /// The columns that it takes as arguments, in order.
-    pub(crate) fn inputs(&self) -> &[(usize, Ty)] {
-        &self.inputs
+        Ok(Self { shown, text, inputs, result: node.ty.clone(), program, signature })
     }
 
     /// Runs the expression for each of `rows` rows.
@@ -57,7 +51,8 @@ impl RowExpression {
             .inputs
             .iter()
             .zip(arrays)
-            .map(|((at, ty), array)| {
+            .enumerate()
+            .map(|(at, (ty, array))| {
                 Ok(Variable { name: format!("c{at}"), ty: ty.clone(), array: cast(array, &ty.to_arrow())? })
             })
             .collect::<Result<Vec<_>>>()?;

@@ -1,5 +1,4 @@
-//! The functions that the interpreter has besides CEL's own: comparisons that know nulls and order doubles as scans
-//! do, and conversions that agree with the vectorized ones. Owns the environment, made once for the process.
+//! The functions that the interpreter has besides CEL's own: comparisons that know nulls, and conversions that agree with the vectorized ones. Owns the environment, made once for the process.
 //!
 //! A function that is given null, or that has no answer, fails; CEL's `&&`, `||`, `all` and `exists` absorb such
 //! failures exactly as three-valued logic does, and a failure of the whole expression is null.
@@ -8,11 +7,11 @@ use std::cmp::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use cel::common::types::{
-    CelBool, CelDouble, CelDuration, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelTimestamp, DYN_TYPE,
+    CelBool, CelBytes, CelDouble, CelDuration, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelTimestamp,
+    DYN_TYPE,
 };
 use cel::common::value::{CowVal, Val};
 use cel::{Env, ExecutionError};
-use chrono::{DateTime, Utc};
 
 use super::scalar;
 
@@ -30,12 +29,12 @@ fn build() -> Env {
     env.add_extension(cel::extensions::strings).expect("the library has no name twice");
     env.add_extension(cel::extensions::math).expect("the library has no name twice");
     let functions: [(&str, usize, cel::common::functions::Function); 21] = [
-        ("bib_eq", 2, |args| compare(&args, |order| order == Ordering::Equal)),
-        ("bib_ne", 2, |args| compare(&args, |order| order != Ordering::Equal)),
-        ("bib_lt", 2, |args| compare(&args, |order| order == Ordering::Less)),
-        ("bib_le", 2, |args| compare(&args, |order| order != Ordering::Greater)),
-        ("bib_gt", 2, |args| compare(&args, |order| order == Ordering::Greater)),
-        ("bib_ge", 2, |args| compare(&args, |order| order != Ordering::Less)),
+        ("bib_eq", 2, |args| compare(&args, |order| order == Some(Ordering::Equal))),
+        ("bib_ne", 2, |args| compare(&args, |order| order != Some(Ordering::Equal))),
+        ("bib_lt", 2, |args| compare(&args, |order| order.is_some_and(Ordering::is_lt))),
+        ("bib_le", 2, |args| compare(&args, |order| order.is_some_and(Ordering::is_le))),
+        ("bib_gt", 2, |args| compare(&args, |order| order.is_some_and(Ordering::is_gt))),
+        ("bib_ge", 2, |args| compare(&args, |order| order.is_some_and(Ordering::is_ge))),
         ("bib_in", 2, within),
         ("bib_greatest", 2, |args| choose(args, Ordering::Greater)),
         ("bib_least", 2, |args| choose(args, Ordering::Less)),
@@ -81,64 +80,40 @@ fn double(value: &CowVal<'_, '_>) -> Option<f64> {
 }
 
 fn time_of(micros: i64) -> Option<CelTimestamp> {
-    DateTime::<Utc>::from_timestamp_micros(micros).map(|time| CelTimestamp::from(time.fixed_offset()))
+    scalar::time_of(micros).map(|time| CelTimestamp::from(time.fixed_offset()))
 }
 
-fn compare<'b, 'v>(args: &Args<'b, 'v>, accept: fn(Ordering) -> bool) -> Answer<'b, 'v> {
+fn compare<'b, 'v>(args: &Args<'b, 'v>, accept: fn(Order) -> bool) -> Answer<'b, 'v> {
     order(&*args[0], &*args[1]).map_or_else(no_value, |order| ok(CelBool::from(accept(order))))
 }
 
-/// The order of two values of one type; none where one is null or the type has no order.
-fn order(a: &(dyn Val + '_), b: &(dyn Val + '_)) -> Option<Ordering> {
-    use cel::common::types::CelBytes;
-    if let (Some(a), Some(b)) = (a.downcast_ref::<CelInt>(), b.downcast_ref::<CelInt>()) {
-        return Some(a.inner().cmp(b.inner()));
+/// How two values stand to each other: none where one of them is NaN.
+type Order = Option<Ordering>;
+
+/// The order of two values of one type; no answer where one is null.
+fn order(a: &(dyn Val + '_), b: &(dyn Val + '_)) -> Option<Order> {
+    macro_rules! try_type {
+        ($($ty:ty),*) => {$(
+            if let (Some(a), Some(b)) = (a.downcast_ref::<$ty>(), b.downcast_ref::<$ty>()) {
+                return Some(a.inner().partial_cmp(b.inner()));
+            }
+        )*};
     }
-    if let (Some(a), Some(b)) = (a.downcast_ref::<CelDouble>(), b.downcast_ref::<CelDouble>()) {
-        return Some(order_doubles(*a.inner(), *b.inner()));
-    }
-    if let (Some(a), Some(b)) = (a.downcast_ref::<CelString>(), b.downcast_ref::<CelString>()) {
-        return Some(a.inner().cmp(b.inner()));
-    }
-    if let (Some(a), Some(b)) = (a.downcast_ref::<CelBool>(), b.downcast_ref::<CelBool>()) {
-        return Some(a.inner().cmp(b.inner()));
-    }
-    if let (Some(a), Some(b)) = (a.downcast_ref::<CelTimestamp>(), b.downcast_ref::<CelTimestamp>()) {
-        return Some(a.inner().cmp(b.inner()));
-    }
-    if let (Some(a), Some(b)) = (a.downcast_ref::<CelDuration>(), b.downcast_ref::<CelDuration>()) {
-        return Some(a.inner().cmp(b.inner()));
-    }
-    if let (Some(a), Some(b)) = (a.downcast_ref::<CelBytes>(), b.downcast_ref::<CelBytes>()) {
-        return Some(a.inner().cmp(b.inner()));
-    }
+    try_type!(CelInt, CelDouble, CelString, CelBool, CelTimestamp, CelDuration, CelBytes);
     if let (Some(a), Some(b)) = (a.downcast_ref::<CelList>(), b.downcast_ref::<CelList>()) {
-        return lists(a, b);
+        return Some(lists(a, b));
     }
     // structs and maps: equal or not
-    (a.downcast_ref::<CelMap>().is_some() && b.downcast_ref::<CelMap>().is_some())
-        .then(|| if a.equals(b) { Ordering::Equal } else { Ordering::Less })
+    let maps = a.downcast_ref::<CelMap>().is_some() && b.downcast_ref::<CelMap>().is_some();
+    maps.then(|| a.equals(b).then_some(Ordering::Equal))
 }
 
-fn lists(a: &CelList<'_>, b: &CelList<'_>) -> Option<Ordering> {
-    if a.len() != b.len() {
-        return Some(a.len().cmp(&b.len()));
-    }
-    for (a, b) in a.iter().zip(b.iter()) {
-        let both_null = a.downcast_ref::<CelNull>().is_some() && b.downcast_ref::<CelNull>().is_some();
-        match if both_null { Some(Ordering::Equal) } else { order(a.as_ref(), b.as_ref()) } {
-            Some(Ordering::Equal) => {}
-            Some(other) => return Some(other),
-            // null beside a value: not equal
-            None => return Some(Ordering::Less),
-        }
-    }
-    Some(Ordering::Equal)
-}
-
-/// NaN equals itself and is the greatest; both zeros are equal.
-pub(crate) fn order_doubles(a: f64, b: f64) -> Ordering {
-    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+/// Whether two lists are equal: their nulls are.
+fn lists(a: &CelList<'_>, b: &CelList<'_>) -> Order {
+    let is_null = |value: &dyn Val| value.downcast_ref::<CelNull>().is_some();
+    let same = |a: &dyn Val, b: &dyn Val| is_null(a) && is_null(b) || order(a, b) == Some(Some(Ordering::Equal));
+    let equal = a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| same(a.as_ref(), b.as_ref()));
+    equal.then_some(Ordering::Equal)
 }
 
 fn within<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
@@ -154,7 +129,7 @@ fn within<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
     let mut unknown = false;
     for item in list.iter() {
         match order(&**needle, item.as_ref()) {
-            Some(Ordering::Equal) => return ok(CelBool::from(true)),
+            Some(Some(Ordering::Equal)) => return ok(CelBool::from(true)),
             Some(_) => {}
             None => unknown = true,
         }
@@ -165,8 +140,9 @@ fn within<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
 fn choose<'b, 'v>(args: Args<'b, 'v>, wanted: Ordering) -> Answer<'b, 'v> {
     let mut args = args.into_iter();
     let (Some(a), Some(b)) = (args.next(), args.next()) else { return no_value() };
+    let a_is_nan = double(&a).is_some_and(f64::is_nan);
     match order(&*a, &*b) {
-        Some(order) if order == wanted || order == Ordering::Equal => Ok(a),
+        Some(order) if order == Some(wanted) || order == Some(Ordering::Equal) || a_is_nan => Ok(a),
         Some(_) => Ok(b),
         None => no_value(),
     }

@@ -7,6 +7,10 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 /// Days from 0001-01-01 to 1970-01-01.
 const UNIX_EPOCH_DAYS: i32 = 719_163;
 
+/// The first microsecond of the year 1 and the last of the year 9999.
+const YEAR_1: i64 = -62_135_596_800_000_000;
+const YEAR_9999: i64 = 253_402_300_799_999_999;
+
 pub(crate) fn parse_int(text: &str) -> Option<i64> {
     text.parse().ok()
 }
@@ -47,7 +51,7 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
     if !plausible {
         return None;
     }
-    string_to_datetime(&Utc, text).ok().map(|time| time.timestamp_micros())
+    string_to_datetime(&Utc, text).ok().map(|time| time.timestamp_micros()).filter(|us| time_of(*us).is_some())
 }
 
 /// `1h30m`, `-2.5s`: numbers with the units h, m, s, ms, us and ns, as microseconds.
@@ -71,8 +75,12 @@ pub(crate) fn parse_duration(text: &str) -> Option<i64> {
         rest = &rest[unit.len()..];
     }
     let micros = (sign * micros).round();
-    // beyond this a double no longer holds every microsecond
-    (micros.abs() < 9.0e15).then_some(micros as i64)
+    Some(micros as i64).filter(|us| is_span(*us))
+}
+
+/// Whether a duration of so many microseconds can be counted in nanoseconds, as CEL does: 292 years.
+pub(crate) fn is_span(micros: i64) -> bool {
+    micros.unsigned_abs() <= (i64::MAX / 1_000) as u64
 }
 
 pub(crate) fn format_double(value: f64) -> String {
@@ -104,9 +112,9 @@ pub(crate) fn format_date(days: i32) -> String {
     }
 }
 
-/// The point in time, for its parts.
+/// The point in time, for its parts; none outside of the years 1 to 9999, as in CEL.
 pub(crate) fn time_of(micros: i64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_micros(micros)
+    (YEAR_1..=YEAR_9999).contains(&micros).then(|| DateTime::from_timestamp_micros(micros)).flatten()
 }
 
 #[cfg(test)]

@@ -16,7 +16,6 @@ use cel::common::types::{
     CelBool, CelBytes, CelDouble, CelDuration, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelTimestamp,
 };
 use cel::common::value::Val;
-use chrono::{DateTime, Utc};
 
 use crate::lang::Ty;
 
@@ -69,7 +68,7 @@ pub(super) fn value<'a>(array: &'a dyn Array, ty: &Ty, row: usize) -> Box<dyn Va
 }
 
 fn time<'a>(micros: i64) -> Box<dyn Val + 'a> {
-    match DateTime::<Utc>::from_timestamp_micros(micros) {
+    match super::scalar::time_of(micros) {
         Some(time) => Box::new(CelTimestamp::from(time.fixed_offset())),
         None => Box::new(CelNull),
     }

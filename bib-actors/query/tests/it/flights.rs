@@ -155,7 +155,8 @@ async fn sorted_with_missing_values_last() {
     assert_eq!(column(&rows, "carrier"), ["HA", "MQ", "MQ"]);
     assert_eq!(column(&rows, "flight"), [51, 3_535, 3_695]);
     assert_eq!(column(&rows, "dep_delay"), [1_301, 1_137, 1_126]);
-    let last = nyc().rows(&format!("{FLIGHTS}.sort(r, r.dep_delay).select(\"dep_delay\").offset(328521).limit(1)")).await;
+    let last =
+        nyc().rows(&format!("{FLIGHTS}.sort(r, r.dep_delay).select(\"dep_delay\").offset(328521).limit(1)")).await;
     assert_eq!(last, [json!({"dep_delay": null})]);
 }
 

@@ -1,1 +1,54 @@
-//! To come.
+//! What reaches the scan: filters, projections and limits, and only what was asked for.
+
+use crate::support::nyc;
+
+async fn plan(expression: &str) -> String {
+    let lab = nyc();
+    lab.engine.explain(expression, &*lab).await.unwrap_or_else(|error| panic!("{error}")).plan
+}
+
+fn scan_of(plan: &str) -> &str {
+    plan.lines().find(|line| line.contains("DataSourceExec")).unwrap_or_else(|| panic!("no scan in\n{plan}"))
+}
+
+#[tokio::test]
+async fn filters_and_columns_reach_parquet() {
+    let plan =
+        plan("dataset(\"flights/2013\").filter(r, r.dep_delay > 60 && r.origin == \"JFK\").map(r, {\"c\": r.carrier})")
+            .await;
+    let scan = scan_of(&plan);
+    assert!(scan.contains("projection=[carrier"), "{plan}");
+    assert!(scan.contains("predicate=dep_delay@") && scan.contains("origin@"), "{plan}");
+    assert!(scan.contains("pruning_predicate=") && scan.contains("dep_delay_max@"), "{plan}");
+    assert!(!plan.split("physical plan").nth(1).unwrap().contains("FilterExec"), "the scan filters alone\n{plan}");
+    assert!(!scan.contains("tailnum") && !scan.contains("distance"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_whole_double_prunes_like_an_int() {
+    let plan = plan("dataset(\"flights/2013\").filter(r, r.dep_delay >= 60.0)").await;
+    assert!(scan_of(&plan).contains("pruning_predicate=") && !scan_of(&plan).contains("CAST"), "{plan}");
+}
+
+#[tokio::test]
+async fn only_the_columns_of_csv_that_are_named() {
+    let plan =
+        plan("dataset(\"flights/csv\").filter(r, r.origin == \"JFK\").aggregate(r, {}, {\"d\": max(r.dep_delay)})")
+            .await;
+    let scan = scan_of(&plan);
+    assert!(scan.contains("projection=[dep_delay, origin]"), "{plan}");
+    assert!(scan.contains("file_type=csv") && scan.contains("files=flights.csv"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_limit_reaches_the_scan() {
+    let plan = plan("dataset(\"flights/2013\").limit(10)").await;
+    assert!(scan_of(&plan).contains("limit=10"), "{plan}");
+}
+
+#[tokio::test]
+async fn nothing_in_a_plan_speaks_of_internals() {
+    let plan = plan("dataset(\"flights/2013\").filter(r, r.dep_delay + 1 > 60).aggregate(r, {\"o\": r.origin}, {\"n\": sum(r.distance)})").await;
+    assert!(plan.starts_with("logical plan\n") && plan.contains("\nphysical plan\n"), "{plan}");
+    assert!(plan.contains("add("), "arithmetic is checked for overflow\n{plan}");
+}

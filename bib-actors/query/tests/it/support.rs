@@ -118,9 +118,9 @@ impl Lab {
 impl Catalog for Lab {
     async fn resolve(&self, dataset: &DatasetRef, version: Option<&str>) -> Result<Arc<SignedManifest>, CatalogError> {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = versions.get(&dataset.to_string()).ok_or_else(|| CatalogError::NotFound {
-            suggestions: versions.keys().take(1).cloned().collect(),
-        })?;
+        let known = versions
+            .get(&dataset.to_string())
+            .ok_or_else(|| CatalogError::NotFound { suggestions: versions.keys().take(1).cloned().collect() })?;
         let found = match version {
             None => known.last(),
             Some(version) => known.iter().find(|manifest| {
