@@ -226,7 +226,7 @@ fn keep(story: &mut Story<'_>, lab: Lab, nodes: [&mut Node; 2]) -> anyhow::Resul
         story.say(&format!("  {} --config-dir {} status", bib.display(), node.config_dir().display()))?;
     }
     let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
-    story.say(&format!("Stop and remove them:\n  kill {}; sleep 5; rm -r {}", pids.join(" "), folder.display()))
+    story.say(&format!("Stop and remove them:\n  kill {}; sleep 5; rm -rf {}", pids.join(" "), folder.display()))
 }
 
 fn text(value: &Value, name: &str) -> String {
