@@ -2,7 +2,7 @@
 //!
 //! It owns one listener and the routes on it: `/livez` (the process answers) and `/readyz` (every actor runs).
 //! It learns what it shows from the closure that it is given and asks nothing else: it holds no handle, reads no
-//! file and opens no connection. Pages join as further modules beside [`routes`], each with its own `configure`.
+//! file and opens no connection. Pages join as further modules beside `routes`, each with its own `configure`.
 
 mod headers;
 mod readiness;
