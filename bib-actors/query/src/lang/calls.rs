@@ -109,14 +109,12 @@ impl Checker<'_> {
             .collect();
         // the result is always a plain type; only parameters may be "any list"
         let ty = overload.result.ty().unwrap_or(Ty::Null);
-        if overload.op == Op::Matches {
-            if let Kind::Literal(Lit::String(pattern)) = &args[1].kind {
-                if let Err(error) = regex::Regex::new(pattern) {
-                    let why = error.to_string().lines().last().unwrap_or_default().replace("error: ", "");
-                    let message = format!("this is not a regular expression: {why}");
-                    return Err(self.source.invalid(args[1].at, message));
-                }
-            }
+        if let (Op::Matches, Kind::Literal(Lit::String(pattern))) = (overload.op, &args[args.len() - 1].kind)
+            && let Err(error) = regex::Regex::new(pattern)
+        {
+            let why = error.to_string().lines().last().unwrap_or_default().replace("error: ", "");
+            let message = format!("this is not a regular expression: {why}");
+            return Err(self.source.invalid(args[args.len() - 1].at, message));
         }
         fold(self.source, Node::new(Kind::Call(overload.op, args), ty, at))
     }

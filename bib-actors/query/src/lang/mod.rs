@@ -23,3 +23,6 @@ pub(crate) use print::{Style, print};
 pub(crate) use stages::{AggregateCall, CheckedStage, NamedNode, check_stages};
 pub(crate) use suggest::nearest;
 pub(crate) use types::{Column, Ty, UTC};
+
+#[cfg(test)]
+mod robust;

@@ -84,10 +84,10 @@ impl ScalarUDFImpl for Kernel {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = args.number_rows;
         // constants stay one value where the kernel can use that
-        if let (Work::Arithmetic(op), [a, b], Ty::Int) = (self.work, args.args.as_slice(), &self.result) {
-            if let Some(fast) = checked(op, a, b)? {
-                return Ok(ColumnarValue::Array(fast));
-            }
+        if let (Work::Arithmetic(op), [a, b], Ty::Int) = (self.work, args.args.as_slice(), &self.result)
+            && let Some(fast) = checked(op, a, b)?
+        {
+            return Ok(ColumnarValue::Array(fast));
         }
         let arrays = args
             .args

@@ -23,10 +23,10 @@ impl ReadFault {
                 return Some(fault.clone());
             }
             // an io::Error hides what it carries from `source`
-            if let Some(carried) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-                if let Some(fault) = Self::find(carried) {
-                    return Some(fault);
-                }
+            if let Some(carried) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
+                && let Some(fault) = Self::find(carried)
+            {
+                return Some(fault);
             }
             at = error.source();
         }

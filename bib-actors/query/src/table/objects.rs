@@ -85,7 +85,8 @@ impl ObjectStore for ChunkObjects {
                 return Ok(None);
             }
             let to = left.end.min(left.start + STREAM_STEP);
-            let bytes = reads.ranges(&file, vec![left.start..to]).await?.pop().unwrap_or_default();
+            let step = std::iter::once(left.start..to).collect();
+            let bytes = reads.ranges(&file, step).await?.pop().unwrap_or_default();
             Ok(Some((bytes, (reads, file, to..left.end))))
         });
         Ok(GetResult {

@@ -140,3 +140,31 @@ async fn a_manifest_that_lies_about_types_is_caught() {
     // columns that are not asked for are not looked at
     assert_eq!(lab.rows("dataset(\"data/t\").select(\"b\")").await.len(), 2);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 64, failure_persistence: None, ..Default::default()
+    })]
+
+    /// Whatever is described as a table can be read as that table, in full.
+    #[test]
+    fn what_is_understood_can_be_queried(
+        parts in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "a", "1", "-2.5", "NA", "\"", "\"\"", ",", ",", ";", "\n", "\n", "\r\n", " ", "007", "true", "2013-01-31", "ü", "x y",
+            ]),
+            0..60,
+        ),
+    ) {
+        let lab = Lab::new();
+        let told = lab.put("data/t", &[("t.csv", parts.concat().as_bytes())]).remove(0);
+        if let (_, Ok(true)) = told {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let (all, counted) = runtime.block_on(async {
+                (lab.rows("dataset(\"data/t\")").await, lab.rows("dataset(\"data/t\").count()").await)
+            });
+            proptest::prop_assert_eq!(Some(all.len() as u64), lab.rows_told("data/t"));
+            proptest::prop_assert_eq!(counted[0]["count"].as_u64(), Some(all.len() as u64));
+        }
+    }
+}

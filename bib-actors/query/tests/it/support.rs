@@ -83,6 +83,14 @@ impl Lab {
         known.push(Arc::new(SignedManifest::sign(manifest, &SigningKey::from_bytes(&[7; 32])).unwrap()));
     }
 
+    /// The rows that the manifest speaks of.
+    pub(crate) fn rows_told(&self, dataset: &str) -> Option<u64> {
+        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let manifest = versions.get(dataset)?.last()?.manifest();
+        let EntryKind::File { schema, .. } = &manifest.entries[0].kind else { return None };
+        schema.as_ref()?.rows
+    }
+
     /// Bytes of the table `file` in `data/t`.
     pub(crate) fn one(file: &str, bytes: &[u8]) -> Self {
         let lab = Self::new();
