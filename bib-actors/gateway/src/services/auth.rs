@@ -103,7 +103,7 @@ impl Auth {
             .map_err(|refusal| refused("SIGNATURE_REFUSED", refusal.to_string()))?;
         let user = self.0.deps.guardian.user_by_key(&fingerprint).await?.ok_or_else(|| {
             refused("KEY_UNKNOWN", format!("this node knows nobody with the key {fingerprint}"))
-                .hint("ask an administrator of the node to add the key, or log in with another one")
+                .hint("have the key added under [[users]] in the node's bibd.toml and bibd started again, or log in with another key")
                 .with("fingerprint", fingerprint.clone())
         })?;
         if user.suspended {

@@ -62,7 +62,7 @@ fn choose(signed: &SignedManifest, paths: &[String]) -> Result<Vec<usize>, Probl
     for wanted in paths {
         if !entries.iter().any(|entry| below(&entry.path, wanted)) {
             return Err(Problem::not_found("FILE_NOT_FOUND", format!("there is no {wanted:?} in this version"))
-                .hint("bib dataset get, to see its files")
+                .hint(format!("see its files: bib dataset get {}", signed.manifest().dataset))
                 .with("path", wanted.clone()));
         }
     }
