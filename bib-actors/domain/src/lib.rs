@@ -18,7 +18,7 @@ pub mod want;
 
 pub use access::Role;
 pub use hash::{ChunkHash, ContentHash, HashParseError, VersionId};
-pub use mode::{ModeRefusal, NodeMode, StorageKind};
+pub use mode::{ModeRefusal, NodeMode, OriginRefusal, StorageKind};
 pub use names::{DatasetName, DatasetRef, NameError, NodeId, TopicName};
 pub use op::{OpContext, RequestId, Who};
 pub use paths::{PathError, PathProblem, check_path, check_symlink};

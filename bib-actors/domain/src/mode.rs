@@ -32,6 +32,14 @@ pub enum StorageKind {
 )]
 pub struct ModeRefusal;
 
+/// Data that would originate on storage that others must not rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this node keeps its catalogue in SQLite: it is marked untrusted-storage, holds copies of other nodes' data and serves \
+     nobody, so what originates here would be in no other place"
+)]
+pub struct OriginRefusal;
+
 impl NodeMode {
     /// Says whether a node of this mode may run on `storage`.
     ///
@@ -60,6 +68,14 @@ impl StorageKind {
     #[must_use]
     pub const fn is_trusted(self) -> bool {
         matches!(self, Self::Postgres)
+    }
+
+    /// Whether topics and versions may originate on this storage, instead of being copies of another node's.
+    ///
+    /// # Errors
+    /// [`OriginRefusal`] for SQLite.
+    pub const fn check_origin(self) -> Result<(), OriginRefusal> {
+        if self.is_trusted() { Ok(()) } else { Err(OriginRefusal) }
     }
 
     /// The word used in configuration and on the wire.
@@ -94,6 +110,12 @@ impl FromStr for NodeMode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_originates_on_trusted_storage_only() {
+        assert!(StorageKind::Postgres.check_origin().is_ok());
+        assert_eq!(StorageKind::Sqlite.check_origin(), Err(OriginRefusal));
+    }
 
     #[test]
     fn only_full_on_sqlite_is_refused() {

@@ -32,6 +32,9 @@ pub struct GatewayOptions {
     pub bootstrap_keys: Vec<BootstrapKey>,
     /// Whether callers with a session may ask for the API's descriptors. Since 0.1.
     pub reflection: bool,
+    /// Whether topics and versions may originate on untrusted storage. bibd never sets it: a cache's only copy of
+    /// something would be lost with it. Tests of the API do, where the storage is not what they are about. Since 0.1.
+    pub originate_untrusted: bool,
     /// Bounds of connections.
     pub connections: ConnectionOptions,
     /// Bounds of login and sessions.
@@ -62,6 +65,7 @@ impl GatewayOptions {
             names: Vec::new(),
             bootstrap_keys: Vec::new(),
             reflection: true,
+            originate_untrusted: false,
             connections: ConnectionOptions::default(),
             sessions: SessionOptions::default(),
             transfers: TransferOptions::default(),

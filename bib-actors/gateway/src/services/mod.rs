@@ -10,6 +10,7 @@ mod health;
 mod ipc;
 mod locks;
 mod node;
+mod origin;
 mod pages;
 mod publish;
 mod query;

@@ -1,6 +1,6 @@
 //! Topics: made here, listed, subscribed to.
 
-use super::{answer, convert, pages};
+use super::{answer, convert, origin, pages};
 use crate::access::Caller;
 use crate::mapping::topic_not_found;
 use crate::problem::Problem;
@@ -79,6 +79,7 @@ impl Topics {
             created_ms: clock::unix_ms(),
             if_not_exists: asked.if_not_exists,
         };
+        origin::check(&self.0).await?;
         let topic = self.0.deps.guardian.create_topic(&op, new).await?;
         Ok(CreateTopicResponse { topic: Some(convert::topic(topic)) })
     }

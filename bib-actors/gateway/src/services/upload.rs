@@ -4,7 +4,7 @@
 //! nothing but chunks that no version names.
 
 use super::receive::{Command, FileStart, receive};
-use super::{convert, publish};
+use super::{convert, origin, publish};
 use crate::access::Caller;
 use crate::mapping::{busy, topic_not_found};
 use crate::options::TransferOptions;
@@ -34,6 +34,7 @@ pub(super) async fn upload(
     };
     let op = caller.op_with(&header.request_id)?;
     let dataset = check_header(&header)?;
+    origin::check(shared).await?;
     if shared.deps.guardian.on_behalf_of(&op).get_topic(&dataset.topic).await?.is_none() {
         return Err(topic_not_found(dataset.topic.as_str()));
     }

@@ -5,7 +5,7 @@ use bib_node_tests::{Lab, Node, NodeSpec};
 use std::path::Path;
 
 fn node(lab: &Lab) -> Node {
-    let mut node = lab.node(NodeSpec::cache("alone")).unwrap();
+    let mut node = lab.node(NodeSpec::selective("alone")).unwrap();
     node.start().unwrap();
     node.bib(&["topic", "create", "t"]).unwrap().ok().unwrap();
     node

@@ -22,7 +22,7 @@ fn the_main_job_from_file_to_proof() {
 #[test]
 fn a_folder_comes_back_as_it_was() {
     let lab = Lab::new().unwrap();
-    let mut node = lab.node(NodeSpec::cache("alone")).unwrap();
+    let mut node = lab.node(NodeSpec::selective("alone")).unwrap();
     node.start().unwrap();
     node.bib(&["topic", "create", "mixed"]).unwrap().ok().unwrap();
     let folder = lab.path().join("folder");

@@ -53,3 +53,20 @@ fn two_daemons_never_share_a_folder() {
     assert!(second.stderr.contains("in use by another bibd"), "{}", second.stderr);
     assert_eq!(node.json(&["status"]).unwrap()["ready"], true);
 }
+
+#[test]
+fn nothing_originates_on_untrusted_storage() {
+    let lab = Lab::new().unwrap();
+    let mut node = lab.node(NodeSpec::cache("cache")).unwrap();
+    node.start().unwrap();
+    let file = super::data::file(lab.path(), "x.txt", b"the only copy");
+    let upload = ["dataset", "upload", file.to_str().unwrap(), "--topic", "t", "--name", "x", "--json"];
+    for words in [&["topic", "create", "t", "--json"][..], &upload] {
+        let refused = node.bib(words).unwrap();
+        assert_eq!(refused.code, 14, "{}{}", refused.stdout, refused.stderr);
+        let error = refused.error_json().unwrap();
+        assert_eq!(error["reason"], "MODE_SQLITE");
+        assert!(error["message"].as_str().unwrap().contains("untrusted-storage"), "{error}");
+    }
+    assert_eq!(node.json(&["topic", "list"]).unwrap(), serde_json::json!([]));
+}

@@ -8,6 +8,7 @@ use bib_kit::{NodeHealth, Where};
 use bib_proto::client::{Address, Client, ClientOptions, Trust, TrustStore};
 use bib_proto::v1::{CreateTopicRequest, ListTopicsRequest, VerifyAuditRequest};
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
@@ -29,7 +30,7 @@ fn config(folder: &Path) -> Config {
     let mut config = Config::default();
     config.node.data_dir = folder.join("data");
     config.node.name = "under-test".to_owned();
-    config.database.runtime = "sqlite".to_owned();
+    config.database.runtime = "process".to_owned();
     config.grpc.listen = vec!["127.0.0.1:0".parse().unwrap()];
     config.web.listen = "127.0.0.1:0".parse().unwrap();
     config.p2p.listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
@@ -103,6 +104,8 @@ async fn topics(data: &Path) -> BTreeSet<String> {
 /// Breaks one actor in one place, and checks what came of it.
 async fn break_one(runtime: Handle, actor: &'static str, place: Where) {
     let folder = tempfile::tempdir().unwrap();
+    // PostgreSQL runs as another user and must pass through
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
     let config = config(folder.path());
     let data = config.node.data_dir.clone();
     let options = RootOptions { faults: true, ..RootOptions::default() };

@@ -130,6 +130,7 @@ impl Node {
         options.grpc_listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
         options.web_listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         options.bootstrap_keys = Person::KNOWN.map(Person::bootstrap).to_vec();
+        options.originate_untrusted = true;
         change(&mut options);
         let stops = Arc::new(AtomicUsize::new(0));
         let stopped = Arc::clone(&stops);
