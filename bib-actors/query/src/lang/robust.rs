@@ -109,6 +109,7 @@ const WORDS: &[&str] = &[
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// The parser's recovery from such mixtures once took more stack than a thread has.
     #[test]
     fn no_mixture_of_words_panics(words in prop::collection::vec(prop::sample::select(WORDS), 0..40)) {
         let _ = parse(&words.concat(), &QueryOptions::default()).map(|query| check_stages(&query, columns()));

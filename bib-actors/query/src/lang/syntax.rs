@@ -33,8 +33,8 @@ pub(super) fn parse_tree(text: &str, options: &QueryOptions) -> Result<(Source, 
     if size.depth > options.max_expression_depth {
         return Err(limit(LimitKind::ExpressionDepth, options.max_expression_depth));
     }
-    let parser = env().parser().max_recursion_depth(u16::MAX - 1);
-    let (tree, info) = match parser.parse_with_source_info(text) {
+    let parsed = on_a_deep_stack(|| env().parser().max_recursion_depth(u16::MAX - 1).parse_with_source_info(text))?;
+    let (tree, info) = match parsed {
         Ok(parsed) => parsed,
         Err(errors) => {
             let first = errors.errors.first();
@@ -49,6 +49,19 @@ pub(super) fn parse_tree(text: &str, options: &QueryOptions) -> Result<(Source, 
     }
     refuse_foreign(&source, &tree)?;
     Ok((source, tree))
+}
+
+/// Runs the parser on a thread of its own: what it needs to recover from a malformed text of a few hundred words is
+/// more than the stack of a usual thread, and an overflow would end the process. Only what is touched is taken.
+fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, QueryError> {
+    const STACK_BYTES: usize = 256 << 20;
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("bib-parse".to_owned()).stack_size(STACK_BYTES);
+        let running = thread
+            .spawn_scoped(scope, work)
+            .map_err(|error| QueryError::Internal(format!("the system gives no thread for the parser: {error}")))?;
+        running.join().map_err(|_| QueryError::Internal("the parser failed on this expression".to_owned()))
+    })
 }
 
 /// Levels of the tree; stops counting beyond `most`, so that it never recurses far.
