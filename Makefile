@@ -6,7 +6,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help demo test verify fix bench proto-lint prerequisites
+.PHONY: help demo test verify fix bench proto-lint prerequisites prerequisites-test
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')" 2>/dev/null || grep -hE '## ' $(MAKEFILE_LIST)
@@ -14,15 +14,18 @@ help: ## This list
 prerequisites:
 	@.ci/prerequisites
 
+prerequisites-test:
+	@.ci/prerequisites test
+
 demo: prerequisites ## Two nodes, real data, a query on the other machine, a proof (KEEP=1 leaves them running)
 	@$(CARGO) build --locked --profile demo -p bib-actors -p bib-cli -p bib-node-tests --bins
 	@exec "$(TARGET)/demo/bib-demo" examples/data $(if $(KEEP),--keep)
 
-test: prerequisites ## Every test, with real PostgreSQL, real sockets and real processes
+test: prerequisites-test ## Every test, with real PostgreSQL, real sockets and real processes
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --workspace
 
-verify: prerequisites ## All that a change must pass; writes nothing into the tree
+verify: prerequisites-test ## All that a change must pass; writes nothing into the tree
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(MAKE) --no-print-directory test
