@@ -152,7 +152,7 @@ fn guardian_options(
     let runtime = config.database.runtime.parse();
     options.runtime = runtime.map_err(|why| ConfigError::Value { key: "database.runtime", why })?;
     options.postgres_bin.clone_from(&config.database.bin_dir);
-    options.database_user = Some(config.database.user.clone());
+    options.database_user.clone_from(&config.database.user);
     Ok(options)
 }
 

@@ -51,8 +51,9 @@ pub struct NodeConfig {
 pub struct DatabaseConfig {
     /// `auto`, `process` (a PostgreSQL of bibd's own) or `sqlite` (limited).
     pub runtime: String,
-    /// The unprivileged system user that runs PostgreSQL when bibd is root.
-    pub user: String,
+    /// The unprivileged system user that runs PostgreSQL when bibd is root; an ordinary user runs it himself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Folder of `initdb` and `postgres`, where they are not found by themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bin_dir: Option<PathBuf>,
@@ -130,7 +131,7 @@ impl Default for NodeConfig {
 
 impl Default for DatabaseConfig {
     fn default() -> Self {
-        Self { runtime: "auto".to_owned(), user: "postgres".to_owned(), bin_dir: None }
+        Self { runtime: "auto".to_owned(), user: None, bin_dir: None }
     }
 }
 
