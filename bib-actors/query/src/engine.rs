@@ -29,6 +29,9 @@ use crate::table::{ChunkFile, ChunkObjects, ChunkTable, Reads, Refusal, SchemaCa
 /// Rows up to which a limit is worth telling the plan: a sort then keeps that many instead of all.
 const MAX_PUSHED_LIMIT: usize = 100_000;
 
+/// Values in one batch at most: a table of thousands of columns is read a few rows at a time.
+const BATCH_CELLS: usize = 1 << 20;
+
 /// Runs queries over the chunk store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct QueryEngine {
@@ -153,8 +156,9 @@ impl QueryEngine {
         let manifest = resolved.map_err(|error| QueryError::from_catalog(error, &name_of(&query)))?;
         let files = self.files(&query, &manifest)?;
         let reads = Reads::new(self.shared.store.clone(), Arc::clone(&self.shared.permits));
-        let state = self.session(&reads, &files, &query)?;
-        let opened = open_table(&state, &reads, &self.shared.schemas, files, options.batch_rows).await;
+        let batch_rows = self.batch_rows(&files);
+        let state = self.session(&reads, &files, &query, batch_rows)?;
+        let opened = open_table(&state, &reads, &self.shared.schemas, files, batch_rows).await;
         let table: ChunkTable = opened?;
         let columns = Column::of_schema(&table.schema);
         let (stages, _) = check_stages(&query, columns.clone())?;
@@ -177,8 +181,20 @@ impl QueryEngine {
         })
     }
 
+    /// Rows in one batch, fewer where the table is wide.
+    fn batch_rows(&self, files: &[Arc<ChunkFile>]) -> usize {
+        let width = files.first().and_then(|file| file.schema.as_ref()).map_or(1, |schema| schema.columns.len());
+        self.shared.options.batch_rows.min(BATCH_CELLS / width.max(1)).max(1)
+    }
+
     /// A session of its own for each query: its memory, its files, its functions.
-    fn session(&self, reads: &Reads, files: &[Arc<ChunkFile>], query: &RawQuery) -> Result<SessionState, QueryError> {
+    fn session(
+        &self,
+        reads: &Reads,
+        files: &[Arc<ChunkFile>],
+        query: &RawQuery,
+        batch_rows: usize,
+    ) -> Result<SessionState, QueryError> {
         let options = &self.shared.options;
         let runtime = self.runtime().map_err(|error| self.convert(&error))?;
         let objects = Arc::new(ChunkObjects::new(reads.clone(), files));
@@ -187,7 +203,7 @@ impl QueryEngine {
         let partitions = if query.keeps_order() { 1 } else { options.partitions.max(1) };
         let mut config = SessionConfig::new()
             .with_target_partitions(partitions)
-            .with_batch_size(options.batch_rows.max(1))
+            .with_batch_size(batch_rows)
             .with_information_schema(false)
             .with_repartition_file_min_size(1 << 20);
         config.options_mut().execution.parquet.pushdown_filters = true;

@@ -9,8 +9,9 @@ use csv::ByteRecord;
 use super::MAX_COLUMNS;
 use super::error::DetectError;
 use super::guess::Guess;
+use super::text::TextOnly;
 use crate::row::scalar;
-use crate::table::{ChunkReader, CsvDialect, ReadFault, Records, endless, is_missing};
+use crate::table::{ChunkReader, CsvDialect, Records, endless, is_missing};
 
 /// How a CSV file is written, from its first bytes.
 pub(super) fn sniff(head: &[u8], tabs: bool) -> CsvDialect {
@@ -50,7 +51,7 @@ fn outside_quotes(line: &[u8]) -> impl Iterator<Item = u8> + '_ {
 pub(super) fn infer(mut reader: ChunkReader, dialect: &mut CsvDialect) -> Result<Option<TableSchema>, DetectError> {
     let path = reader.file().path.clone();
     reader.skip_mark().map_err(DetectError::from_fault)?;
-    let mut rows = Records::new(reader, *dialect);
+    let mut rows = Records::new(TextOnly::new(reader), *dialect);
     let mut record = ByteRecord::new();
     if !next(&mut rows, &mut record, &path)? {
         return Ok(None);
@@ -84,16 +85,16 @@ pub(super) fn infer(mut reader: ChunkReader, dialect: &mut CsvDialect) -> Result
     let columns = unique(names)
         .into_iter()
         .zip(guesses)
-        .map(|(name, guess)| Column { name, data_type: guess.column_type(), nullable: guess.missing })
+        .map(|(name, guess)| Column { name, data_type: guess.column_type(), nullable: guess.nullable() })
         .collect();
     Ok(Some(TableSchema { columns, rows: Some(count) }))
 }
 
 fn next(rows: &mut Records<impl std::io::Read>, record: &mut ByteRecord, path: &str) -> Result<bool, DetectError> {
-    rows.next(record).map_err(|error| match (ReadFault::find(&error), endless(&error)) {
-        (Some(fault), _) => DetectError::from_fault(fault),
-        (None, Some(why)) => DetectError::broken(path, why),
-        (None, None) => DetectError::broken(path, error.to_string()),
+    rows.next(record).map_err(|error| match (endless(&error), error.kind()) {
+        (Some(why), _) => DetectError::broken(path, why),
+        (None, csv::ErrorKind::Io(io)) => DetectError::from_io(path, io),
+        (None, _) => DetectError::broken(path, error.to_string()),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Why a file is not the table that it seems to be. Owns the wording.
 
+use super::text::NulByte;
 use crate::table::ReadFault;
 
 /// A file that cannot be kept as a table. It can still be kept as a file.
@@ -66,6 +67,26 @@ pub enum DetectError {
 impl DetectError {
     pub(super) fn from_fault(fault: ReadFault) -> Self {
         Self::Read { path: fault.file, detail: fault.detail }
+    }
+
+    /// What a reader of text met.
+    pub(super) fn from_io(path: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+        if let Some(fault) = ReadFault::find(error) {
+            return Self::from_fault(fault);
+        }
+        let carried = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        match carried.and_then(|carried| carried.downcast_ref::<NulByte>()) {
+            Some(&NulByte { line, encoding: Some(guess) }) => {
+                Self::Encoding { path: path.to_owned(), line, byte: 0, guess }
+            }
+            Some(&NulByte { line, encoding: None }) => Self::line(
+                path,
+                line,
+                "has a NUL byte, so it is not text; the file was probably not written to its end, or is not what its \
+                 name says: write it again, or take such bytes out with `tr -d '\\0'`",
+            ),
+            None => Self::broken(path, error.to_string()),
+        }
     }
 
     pub(super) fn broken(path: &str, detail: impl Into<String>) -> Self {

@@ -3,12 +3,15 @@
 use bib_chunks::ColumnType;
 
 use crate::row::scalar;
+use crate::table::is_missing_word;
 
 /// What was seen in a column so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Guess {
     seen: u8,
     pub(super) missing: bool,
+    /// Whether a word was there that means a missing value among numbers, and itself among texts.
+    word: bool,
 }
 
 const INT: u8 = 1;
@@ -24,9 +27,19 @@ impl Guess {
     /// Takes a value into account that is not missing.
     pub(super) fn see(&mut self, text: &str) {
         // text stays text
-        if self.seen & TEXT == 0 {
+        if self.seen & TEXT != 0 {
+            return;
+        }
+        if is_missing_word(text.as_bytes()) {
+            self.word = true;
+        } else {
             self.seen |= kind(text);
         }
+    }
+
+    /// Whether a value of the column is missing.
+    pub(super) fn nullable(self) -> bool {
+        self.missing || (self.word && self.column_type() != ColumnType::String)
     }
 
     /// The type that all values have.
@@ -50,7 +63,8 @@ fn kind(text: &str) -> u8 {
         return match digits.len() > 1 && digits.starts_with('0') {
             true => TEXT,
             false if scalar::parse_int(text).is_some() => INT,
-            false => BIG,
+            false if is_finite(text) => BIG,
+            false => TEXT,
         };
     }
     if scalar::parse_bool(text).is_some() {
@@ -64,7 +78,16 @@ fn kind(text: &str) -> u8 {
             return TIMESTAMP;
         }
     }
-    if scalar::parse_double(text).is_some() { DOUBLE } else { TEXT }
+    // 1e400 would become infinite, which only a word may say
+    if is_finite(text) || (scalar::parse_double(text).is_some() && !text.bytes().any(|b| b.is_ascii_digit())) {
+        DOUBLE
+    } else {
+        TEXT
+    }
+}
+
+fn is_finite(text: &str) -> bool {
+    scalar::parse_double(text).is_some_and(f64::is_finite)
 }
 
 #[cfg(test)]
@@ -94,6 +117,30 @@ mod tests {
         assert_eq!(guess(&["2013-01-31", "1"]), ColumnType::String);
         assert_eq!(guess(&["2013-13-01"]), ColumnType::String);
         assert_eq!(guess(&[]), ColumnType::String);
+        assert_eq!(guess(&["1e400"]), ColumnType::String, "it would become infinite");
+        assert_eq!(guess(&["0.5", &"9".repeat(400)]), ColumnType::String);
+        for written in
+            ["1,234.5", "1.234,5", "2,5", "1 000", "$5", "5%", "0x1F", "1_000", " 1", "31/01/2013", "31.01.2013"]
+        {
+            assert_eq!(guess(&["1", written]), ColumnType::String, "{written} is kept as it is written");
+        }
+        assert_eq!(guess(&["20130131"]), ColumnType::Int);
+        assert_eq!(guess(&["2013-01-31 05:00:00", "2013-01-31T05:00:00.5+02:00"]), ColumnType::Timestamp);
+    }
+
+    #[test]
+    fn words_for_missing_values_count_among_numbers_only() {
+        let seen = |values: &[&str]| {
+            let mut guess = Guess::default();
+            values.iter().for_each(|value| guess.see(value));
+            (guess.column_type(), guess.nullable())
+        };
+        for word in ["NULL", "null", "None", "N/A", "\\N"] {
+            assert_eq!(seen(&["1", word]), (ColumnType::Int, true));
+            assert_eq!(seen(&[word, "2013-01-31"]), (ColumnType::Date, true));
+            assert_eq!(seen(&["Alice", word]), (ColumnType::String, false));
+            assert_eq!(seen(&[word]), (ColumnType::String, false));
+        }
     }
 
     proptest! {

@@ -10,10 +10,14 @@ use serde::de::DeserializeSeed;
 use super::columns_of;
 use super::error::DetectError;
 use super::json_type::{JsonType, See, Shape};
+use super::text::TextOnly;
 use crate::table::{ChunkReader, ReadFault};
 
 /// Bytes of one line: a longer one is a document, not a row.
 const MAX_LINE: u64 = 16 << 20;
+
+/// What to do with one document that holds all objects.
+const LIST: &str = "begins a list; JSON lines have one object a line, `jq -c '.[]'` makes them from a list";
 
 pub(super) fn infer(reader: ChunkReader) -> Result<Option<TableSchema>, DetectError> {
     let (shape, rows) = scan(reader)?;
@@ -33,23 +37,23 @@ pub(crate) fn json_schema(reader: ChunkReader) -> Result<SchemaRef, ReadFault> {
 fn scan(mut reader: ChunkReader) -> Result<(Shape, u64), DetectError> {
     let path = reader.file().path.clone();
     reader.skip_mark().map_err(DetectError::from_fault)?;
-    let mut lines = BufReader::with_capacity(128 << 10, reader);
+    let mut lines = BufReader::with_capacity(128 << 10, TextOnly::new(reader));
     let mut all = JsonType::default();
     let mut line = Vec::new();
     let (mut number, mut rows) = (0_u64, 0_u64);
     loop {
         line.clear();
         let read = (&mut lines).take(MAX_LINE + 1).read_until(b'\n', &mut line);
-        let read = read.map_err(|error| match ReadFault::find(&error) {
-            Some(fault) => DetectError::from_fault(fault),
-            None => DetectError::broken(&path, error.to_string()),
-        })?;
+        let read = read.map_err(|error| DetectError::from_io(&path, &error))?;
         if read == 0 {
             return Ok((all.shape, rows));
         }
         number += 1;
         if read as u64 > MAX_LINE {
-            let detail = format!("is longer than {} MiB; put each object on a line of its own", MAX_LINE >> 20);
+            let detail = match line.trim_ascii_start() {
+                [b'[', ..] if number == 1 => LIST.to_owned(),
+                _ => format!("is longer than {} MiB; put each object on a line of its own", MAX_LINE >> 20),
+            };
             return Err(DetectError::line(&path, number, detail));
         }
         let text = line.trim_ascii();
@@ -69,25 +73,37 @@ fn see(text: &[u8], all: &mut JsonType, path: &str, number: u64) -> Result<(), D
     }
     if text[0] != b'{' {
         let detail = match text[0] {
-            b'[' if number == 1 => {
-                "begins a list; JSON lines have one object a line, `jq -c '.[]'` makes them from a list"
-            }
+            b'[' if number == 1 => LIST,
             _ => "is not an object; each line is one object {...}",
         };
         return Err(DetectError::line(path, number, detail));
     }
     let mut json = serde_json::Deserializer::from_slice(text);
-    let seen = See(all).deserialize(&mut json).and_then(|()| json.end());
-    seen.map_err(|error| {
-        let detail = match error.classify() {
-            serde_json::error::Category::Data => {
-                let text = error.to_string();
-                let why = text.split(" at line ").next().unwrap_or_default();
-                format!("has {why} (column {}); a column holds values of one kind", error.column())
-            }
-            serde_json::error::Category::Eof => "ends inside an object; each object is written on one line".to_owned(),
-            _ => format!("is not JSON at column {}; correct it", error.column()),
-        };
-        DetectError::line(path, number, detail)
-    })
+    let seen = See::line(all).deserialize(&mut json).and_then(|()| json.end());
+    seen.map_err(|error| DetectError::line(path, number, what_is_wrong(&error)))
+}
+
+fn what_is_wrong(error: &serde_json::Error) -> String {
+    let (column, text) = (error.column(), error.to_string());
+    let why = text.split(" at line ").next().unwrap_or_default();
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            let advice = if why.contains(" where ") {
+                "a column holds values of one kind"
+            } else {
+                "this is a document rather than a row of a table: flatten it"
+            };
+            format!("has {why} (column {column}); {advice}")
+        }
+        serde_json::error::Category::Eof => "ends inside an object; each object is written on one line".to_owned(),
+        _ if why == "number out of range" => {
+            format!("has a number that is larger than any double (column {column}); write it as a text: \"1e400\"")
+        }
+        _ if why.contains("surrogate") || why.contains("hex escape") => {
+            format!(
+                "has half of a character in an escape (column {column}); characters beyond U+FFFF need two: \\ud83d\\ude00"
+            )
+        }
+        _ => format!("is not JSON at column {column}; correct it"),
+    }
 }

@@ -9,6 +9,10 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 /// Different keys that objects of one file may have: a file with more holds maps, not rows.
 const MAX_KEYS: usize = super::MAX_COLUMNS;
 
+/// Lists and objects within each other. Not more, because each level is a level of every plan and of every stack that
+/// handles the column.
+const MAX_DEPTH: usize = 48;
+
 /// What was seen at one place of the lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct JsonType {
@@ -24,6 +28,8 @@ pub(super) enum Shape {
     Unknown,
     Bool,
     Int,
+    /// Whole numbers of more than 63 bits: kept as texts, since a double would change them.
+    Big,
     Double,
     Text,
     List(Box<JsonType>),
@@ -35,7 +41,7 @@ impl Shape {
         match self {
             Self::Unknown => "null",
             Self::Bool => "true or false",
-            Self::Int | Self::Double => "a number",
+            Self::Int | Self::Big | Self::Double => "a number",
             Self::Text => "a text",
             Self::List(_) => "a list",
             Self::Object(_) => "an object",
@@ -46,10 +52,11 @@ impl Shape {
     fn widen(&mut self, by: Self) -> Result<(), String> {
         let wide = match (&*self, by) {
             (Self::Unknown, by) => by,
-            (Self::Int, Self::Double) | (Self::Double, Self::Int) => Self::Double,
             (known, by) if *known == by => return Ok(()),
-            (Self::Bool | Self::Int | Self::Double | Self::Text, _) => Self::Text,
-            (known, by) => return Err(format!("{} where other lines have {}", by.name(), known.name())),
+            (Self::Int, Self::Big) | (Self::Big, Self::Int) => Self::Big,
+            (Self::Int | Self::Big, Self::Double) | (Self::Double, Self::Int | Self::Big) => Self::Double,
+            (Self::Bool | Self::Int | Self::Big | Self::Double | Self::Text, _) => Self::Text,
+            (known, by) => return Err(mixed(by.name(), known)),
         };
         *self = wide;
         Ok(())
@@ -60,7 +67,7 @@ impl Shape {
             Self::Bool => DataType::Boolean,
             Self::Int => DataType::Int64,
             Self::Double => DataType::Float64,
-            Self::Unknown | Self::Text => DataType::Utf8,
+            Self::Unknown | Self::Big | Self::Text => DataType::Utf8,
             Self::List(item) => DataType::new_list(item.shape.to_arrow(), true),
             Self::Object(fields) => {
                 DataType::Struct(fields.iter().map(|(name, ty)| Field::new(name, ty.shape.to_arrow(), true)).collect())
@@ -75,8 +82,22 @@ impl Shape {
     }
 }
 
+fn mixed(what: &str, known: &Shape) -> String {
+    format!("{what} where other lines have {}", known.name())
+}
+
 /// Takes one JSON value into account.
-pub(super) struct See<'a>(pub(super) &'a mut JsonType);
+pub(super) struct See<'a> {
+    ty: &'a mut JsonType,
+    depth: usize,
+}
+
+impl<'a> See<'a> {
+    /// A value that stands at the beginning of a line.
+    pub(super) fn line(ty: &'a mut JsonType) -> Self {
+        Self { ty, depth: 0 }
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for See<'_> {
     type Value = ();
@@ -88,7 +109,15 @@ impl<'de> DeserializeSeed<'de> for See<'_> {
 
 impl See<'_> {
     fn widen<E: serde::de::Error>(self, by: Shape) -> Result<(), E> {
-        self.0.shape.widen(by).map_err(E::custom)
+        self.ty.shape.widen(by).map_err(E::custom)
+    }
+
+    /// The depth of what lies within.
+    fn deeper<E: serde::de::Error>(&self) -> Result<usize, E> {
+        match self.depth {
+            MAX_DEPTH.. => Err(E::custom(format!("values nested deeper than {MAX_DEPTH} levels"))),
+            depth => Ok(depth + 1),
+        }
     }
 }
 
@@ -100,7 +129,7 @@ impl<'de> Visitor<'de> for See<'_> {
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        self.0.missing = true;
+        self.ty.missing = true;
         Ok(())
     }
 
@@ -113,7 +142,7 @@ impl<'de> Visitor<'de> for See<'_> {
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
-        self.widen(if i64::try_from(value).is_ok() { Shape::Int } else { Shape::Double })
+        self.widen(if i64::try_from(value).is_ok() { Shape::Int } else { Shape::Big })
     }
 
     fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
@@ -125,22 +154,24 @@ impl<'de> Visitor<'de> for See<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        if self.0.shape == Shape::Unknown {
-            self.0.shape = Shape::List(Box::default());
+        let depth = self.deeper()?;
+        if self.ty.shape == Shape::Unknown {
+            self.ty.shape = Shape::List(Box::default());
         }
-        let Shape::List(item) = &mut self.0.shape else {
-            return Err(serde::de::Error::custom(format!("a list where other lines have {}", self.0.shape.name())));
+        let Shape::List(item) = &mut self.ty.shape else {
+            return Err(serde::de::Error::custom(mixed("a list", &self.ty.shape)));
         };
-        while seq.next_element_seed(See(item))?.is_some() {}
+        while seq.next_element_seed(See { ty: &mut *item, depth })?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        if self.0.shape == Shape::Unknown {
-            self.0.shape = Shape::Object(Vec::new());
+        let depth = self.deeper()?;
+        if self.ty.shape == Shape::Unknown {
+            self.ty.shape = Shape::Object(Vec::new());
         }
-        let Shape::Object(fields) = &mut self.0.shape else {
-            return Err(serde::de::Error::custom(format!("an object where other lines have {}", self.0.shape.name())));
+        let Shape::Object(fields) = &mut self.ty.shape else {
+            return Err(serde::de::Error::custom(mixed("an object", &self.ty.shape)));
         };
         // lines mostly have the same keys in the same order
         let mut expected = 0;
@@ -150,8 +181,7 @@ impl<'de> Visitor<'de> for See<'_> {
                 _ => match fields.iter().position(|(name, _)| *name == key) {
                     Some(at) => at,
                     None if fields.len() >= MAX_KEYS => {
-                        let why = format!("more than {MAX_KEYS} different keys: this is no table");
-                        return Err(serde::de::Error::custom(why));
+                        return Err(serde::de::Error::custom(format!("more than {MAX_KEYS} different keys")));
                     }
                     None => {
                         fields.push((key.into_owned(), JsonType::default()));
@@ -159,7 +189,7 @@ impl<'de> Visitor<'de> for See<'_> {
                     }
                 },
             };
-            map.next_value_seed(See(&mut fields[at].1))?;
+            map.next_value_seed(See { ty: &mut fields[at].1, depth })?;
             expected = at + 1;
         }
         Ok(())

@@ -4,9 +4,13 @@
 use super::csv::sniff;
 use crate::table::Media;
 
+/// A Parquet file whose footer is encrypted; it has no registered name.
+pub(super) const ENCRYPTED_PARQUET: &str = "application/x-encrypted-parquet";
+
 /// First bytes that name a kind.
 static MAGIC: &[(&[u8], &str)] = &[
     (b"PAR1", crate::table::PARQUET),
+    (b"PARE", ENCRYPTED_PARQUET),
     (b"ARROW1\0\0", crate::table::ARROW_FILE),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -126,6 +130,7 @@ mod tests {
         assert_eq!(detect("a.parquet", b"nonsense"), "application/vnd.apache.parquet");
         assert_eq!(detect("x.csv.gz", b"\x1f\x8b\x08"), "application/gzip");
         assert_eq!(detect("x.csv", b""), "application/x-empty");
+        assert_eq!(detect("x.parquet", b"PARE\x15\x04"), ENCRYPTED_PARQUET);
     }
 
     #[test]

@@ -8,8 +8,11 @@ mod ipc;
 mod json;
 mod json_type;
 mod media;
+mod notice;
 mod parquet;
+mod text;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bib_chunks::{ChunkRef, ChunkStore, Column, ColumnType, Entry, TableSchema};
@@ -17,12 +20,16 @@ use bib_chunks::{ChunkRef, ChunkStore, Column, ColumnType, Entry, TableSchema};
 pub use error::DetectError;
 pub(crate) use json::json_schema;
 pub use media::detect;
+pub(crate) use notice::notice;
 
 use crate::lang::Ty;
 use crate::table::{ChunkFile, ChunkReader, Counters, Media};
 
 /// Columns that a table may have. More is not a table but a matrix, and each costs in every manifest.
 const MAX_COLUMNS: usize = 10_000;
+
+/// Bytes of a column's name. A longer one is a text that came where the names are expected.
+const MAX_NAME: usize = 1024;
 
 /// Bytes of a file's head from which its kind is told.
 const HEAD: u64 = 64 << 10;
@@ -34,6 +41,8 @@ pub struct Described {
     pub media_type: String,
     /// The table in it, none if it is no table, or why it cannot be read as the table that it seems to be.
     pub table: Result<Option<TableSchema>, DetectError>,
+    /// What its owner should know where it holds a table that queries cannot read as it is.
+    pub notice: Option<String>,
 }
 
 /// Detects the media type of a file whose chunks are in the store, and the schema of its table. Blocks; reads a CSV or
@@ -43,23 +52,26 @@ pub fn describe(store: &ChunkStore, chunks: &[ChunkRef], entry: &Entry) -> Descr
     let file = match ChunkFile::new(store, chunks, entry) {
         Ok(file) => file,
         Err(fault) => {
-            return Described { media_type: String::new(), table: Err(DetectError::from_fault(fault)) };
+            return Described { media_type: String::new(), table: Err(DetectError::from_fault(fault)), notice: None };
         }
     };
     let head = match file.read(store, 0..HEAD, &Counters::default()) {
         Ok(head) => head,
         Err(fault) => {
-            return Described { media_type: String::new(), table: Err(DetectError::from_fault(fault)) };
+            return Described { media_type: String::new(), table: Err(DetectError::from_fault(fault)), notice: None };
         }
     };
     let media_type = detect(&entry.path, &head);
     let mut media = Media::parse(&media_type);
     if media == Media::Other {
-        return Described { media_type, table: Ok(None) };
+        // of documents only a list is a table
+        let plain = media_type == "application/json" && !head.trim_ascii_start().starts_with(b"[");
+        let notice = if plain { None } else { notice(&entry.path, &media_type) };
+        return Described { media_type, table: Ok(None), notice };
     }
     let table = infer(store, Arc::new(file), &mut media);
     // reading it all may have told more than its head
-    Described { media_type: media.to_string(), table }
+    Described { media_type: media.to_string(), table, notice: None }
 }
 
 /// The schema of the table in a file that [`detect`] gave `media_type`; none if it is no table or has no rows and no
@@ -90,13 +102,29 @@ fn infer(store: &ChunkStore, file: Arc<ChunkFile>, media: &mut Media) -> Result<
         Media::ArrowStream => ipc::infer(reader, true)?,
         Media::Other => return Ok(None),
     };
-    match &table {
-        Some(table) if table.columns.len() > MAX_COLUMNS => {
-            let detail = format!("it has {} columns, a table has at most {MAX_COLUMNS}", table.columns.len());
-            Err(DetectError::Broken { path: file.path.clone(), detail })
-        }
-        _ => Ok(table),
+    match table.as_ref().and_then(|table| unfit(&table.columns)) {
+        Some(detail) => Err(DetectError::broken(&file.path, detail)),
+        None => Ok(table),
     }
+}
+
+/// Why no query could name these columns.
+fn unfit(columns: &[Column]) -> Option<String> {
+    if columns.len() > MAX_COLUMNS {
+        return Some(format!("it has {} columns, a table has at most {MAX_COLUMNS}", columns.len()));
+    }
+    let mut names = HashSet::new();
+    columns.iter().enumerate().find_map(|(at, column)| {
+        let (name, number) = (&column.name, at + 1);
+        if name.len() > MAX_NAME {
+            let bytes = name.len();
+            return Some(format!(
+                "the name of its column {number} has {bytes} bytes and at most {MAX_NAME} fit; shorten it"
+            ));
+        }
+        let again = !names.insert(name.as_str());
+        again.then(|| format!("it has two columns with the name {name:?}, the second is column {number}; rename one"))
+    })
 }
 
 /// The manifest's columns for an Arrow schema.

@@ -12,10 +12,10 @@ use arrow::datatypes::{DataType, SchemaRef};
 
 use super::fault::ReadFault;
 use super::file::ChunkReader;
-use super::is_missing;
 use super::media::CsvDialect;
 use super::records::{Records, endless};
 use super::source::Batches;
+use super::{BATCH_BYTES, is_missing, is_missing_word};
 use crate::row::scalar;
 
 /// Reads records and fills columns.
@@ -83,8 +83,9 @@ impl Batches for CsvBatches {
         }
         let mut columns: Vec<Column> =
             self.schema.fields().iter().map(|field| Column::new(field.data_type(), self.batch_rows)).collect();
-        let mut rows = 0;
-        while rows < self.batch_rows && self.next_record()? {
+        let (mut rows, mut bytes) = (0, 0);
+        while rows < self.batch_rows && bytes < BATCH_BYTES && self.next_record()? {
+            bytes += self.record.as_slice().len() as u64;
             if self.record.len() != self.width {
                 let (found, wanted) = (self.record.len(), self.width);
                 let detail = format!("{} has {found} fields instead of {wanted}", self.place());
@@ -160,12 +161,12 @@ impl Column {
         }
         let text = std::str::from_utf8(field).ok()?;
         match self {
-            Self::Int(builder) => builder.append_value(scalar::parse_int(text)?),
-            Self::Double(builder) => builder.append_value(scalar::parse_double(text)?),
+            Self::Int(builder) => builder.append_option(value(scalar::parse_int(text), field)?),
+            Self::Double(builder) => builder.append_option(value(scalar::parse_double(text), field)?),
             Self::Text(builder) => builder.append_value(text),
-            Self::Bool(builder) => builder.append_value(scalar::parse_bool(text)?),
-            Self::Timestamp(builder) => builder.append_value(scalar::parse_timestamp(text)?),
-            Self::Date(builder) => builder.append_value(scalar::parse_date(text)?),
+            Self::Bool(builder) => builder.append_option(value(scalar::parse_bool(text), field)?),
+            Self::Timestamp(builder) => builder.append_option(value(scalar::parse_timestamp(text), field)?),
+            Self::Date(builder) => builder.append_option(value(scalar::parse_date(text), field)?),
             Self::Bytes(_) => {}
         }
         Some(())
@@ -193,5 +194,14 @@ impl Column {
             Self::Date(mut builder) => Arc::new(builder.finish()),
             Self::Bytes(mut builder) => Arc::new(builder.finish()),
         }
+    }
+}
+
+/// What a field of a column that holds no texts means: a value, a missing one, or none of the column's type.
+fn value<T>(parsed: Option<T>, field: &[u8]) -> Option<Option<T>> {
+    match parsed {
+        None if is_missing_word(field) => Some(None),
+        None => None,
+        parsed => Some(parsed),
     }
 }

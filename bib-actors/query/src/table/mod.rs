@@ -23,7 +23,16 @@ pub(crate) use provider::ChunkTable;
 pub(crate) use reads::{Counters, Reads};
 pub(crate) use records::{Records, endless};
 
-/// Whether a field of a CSV file is a missing value.
+/// Bytes of text that one batch is made of at most, but for its last row: rows may be as long as a record may be.
+pub(crate) const BATCH_BYTES: u64 = 8 << 20;
+
+/// Whether a field of a CSV file is a missing value, whatever its column holds.
 pub(crate) fn is_missing(field: &[u8]) -> bool {
     field.is_empty() || field == b"NA"
+}
+
+/// Whether a field is a missing value in a column whose other values are numbers, dates or booleans. In a column of
+/// texts it is a text: somebody may be called Null.
+pub(crate) fn is_missing_word(field: &[u8]) -> bool {
+    matches!(field, b"NULL" | b"Null" | b"null" | b"None" | b"N/A" | b"n/a" | b"#N/A" | b"\\N")
 }

@@ -81,9 +81,10 @@ fn nothing_chosen(manifest: &Manifest, wanted: Option<&str>, tables: &[&str]) ->
     match wanted {
         Some(path) if files.contains(&path) => Refusal::Name {
             message: format!("{path:?} is in the dataset, but it was not understood as a table when it came in"),
-            suggestion: "tables are CSV, JSON lines, Parquet and Arrow files; upload the file again to see why it is \
-                         not one"
-                .to_owned(),
+            suggestion: why_no_table(manifest, path).unwrap_or_else(|| {
+                "tables are CSV, JSON lines, Parquet and Arrow files; upload the file again to see why it is not one"
+                    .to_owned()
+            }),
         },
         Some(path) => {
             let near = nearest(path, files.iter().copied());
@@ -96,12 +97,23 @@ fn nothing_chosen(manifest: &Manifest, wanted: Option<&str>, tables: &[&str]) ->
         }
         None => Refusal::Name {
             message: format!("{} has no table to query", manifest.dataset),
-            suggestion: if files.is_empty() {
-                "it holds no files".to_owned()
-            } else {
-                format!("its files are {}; tables are CSV, JSON lines, Parquet and Arrow files", list(&files))
+            suggestion: match files.as_slice() {
+                [] => "it holds no files".to_owned(),
+                [one] => match why_no_table(manifest, one) {
+                    Some(why) => format!("its file is {one:?}: {why}"),
+                    None => format!("its file is {one:?}; tables are CSV, JSON lines, Parquet and Arrow files"),
+                },
+                _ => format!("its files are {}; tables are CSV, JSON lines, Parquet and Arrow files", list(&files)),
             },
         },
+    }
+}
+
+/// What is known about a file that is no table, from its kind.
+fn why_no_table(manifest: &Manifest, path: &str) -> Option<String> {
+    match &manifest.entry(path)?.kind {
+        EntryKind::File { media_type, .. } => crate::detect::notice(path, media_type),
+        _ => None,
     }
 }
 

@@ -18,8 +18,8 @@ const MAX_RECORD: u64 = 16 << 20;
 /// What an overlong record is refused with.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the record that begins at line {line} is longer than {} MiB: a quotation mark in it is probably never closed; \
-     close it, or double it (\"\") where it is part of the text",
+    "the record that begins at line {line} is longer than {} MiB: a quotation mark in it is never closed, or line \
+     breaks are missing; close the mark, double it (\"\") where it is part of the text, or write each row on a line",
     MAX_RECORD >> 20
 )]
 pub(crate) struct EndlessRecord {

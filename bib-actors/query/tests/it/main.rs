@@ -3,10 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bounds;
 mod csv_files;
+mod csv_quirks;
 mod document;
 mod flights;
 mod json_files;
+mod json_quirks;
 mod limits;
 mod messages;
 mod nested;
