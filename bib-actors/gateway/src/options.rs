@@ -205,7 +205,8 @@ pub struct TransferOptions {
     pub upload_entries: u64,
     /// Bytes of one data message of an upload.
     pub upload_message: usize,
-
+    /// Files of one upload that its answer has something to say about; further ones are counted.
+    pub upload_notices: usize,
     /// How often an upload whose number was taken meanwhile tries the next.
     pub publish_tries: u32,
     /// Downloads at the same time.
@@ -234,7 +235,7 @@ impl Default for TransferOptions {
             upload_queue: 8,
             upload_entries: 1_000_000,
             upload_message: 1 << 20,
-
+            upload_notices: 100,
             publish_tries: 5,
             downloads: 32,
             download_message: 256 << 10,

@@ -3,12 +3,14 @@
 mod column;
 mod fit;
 mod table;
+mod tame;
 mod text;
 mod yaml;
 
 pub(crate) use column::{Column, Show, column, field, wide, wide_table};
 pub(crate) use fit::{fit, terminal_width};
 pub(crate) use table::align;
+pub(crate) use tame::Tame;
 pub(crate) use text::{age, bytes, count, counted, milliseconds, rfc3339, wrap};
 
 use crate::error::{CliResult, printable};
@@ -151,7 +153,9 @@ fn text_block(text: &str) {
     if !text.is_empty() {
         let mut out = io::stdout().lock();
         let end = if text.ends_with('\n') { "" } else { "\n" };
-        let written = write!(out, "{text}{end}").and_then(|()| out.flush());
+        // names and messages come from elsewhere; the tabs and line ends are ours
+        let text = Tame::default().clean(text.as_bytes());
+        let written = out.write_all(&text).and_then(|()| write!(out, "{end}")).and_then(|()| out.flush());
         drop(out);
         end_if_failed(written);
     }

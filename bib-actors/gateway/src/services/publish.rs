@@ -1,6 +1,6 @@
 //! From durable chunks to a version: schemas, number, parents, signature, catalogue.
 
-use super::tables;
+use super::tables::{Found, Notice, describe_files};
 use crate::problem::Problem;
 use crate::shared::Shared;
 use bib_chunks::{Content, Entry, EntryKind, Manifest, SignedManifest};
@@ -24,6 +24,8 @@ pub(super) struct Done {
     pub(super) new_bytes: u64,
     pub(super) new_chunks: u64,
     pub(super) audit_seq: u64,
+    pub(super) notices: Vec<Notice>,
+    pub(super) more_notices: u64,
 }
 
 /// Publishes what was received, one version of a dataset at a time.
@@ -35,7 +37,9 @@ pub(super) async fn publish(
 ) -> Result<Done, Problem> {
     let store = shared.deps.chunks.clone();
     let allow_broken = request.allow_broken;
-    let content = shared.reads.run(move || tables::describe_files(&store, content, allow_broken)).await??;
+    let most = shared.options.transfers.upload_notices;
+    let found = shared.reads.run(move || describe_files(&store, content, allow_broken, most)).await??;
+    let Found { content, notices, more_notices } = found;
     let (new_bytes, new_chunks) = (content.new_bytes, content.new_chunks);
     let guardian = shared.deps.guardian.on_behalf_of(op);
     let _turn = shared.locks.lock(&request.dataset).await;
@@ -48,7 +52,8 @@ pub(super) async fn publish(
             && is_same(shared, &latest, &content).await?
         {
             let audit_seq = latest.audit_seq;
-            return Ok(Done { version: latest, created: false, new_bytes, new_chunks, audit_seq });
+            let version = latest;
+            return Ok(Done { version, created: false, new_bytes, new_chunks, audit_seq, notices, more_notices });
         }
         let signed = sign(
             shared,
@@ -60,7 +65,7 @@ pub(super) async fn publish(
         .await?;
         match guardian.publish(op, Arc::new(signed), VersionState { complete: true }).await {
             Ok(Published { version, created, audit_seq }) => {
-                return Ok(Done { version, created, new_bytes, new_chunks, audit_seq });
+                return Ok(Done { version, created, new_bytes, new_chunks, audit_seq, notices, more_notices });
             }
             // A version of the same number came from elsewhere meanwhile: go on from it.
             Err(GuardianError::NumberTaken { .. }) if tries < shared.options.transfers.publish_tries => {}

@@ -4,27 +4,55 @@ use crate::problem::Problem;
 use bib_chunks::{ChunkStore, Content, EntryKind};
 use bib_query::{DetectError, describe};
 
+/// What to tell about one file.
+pub(super) struct Notice {
+    pub(super) path: String,
+    pub(super) text: String,
+}
+
+/// What was found in the files of an upload.
+pub(super) struct Found {
+    pub(super) content: Content,
+    /// Files whose tables queries cannot read, in the order of their paths, as many as were asked for.
+    pub(super) notices: Vec<Notice>,
+    /// Such files beyond those.
+    pub(super) more_notices: u64,
+}
+
 /// The type of a table that is kept although it cannot be read as one.
 const PLAIN_BYTES: &str = "application/octet-stream";
 
 /// Adds the media type of each file and the schema of each table. A table that cannot be read is refused, or kept as
-/// plain bytes when that is allowed.
+/// plain bytes when that is allowed, with one of at most `most` notices.
 ///
 /// Blocking: reads whole files.
-pub(super) fn describe_files(store: &ChunkStore, mut content: Content, allow_broken: bool) -> Result<Content, Problem> {
+pub(super) fn describe_files(
+    store: &ChunkStore,
+    mut content: Content,
+    allow_broken: bool,
+    most: usize,
+) -> Result<Found, Problem> {
+    let (mut notices, mut more_notices) = (Vec::new(), 0);
     let Content { entries, chunks, .. } = &mut content;
     for entry in entries.iter_mut().filter(|entry| entry.is_file()) {
         let found = describe(store, chunks, entry);
-        let (kind, table) = match found.table {
-            Ok(table) => (found.media_type, table),
-            Err(error) if allow_broken && !matches!(error, DetectError::Read { .. }) => (PLAIN_BYTES.to_owned(), None),
+        let (kind, table, notice) = match found.table {
+            Ok(table) => (found.media_type, table, found.notice),
+            Err(error) if allow_broken && !matches!(error, DetectError::Read { .. }) => {
+                (PLAIN_BYTES.to_owned(), None, Some(format!("it is kept as plain bytes: {error}")))
+            }
             Err(error) => return Err(refused(&entry.path, &error)),
         };
+        match notice {
+            Some(text) if notices.len() < most => notices.push(Notice { path: entry.path.clone(), text }),
+            Some(_) => more_notices += 1,
+            None => {}
+        }
         if let EntryKind::File { media_type, schema, .. } = &mut entry.kind {
             (*media_type, *schema) = (kind, table);
         }
     }
-    Ok(content)
+    Ok(Found { content, notices, more_notices })
 }
 
 fn refused(path: &str, error: &DetectError) -> Problem {

@@ -4,6 +4,7 @@
 //! nothing but chunks that no version names.
 
 use super::receive::{Command, FileStart, receive};
+use super::tables::Notice;
 use super::{convert, origin, publish};
 use crate::access::Caller;
 use crate::mapping::{busy, topic_not_found};
@@ -12,6 +13,7 @@ use crate::problem::Problem;
 use crate::shared::Shared;
 use bib_chunks::Content;
 use bib_domain::{ContentHash, DatasetRef};
+use bib_proto::v1;
 use bib_proto::v1::upload_request::Part;
 use bib_proto::v1::{Entry, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub(super) async fn upload(
         new_chunks: done.new_chunks,
         created: done.created,
         audit_seq: done.audit_seq,
+        notices: done.notices.into_iter().map(|Notice { path, text }| v1::Notice { path, text }).collect(),
+        more_notices: done.more_notices,
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{CliError, CliResult, printable};
 use crate::exit::Exit;
 use crate::global::Format;
-use crate::output::{Output, align, fit};
+use crate::output::{Output, Tame, align, fit};
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
@@ -13,7 +13,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// Rows that are held back to find the width of a table's columns.
@@ -139,11 +139,12 @@ impl RowPrinter {
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
         Ok(match self.form {
             Form::Table => {
-                let headers = if self.headers { names } else { Vec::new() };
+                let headers = if self.headers { names.iter().map(|name| one_cell(name)).collect() } else { Vec::new() };
                 Writer::Table { rows: Vec::new(), sink, headers, width: self.width, left_out: 0 }
             }
             Form::Tabs => {
                 if self.headers {
+                    let names: Vec<String> = names.iter().map(|name| one_cell(name)).collect();
                     writeln!(sink, "{}", names.join("\t")).map_err(failed)?;
                 }
                 Writer::Tabs { sink }
@@ -227,7 +228,7 @@ impl Target {
 
     fn open(&self) -> CliResult<Box<dyn Write + Send>> {
         match self.temporary() {
-            None => Ok(Box::new(Printed)),
+            None => Ok(Box::new(Printed { tame: io::stdout().is_terminal().then(Tame::default) })),
             Some(path) => match File::create(&path) {
                 Ok(file) => Ok(Box::new(file)),
                 Err(error) => Err(CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display()))),
@@ -257,12 +258,19 @@ impl Drop for Target {
     }
 }
 
-/// Standard output; a closed pipe ends the program quietly, whichever writer notices it.
-struct Printed;
+/// Standard output; a closed pipe ends the program quietly, whichever writer notices it. A terminal gets no control
+/// characters, a program or a file gets every byte.
+struct Printed {
+    tame: Option<Tame>,
+}
 
 impl Write for Printed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match io::stdout().write(bytes) {
+        let written = match &mut self.tame {
+            Some(tame) => io::stdout().write_all(&tame.clean(bytes)).map(|()| bytes.len()),
+            None => io::stdout().write(bytes),
+        };
+        match written {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 crate::output::end_if_failed(Err(error));
                 Ok(0)
@@ -286,8 +294,13 @@ fn cells(batch: &RecordBatch, null: &str) -> CliResult<Vec<Vec<String>>> {
         .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
         .collect::<Result<_, _>>()
         .map_err(|error| broken(&error))?;
-    let cell = |column: &ArrayFormatter<'_>, row| printable(&column.value(row).to_string()).replace(['\n', '\t'], " ");
+    let cell = |column: &ArrayFormatter<'_>, row| one_cell(&column.value(row).to_string());
     Ok((0..batch.num_rows()).map(|row| columns.iter().map(|column| cell(column, row)).collect()).collect())
+}
+
+/// Text that stays in its cell and steers no terminal.
+fn one_cell(text: &str) -> String {
+    printable(&text.replace(['\n', '\t'], " "))
 }
 
 fn write_table(

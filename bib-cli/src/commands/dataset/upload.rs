@@ -1,6 +1,6 @@
 //! `bib dataset upload FILE|DIR`.
 
-use super::walk::{Found, Kind, walk};
+use super::walk::{Found, Kind, shown, special, walk};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{bytes, counted};
@@ -9,8 +9,11 @@ use crate::session::Env;
 use crate::views;
 use bib_proto::v1::upload_request::Part;
 use bib_proto::v1::{Entry, GetTopicRequest, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
+use rustix::fs::OFlags;
 use serde_json::{Value, json};
+use std::fs::{File, Metadata};
 use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -145,13 +148,18 @@ fn send_file(
     put: &impl Fn(Part) -> Result<(), Option<CliError>>,
     seen: &mpsc::Sender<(u64, String)>,
 ) -> Result<u64, Option<CliError>> {
-    let fail = |reason: String| Some(CliError::new(Exit::Failed, format!("{}: {reason}", item.source.display())));
-    let mut file = std::fs::File::open(&item.source).map_err(|error| fail(format!("cannot read it: {error}")))?;
+    let fail = |reason: String| Some(CliError::new(Exit::Failed, format!("{}: {reason}", shown(&item.source))));
+    let cannot = |error: std::io::Error| fail(format!("cannot read it: {error}; nothing was put in"));
+    let mut file = open(item).map_err(cannot)?;
+    let before = file.metadata().map_err(cannot)?;
+    if !before.is_file() {
+        return Err(Some(special(&item.source, before.file_type())));
+    }
     let mut sent = 0_u64;
     loop {
         let mut part = Vec::with_capacity(PART_BYTES);
         let read = file.by_ref().take(PART_BYTES as u64).read_to_end(&mut part);
-        let read = read.map_err(|error| fail(format!("cannot read it: {error}")))?;
+        let read = read.map_err(cannot)?;
         if read == 0 {
             break;
         }
@@ -163,11 +171,25 @@ fn send_file(
         // progress may be dropped, data may not
         let _ = seen.try_send((read as u64, item.path.clone()));
     }
-    if sent == item.size {
+    let after = file.metadata().map_err(cannot)?;
+    if sent == item.size && stamp(&before) == stamp(&after) {
         Ok(sent)
     } else {
         Err(fail("it changed while it was read; nothing was put in. Upload again when nobody writes to it".to_owned()))
     }
+}
+
+/// Opens a file of the folder. Not what took its place since it was listed: a link is not followed, a pipe not waited
+/// for.
+fn open(item: &Found) -> std::io::Result<File> {
+    let follow = if item.named { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let flags = i32::try_from((OFlags::NONBLOCK | follow).bits()).map_err(std::io::Error::other)?;
+    File::options().read(true).custom_flags(flags).open(&item.source)
+}
+
+/// What changes when somebody writes to a file.
+fn stamp(metadata: &Metadata) -> (u64, i64, i64) {
+    (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
 fn show(env: &Env, answer: &UploadResponse) {
@@ -178,6 +200,15 @@ fn show(env: &Env, answer: &UploadResponse) {
         fields.insert("newChunks".into(), json!(answer.new_chunks));
         fields.insert("created".into(), json!(answer.created));
         fields.insert("auditSeq".into(), json!(answer.audit_seq));
+        let notices = answer.notices.iter().map(|notice| json!({"path": notice.path, "text": notice.text}));
+        fields.insert("notices".into(), notices.collect());
+        fields.insert("moreNotices".into(), json!(answer.more_notices));
+    }
+    for notice in &answer.notices {
+        env.out.remark(&format!("note: {}: {}", notice.path, notice.text));
+    }
+    if answer.more_notices > 0 {
+        env.out.remark(&format!("note: the same holds for {}", counted(answer.more_notices, "more file")));
     }
     env.out.object(&record, || {
         let how = if answer.created {
