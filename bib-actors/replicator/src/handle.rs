@@ -2,12 +2,13 @@
 
 use crate::actor::Replicator;
 use crate::error::ReplicatorError;
-use crate::messages::{CreateInvite, Join, Repair, SyncNow, Transfers};
+use crate::messages::{Catalogs, CreateInvite, Join, Repair, SyncNow, Transfers};
 use crate::pairing::Invite;
 use crate::report::TransferRow;
-use bib_domain::{ChunkHash, OpContext};
+use bib_domain::{ChunkHash, NodeId, OpContext};
 use bib_guardian::PeerRow;
 use bib_kit::Ref;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Calls that change or read the replicator's own state.
@@ -53,6 +54,14 @@ impl ReplicatorHandle {
     /// If the replicator does not answer.
     pub async fn transfers(&self) -> Result<Vec<TransferRow>, ReplicatorError> {
         self.actor.ask(Transfers, QUICK).await?
+    }
+
+    /// The peers whose catalogues were read to their end since this incarnation began, and when, in Unix milliseconds.
+    ///
+    /// # Errors
+    /// If the replicator does not answer.
+    pub async fn catalogs(&self) -> Result<BTreeMap<NodeId, i64>, ReplicatorError> {
+        self.actor.ask(Catalogs, QUICK).await?
     }
 
     /// Reads the catalogues of all connected peers now, from their beginning. Returns when that has begun.

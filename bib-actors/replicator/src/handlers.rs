@@ -3,7 +3,7 @@
 use crate::actor::Replicator;
 use crate::driver::Note;
 use crate::error::ReplicatorError;
-use crate::messages::{CreateInvite, Join, Repair, SyncNow, Transfers};
+use crate::messages::{Catalogs, CreateInvite, Join, Repair, SyncNow, Transfers};
 use crate::pairing;
 use bib_kit::{Cx, Handles, Message, Reply};
 use std::sync::Arc;
@@ -41,6 +41,12 @@ impl Handles<Join> for Replicator {
 impl Handles<Transfers> for Replicator {
     fn handle(&mut self, _msg: Transfers, _cx: &mut Cx<'_, Self>) -> Reply<<Transfers as Message>::Reply> {
         self.ask_driver(Note::Show)
+    }
+}
+
+impl Handles<Catalogs> for Replicator {
+    fn handle(&mut self, _msg: Catalogs, _cx: &mut Cx<'_, Self>) -> Reply<<Catalogs as Message>::Reply> {
+        self.ask_driver(Note::Catalogs)
     }
 }
 

@@ -3,9 +3,10 @@
 use crate::error::ReplicatorError;
 use crate::pairing::Invite;
 use crate::report::TransferRow;
-use bib_domain::{ChunkHash, OpContext};
+use bib_domain::{ChunkHash, NodeId, OpContext};
 use bib_guardian::PeerRow;
 use bib_kit::Message;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Make a ticket.
@@ -34,6 +35,13 @@ pub(crate) struct Transfers;
 
 impl Message for Transfers {
     type Reply = Result<Vec<TransferRow>, ReplicatorError>;
+}
+
+/// Whose catalogues were read to their end, and when, in Unix milliseconds.
+pub(crate) struct Catalogs;
+
+impl Message for Catalogs {
+    type Reply = Result<BTreeMap<NodeId, i64>, ReplicatorError>;
 }
 
 /// Read the catalogues of all connected peers now, from their beginning.

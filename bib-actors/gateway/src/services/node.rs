@@ -20,6 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tonic::{Request, Response, Status};
 
+/// How many nodes an ambiguous id names in its error.
+const CANDIDATES: usize = 5;
+
 /// The node service.
 pub(crate) struct Nodes(pub(crate) Arc<Shared>);
 
@@ -121,10 +124,16 @@ impl Nodes {
             let node = nodes.entry(id.clone()).or_insert_with(|| Node { id, ..Default::default() });
             connected(node, peer);
         }
+        // As for the swarm: who is paired is known while the replicator restarts.
+        for (id, read_ms) in self.0.deps.replicator.catalogs().await.unwrap_or_default() {
+            if let Some(node) = nodes.get_mut(id.as_str()) {
+                node.catalog_read_ms = read_ms;
+            }
+        }
         Ok(nodes.into_values().collect())
     }
 
-    /// By id, name, or the end of an id that fits one only.
+    /// By id, name, or a beginning or end of an id that fits one only. All ids begin alike, so people give ends.
     async fn find(&self, wanted: &str) -> Result<Node, Problem> {
         if wanted.is_empty() {
             return Err(Problem::invalid("id", "NO_NODE_GIVEN", "no node is named").hint("bib node list"));
@@ -134,16 +143,18 @@ impl Nodes {
         if let Some(node) = exact {
             return Ok(node);
         }
-        let mut fits: Vec<Node> = nodes.into_iter().filter(|node| node.id.ends_with(wanted)).collect();
-        match (fits.pop(), fits.len()) {
-            (Some(node), 0) => Ok(node),
-            (Some(_), more) => Err(Problem::invalid(
-                "id",
-                "NODE_AMBIGUOUS",
-                format!("{} nodes have ids that end in {wanted}; give more of the id", more + 1),
-            )
-            .hint("bib node list")),
-            (None, _) => Err(node_not_found(wanted)),
+        let fits = |node: &Node| node.id.ends_with(wanted) || node.id.starts_with(wanted);
+        let mut fits: Vec<Node> = nodes.into_iter().filter(fits).collect();
+        match fits.len() {
+            0 => Err(node_not_found(wanted)),
+            1 => Ok(fits.remove(0)),
+            many => {
+                let shown: Vec<String> = fits.iter().take(CANDIDATES).map(candidate).collect();
+                let more = if many > CANDIDATES { ", ..." } else { "" };
+                let text =
+                    format!("{wanted} fits {many} nodes: {}{more}; give more of the id, or the name", shown.join(", "));
+                Err(Problem::invalid("id", "NODE_AMBIGUOUS", text).hint("bib node list"))
+            }
         }
     }
 
@@ -190,6 +201,10 @@ async fn settle<T>(record: Record, outcome: Result<T, Problem>) -> Result<T, Pro
             Err(problem)
         }
     }
+}
+
+fn candidate(node: &Node) -> String {
+    if node.name.is_empty() { node.id.clone() } else { format!("{} ({})", node.name, node.id) }
 }
 
 fn paired(row: PeerRow) -> Node {

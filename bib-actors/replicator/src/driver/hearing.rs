@@ -16,6 +16,7 @@ impl Driver {
             Note::Paired(peer) => {
                 if let Some(state) = self.peers.get_mut(&peer) {
                     state.from_beginning = true;
+                    state.read_ms = 0;
                 }
                 self.refresh().await;
                 self.meet_connected().await;
@@ -45,6 +46,7 @@ impl Driver {
                 self.sync_all();
                 let _ = reply.send(());
             }
+            Note::Catalogs(reply) => drop(reply.send(self.catalogs())),
             Note::Show(reply) => drop(reply.send(self.rows())),
         }
     }

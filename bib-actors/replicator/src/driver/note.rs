@@ -6,6 +6,7 @@ use crate::report::TransferRow;
 use crate::transfer::Outcome;
 use bib_domain::backlog::Offered;
 use bib_domain::{ChunkHash, DatasetRef, NodeId, VersionId};
+use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
 /// A note to the driver. The queue is bounded: who tells waits while it is full, and nothing is lost.
@@ -63,6 +64,8 @@ pub(crate) enum Note {
     },
     /// Somebody wants all catalogues read now.
     SyncNow(oneshot::Sender<()>),
+    /// Somebody wants to know whose catalogues were read, and when.
+    Catalogs(oneshot::Sender<BTreeMap<NodeId, i64>>),
     /// Somebody wants to see the transfers.
     Show(oneshot::Sender<Vec<TransferRow>>),
 }

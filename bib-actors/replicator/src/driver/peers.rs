@@ -4,7 +4,7 @@ use super::{Driver, Note};
 use crate::fetch::{self, SyncOutcome};
 use bib_domain::{DatasetRef, NodeId, NodeMode, VersionId};
 use bib_kit::clock;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +21,8 @@ pub(super) struct PeerState {
     /// How often in a row it could not be read, and when to try again.
     failures: u32,
     retry_at: Option<Instant>,
+    /// When its catalogue was last read to its end, in Unix milliseconds; 0 if it was not.
+    pub(super) read_ms: i64,
     announcing: bool,
     /// What it is still to be told; only the latest, since it reads the catalogue anyway.
     to_announce: Option<Option<(DatasetRef, VersionId)>>,
@@ -37,6 +39,7 @@ impl PeerState {
             from_beginning: true,
             failures: 0,
             retry_at: None,
+            read_ms: 0,
             announcing: false,
             to_announce: None,
         }
@@ -123,6 +126,9 @@ impl Driver {
         state.syncing = false;
         let again = std::mem::take(&mut state.again);
         if result.is_ok() {
+            if matches!(result, Ok(SyncOutcome::Whole)) {
+                state.read_ms = clock::unix_ms();
+            }
             state.failures = 0;
         } else {
             state.failures = state.failures.saturating_add(1);
@@ -149,6 +155,12 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Whose catalogues were read to their end, and when.
+    pub(super) fn catalogs(&self) -> BTreeMap<NodeId, i64> {
+        let read = self.peers.iter().filter(|(_, state)| state.read_ms > 0);
+        read.map(|(peer, state)| (peer.clone(), state.read_ms)).collect()
     }
 
     /// Tells all connected peers that something new is here. A node on untrusted storage has nothing to offer.
