@@ -76,7 +76,7 @@ async fn announce(node: &Node) {
     match node.gateway().listening().await {
         Ok(at) => {
             let grpc: Vec<String> = at.grpc.iter().map(|address| format!("https://{address}")).collect();
-            let pages = at.web.map(|address| format!("http://{address}")).unwrap_or_default();
+            let pages = node.pages().listening().await.map(|(_, url)| url).unwrap_or_default();
             tracing::info!(socket = %at.socket.display(), grpc = grpc.join(" "), pages, "ready");
         }
         Err(error) => tracing::warn!(%error, "ready, and the gateway does not say where"),

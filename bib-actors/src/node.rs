@@ -9,6 +9,7 @@ use bib_audit::{AuditAppended, AuditChain, AuditOptions};
 use bib_chunks::{ChunkError, ChunkStore, StoreOptions};
 use bib_domain::supervision::PlanError;
 use bib_domain::{NodeId, NodeMode, Role};
+use bib_gateway::web::{self, Door, PagesHandle, PagesOptions};
 use bib_gateway::{BootstrapKey, GatewayDeps, GatewayHandle, GatewayOptions};
 use bib_guardian::{GuardianOptions, SealKey, StorageGuardian};
 use bib_kit::events::Router;
@@ -44,6 +45,7 @@ pub struct Node {
     id: NodeId,
     root: RootHandle,
     gateway: GatewayHandle,
+    pages: PagesHandle,
     stop: CancellationToken,
     // the folder stays locked as long as anything of the node runs
     _data: Arc<DataDir>,
@@ -80,6 +82,7 @@ impl Node {
         let (swarm_handle, swarm) =
             bib_swarm::child(swarm_spec(&swarm_options), identity.clone(), swarm_options, swarm_events);
 
+        let gateway_router = router.clone();
         let invite_key = InviteKey::new(identity.derive("bib/invite/v1"));
         let mut replicator_options = ReplicatorOptions::new(id.clone(), config.node.name.clone(), mode, invite_key);
         replicator_options.poll_interval = Duration::from_secs(config.p2p.poll_seconds);
@@ -94,6 +97,7 @@ impl Node {
 
         let gateway_options = gateway_options(config, mode, &data, &id)?;
         let asked = stop.clone();
+        let door = Door::new();
         let deps = GatewayDeps {
             audit: audit_handle,
             guardian: guardian_handle,
@@ -102,9 +106,12 @@ impl Node {
             chunks,
             signing_key: identity.signing_key(),
             health: health.clone(),
+            router: gateway_router,
+            door: door.clone(),
             shutdown: Arc::new(move || asked.cancel()),
         };
         let (gateway_handle, gateway) = bib_gateway::child(bib_gateway::spec(&gateway_options), gateway_options, deps);
+        let (pages_handle, pages) = web::child(web::spec(), pages_options(config, &id), door, health.clone());
         let root = Root::builder(runtime)
             .options(options)
             .health(health)
@@ -113,8 +120,9 @@ impl Node {
             .add(swarm)
             .add(replicator)
             .add(gateway)
+            .add(pages)
             .start()?;
-        Ok(Self { id, root, gateway: gateway_handle, stop, _data: data })
+        Ok(Self { id, root, gateway: gateway_handle, pages: pages_handle, stop, _data: data })
     }
 
     /// The node's id.
@@ -133,6 +141,12 @@ impl Node {
     #[must_use]
     pub const fn gateway(&self) -> &GatewayHandle {
         &self.gateway
+    }
+
+    /// Where the pages are.
+    #[must_use]
+    pub const fn pages(&self) -> &PagesHandle {
+        &self.pages
     }
 
     /// Comes back when somebody asked, through the API, that the node stops.
@@ -160,7 +174,10 @@ fn gateway_options(config: &Config, mode: NodeMode, data: &DataDir, id: &NodeId)
     let mut options = GatewayOptions::new(data.path(), id.clone(), config.node.name.clone(), mode);
     options.grpc_listen.clone_from(&config.grpc.listen);
     options.names.clone_from(&config.grpc.names);
-    options.web_listen = Some(config.web.listen);
+    options.names.extend(config.web.hosts.iter().cloned());
+    if config.web.tls {
+        options.names.push(config.web.listen.ip().to_string());
+    }
     options.query.max_rows = config.query.max_rows;
     options.query.memory_bytes = usize::try_from(config.query.memory_mib << 20).unwrap_or(usize::MAX);
     options.query.timeout = Duration::from_secs(config.query.timeout_seconds);
@@ -169,6 +186,14 @@ fn gateway_options(config: &Config, mode: NodeMode, data: &DataDir, id: &NodeId)
         options.bootstrap_keys.push(BootstrapKey { name: user.name.clone(), role, key: user.key.clone() });
     }
     Ok(options)
+}
+
+fn pages_options(config: &Config, id: &NodeId) -> PagesOptions {
+    let mut options = PagesOptions::new(id.clone(), config.node.name.clone());
+    options.listen = config.web.listen;
+    options.tls = config.web.tls;
+    options.hosts = config.grpc.names.iter().chain(&config.web.hosts).cloned().collect();
+    options
 }
 
 /// The swarm needs none of the actors below it.

@@ -17,6 +17,12 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "
 /// The domain of every reason in a `google.rpc.ErrorInfo` of this API.
 pub const ERROR_DOMAIN: &str = "bib.dev";
 
+/// The namespace of signatures that are made by hand to sign in.
+pub const SIGN_IN_NAMESPACE: &str = "bib-sign-in@1";
+
+/// In which metadata the pages say for which browser they call. From anybody else it means nothing.
+pub const BROWSER_HEADER: &str = "x-bib-browser";
+
 /// What the client signs to log in: the node and its nonce, under a prefix that no other protocol uses.
 #[must_use]
 pub fn login_message(node_id: &str, nonce: &[u8]) -> Vec<u8> {

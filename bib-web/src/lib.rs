@@ -1,13 +1,28 @@
-//! The pages of a BIB node: an actix-web server on a thread of its own.
+//! The pages of a BIB node: an actix-web server on threads of its own.
 //!
-//! It owns one listener and the routes on it: `/livez` (the process answers) and `/readyz` (every actor runs).
-//! It learns what it shows from the closure that it is given and asks nothing else: it holds no handle, reads no
-//! file and opens no connection. Pages join as further modules beside `routes`, each with its own `configure`.
+//! It owns one listener and what is served on it: the pages, their assets, one stream of events for each browser, and
+//! `/livez` and `/readyz`. What it shows it fetches through the API, with the token of the browser's own session, over
+//! connections that it is given a [`Connector`] for: it links no actor, holds no handle, reads no file and opens no
+//! connection of its own. So nothing is allowed here that is not allowed to the same person elsewhere.
+//!
+//! A page is a module in `pages` with its own `configure`, and an askama template that extends `layout.html`.
 
+mod assets;
+mod download;
+mod error;
+mod events;
+mod format;
+mod guard;
 mod headers;
+mod list;
+mod pages;
 mod readiness;
 mod routes;
 mod server;
+mod session;
+mod shell;
+mod site;
 
 pub use readiness::{ActorState, Readiness, ReadinessFn};
-pub use server::{WebOptions, WebServer};
+pub use server::{Serving, WebOptions, WebServer};
+pub use site::{Connector, Site};

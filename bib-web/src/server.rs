@@ -1,10 +1,13 @@
-//! The server and its thread. Dropping [`WebServer`] closes the listener and ends the thread.
+//! The server and its threads. Dropping [`WebServer`] closes the listener and ends the threads.
 
+use crate::guard;
 use crate::headers;
-use crate::readiness::ReadinessFn;
+use crate::pages;
 use crate::routes;
+use crate::site::{Site, Web};
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
@@ -13,7 +16,7 @@ use std::time::Duration;
 /// Bounds of the server.
 #[derive(Debug, Clone)]
 pub struct WebOptions {
-    /// Worker threads. One is plenty for health checks and a handful of browsers.
+    /// Worker threads: pages wait for the API most of the time, so a few serve many browsers.
     pub workers: usize,
     /// Connections at the same time.
     pub max_connections: usize,
@@ -28,13 +31,23 @@ pub struct WebOptions {
 impl Default for WebOptions {
     fn default() -> Self {
         Self {
-            workers: 1,
+            workers: 2,
             max_connections: 256,
             backlog: 128,
             request_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(15),
         }
     }
+}
+
+/// Where and how to serve.
+pub struct Serving {
+    /// The listener.
+    pub listener: TcpListener,
+    /// TLS, where it is served over TLS.
+    pub tls: Option<rustls::ServerConfig>,
+    /// Told why, when the server ends by itself.
+    pub ended: Box<dyn FnOnce(String) + Send>,
 }
 
 /// A running server.
@@ -45,37 +58,37 @@ pub struct WebServer {
 }
 
 impl WebServer {
-    /// Serves on `listener` from a thread of its own.
+    /// Serves from threads of its own.
     ///
     /// # Errors
-    /// When the thread or the server cannot be started.
-    pub fn start(listener: TcpListener, options: WebOptions, readiness: ReadinessFn) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
+    /// When the threads or the server cannot be started.
+    pub fn start(serving: Serving, options: WebOptions, site: Site) -> io::Result<Self> {
+        serving.listener.set_nonblocking(true)?;
+        let address = serving.listener.local_addr()?;
         let (send, receive) = mpsc::sync_channel(1);
         std::thread::Builder::new().name("bib-web".into()).spawn(move || {
             let system = actix_web::rt::System::new();
             system.block_on(async move {
-                let server = HttpServer::new(move || {
-                    let readiness = readiness.clone();
-                    App::new().wrap(headers::defaults()).configure(|config| routes::configure(config, readiness))
-                })
-                .workers(options.workers)
-                .max_connections(options.max_connections)
-                .backlog(options.backlog)
-                .client_request_timeout(options.request_timeout)
-                .keep_alive(options.keep_alive)
-                .disable_signals()
-                .shutdown_timeout(1)
-                .listen(listener);
+                let web = web::Data::new(Web::new(site));
+                let server = HttpServer::new(move || app(web.clone()))
+                    .workers(options.workers)
+                    .max_connections(options.max_connections)
+                    .backlog(options.backlog)
+                    .client_request_timeout(options.request_timeout)
+                    .keep_alive(options.keep_alive)
+                    .disable_signals()
+                    .shutdown_timeout(1);
+                let server = match serving.tls {
+                    Some(tls) => server.listen_rustls_0_23(serving.listener, tls),
+                    None => server.listen(serving.listener),
+                };
                 let server = match server {
                     Ok(server) => server.run(),
                     Err(error) => return drop(send.send(Err(error))),
                 };
-                if send.send(Ok(server.handle())).is_ok()
-                    && let Err(error) = server.await
-                {
-                    tracing::warn!(%error, "the web server ended with an error");
+                if send.send(Ok(server.handle())).is_ok() {
+                    let outcome = server.await;
+                    (serving.ended)(format!("the web server ended: {outcome:?}"));
                 }
             });
             tracing::debug!("the web server's thread ends");
@@ -97,4 +110,26 @@ impl Drop for WebServer {
         // The command is sent by the call; its future would only wait for the end, which a drop must not.
         drop(self.handle.stop(false));
     }
+}
+
+/// Everything that is served. The guard stands before every route, the headers are on every answer.
+fn app(
+    web: web::Data<Web>,
+) -> App<
+    impl actix_web::dev::ServiceFactory<
+        actix_web::dev::ServiceRequest,
+        Config = (),
+        Response = actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    let readiness = web.site.readiness.clone();
+    App::new()
+        .wrap(from_fn(guard::guard))
+        .wrap(headers::defaults())
+        .app_data(web)
+        .configure(|config| routes::configure(config, readiness))
+        .configure(pages::configure)
+        .default_service(actix_web::web::to(pages::nothing_here))
 }

@@ -6,6 +6,7 @@
 use crate::access::{GateLayer, install_bootstrap_keys};
 use crate::deps::GatewayDeps;
 use crate::error::GatewayError;
+use crate::events;
 use crate::handle::GatewayHandle;
 use crate::listen::{Quota, TcpAcceptor, UnixAcceptor, bind, leave_word, socket_path};
 use crate::messages::{GetListening, Listening};
@@ -13,11 +14,11 @@ use crate::options::GatewayOptions;
 use crate::serve::{self, Health};
 use crate::shared::Shared;
 use crate::tls::{Certificates, Names};
+use crate::web::Opening;
 use bib_kit::{
     CancellationToken, Child, ChildSpec, Cx, Doom, Handles, ManagedChild, Reply, Slot, StartArgs, StartError, Tasks,
     clock,
 };
-use bib_web::WebServer;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -67,7 +68,6 @@ pub struct GatewayActor {
     drain: CancellationToken,
     /// Cancelled when the server has no more calls under way.
     drained: CancellationToken,
-    _web: Option<WebServer>,
 }
 
 struct Bound {
@@ -82,16 +82,16 @@ fn factory(
     deps: GatewayDeps,
 ) -> impl Fn(StartArgs) -> futures::future::BoxFuture<'static, Result<GatewayActor, StartError>> + Send + Sync + 'static
 {
-    let ports = Arc::new(Mutex::new((options.grpc_listen.clone(), options.web_listen)));
+    let ports = Arc::new(Mutex::new(options.grpc_listen.clone()));
     move |args| {
         let (mut options, deps, ports) = (options.clone(), deps.clone(), Arc::clone(&ports));
         let runtime = args.runtime.clone();
         Box::pin(async move {
-            (options.grpc_listen, options.web_listen) = ports.lock().clone();
+            options.grpc_listen.clone_from(&ports.lock());
             // Sockets belong to the runtime that serves them.
             let starting = AbortOnDropHandle::new(runtime.spawn(GatewayActor::start(options, deps, args)));
             let made = starting.await??;
-            *ports.lock() = (made.listening.grpc.clone(), made.listening.web);
+            ports.lock().clone_from(&made.listening.grpc);
             Ok(made)
         })
     }
@@ -108,17 +108,10 @@ impl GatewayActor {
         let local = Quota::new(options.connections.local, options.connections.local);
         let unix = UnixAcceptor::bind(socket_path(&options.data_dir), local, patience).await?;
         leave_word(&options.data_dir, unix.path())?;
-        let web = match options.web_listen {
-            Some(address) => {
-                Some(serve::web(bind(address, patience).await?, options.web.clone(), deps.health.clone())?)
-            }
-            None => None,
-        };
         install_bootstrap_keys(&deps.guardian, &options.bootstrap_keys).await?;
         let listening = Listening {
             grpc: grpc.iter().map(TcpListener::local_addr).collect::<Result<Vec<SocketAddr>, _>>()?,
             socket: unix.path().to_owned(),
-            web: web.as_ref().map(WebServer::address),
             tls_fingerprint: *certificates.fingerprint(),
         };
         let tls = Arc::new(certificates.server_config().map_err(GatewayError::from)?).into();
@@ -131,7 +124,6 @@ impl GatewayActor {
             certificates,
             drain: CancellationToken::new(),
             drained: CancellationToken::new(),
-            _web: web,
         })
     }
 
@@ -156,7 +148,16 @@ impl GatewayActor {
             };
             self.spawn("accept TLS", self.until_drain(acceptor.run(listener)));
         }
+        self.shared.deps.door.open(Opening {
+            out: out.downgrade(),
+            quota: Quota::new(limits.inside, limits.inside),
+            token: self.shared.token.clone(),
+            certificates: Arc::clone(&self.certificates),
+        });
         self.spawn("accept local", self.until_drain(bound.unix.run(self.shared.token.clone(), out)));
+        for (name, work) in events::feeders(&self.shared) {
+            self.spawn(name, work);
+        }
 
         let (health, service) = Health::new(self.shared.deps.health.clone());
         self.spawn("health", health.follow(self.shared.options.calls.tick));
@@ -214,7 +215,6 @@ impl Child for GatewayActor {
         tracing::info!(
             grpc = ?self.listening.grpc,
             socket = %self.listening.socket.display(),
-            web = ?self.listening.web,
             fingerprint = hex::encode(self.listening.tls_fingerprint),
             "the gateway listens"
         );

@@ -1,9 +1,10 @@
 //! The actors and libraries that the gateway speaks to, given to it by the composition root.
 
+use crate::web::Door;
 use bib_audit::AuditHandle;
 use bib_chunks::ChunkStore;
 use bib_guardian::GuardianHandle;
-use bib_kit::HealthBoard;
+use bib_kit::{HealthBoard, Router};
 use bib_replicator::ReplicatorHandle;
 use bib_swarm::SwarmHandle;
 use ed25519_dalek::SigningKey;
@@ -29,6 +30,10 @@ pub struct GatewayDeps {
     pub signing_key: SigningKey,
     /// How each actor is.
     pub health: HealthBoard,
+    /// What the actors below tell of changes.
+    pub router: Router,
+    /// How the pages get in.
+    pub door: Door,
     /// Stops the node.
     pub shutdown: ShutdownFn,
 }

@@ -22,6 +22,17 @@ pub enum GatewayError {
     /// The certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The pages would be served in the clear where others can reach them.
+    #[error(
+        "the pages are not served on {address} without TLS, since a session could be read on the way; set web.tls = true, or listen on 127.0.0.1 and reach them through an SSH tunnel"
+    )]
+    PagesInTheOpen {
+        /// Where.
+        address: String,
+    },
+    /// The gateway has made no certificate.
+    #[error("the gateway has no certificate yet, so the pages cannot be served over TLS; they are tried again")]
+    NoCertificate,
     /// A key from the configuration cannot be used.
     #[error("the key of user {name:?} in the configuration cannot be used: {reason}")]
     BootstrapKey {

@@ -1,6 +1,6 @@
 //! The gateway: the one way in, for people and programs.
 //!
-//! It owns the listeners (gRPC over TLS, gRPC on a Unix socket, the web server), sessions, login and the table that
+//! It owns the listeners (gRPC over TLS, gRPC on a Unix socket; the pages are an actor of their own in [`web`]), sessions, login and the table that
 //! says who may call what. It translates calls into verbs of the actors below it and their errors into statuses; it
 //! decides nothing about data, holds no state that must survive, and is asked by nobody. Bytes of uploads and
 //! downloads stream through it in bounded pieces.
@@ -12,6 +12,7 @@ mod access;
 mod actor;
 mod deps;
 mod error;
+mod events;
 mod handle;
 mod journal;
 mod listen;
@@ -23,6 +24,7 @@ mod serve;
 mod services;
 mod shared;
 mod tls;
+pub mod web;
 
 pub use actor::{GatewayActor, NAME, child, spec};
 pub use deps::{GatewayDeps, ShutdownFn};

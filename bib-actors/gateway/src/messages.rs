@@ -12,6 +12,14 @@ impl Message for GetListening {
     type Reply = Listening;
 }
 
+/// Where the pages are served.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GetPagesUrl;
+
+impl Message for GetPagesUrl {
+    type Reply = (SocketAddr, String);
+}
+
 /// Where the gateway listens, and what clients know it by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listening {
@@ -19,8 +27,6 @@ pub struct Listening {
     pub grpc: Vec<SocketAddr>,
     /// gRPC on the Unix socket.
     pub socket: PathBuf,
-    /// Pages and readiness.
-    pub web: Option<SocketAddr>,
     /// SHA-256 of the certificate authority's certificate.
     pub tls_fingerprint: [u8; 32],
 }

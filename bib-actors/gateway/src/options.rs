@@ -2,7 +2,6 @@
 
 use bib_domain::{NodeId, NodeMode, Role};
 use bib_query::QueryOptions;
-use bib_web::WebOptions;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,8 +23,6 @@ pub struct GatewayOptions {
     pub started_ms: i64,
     /// Where gRPC over TLS listens; empty means only the Unix socket. Port 0 takes a free one. Since 0.1.
     pub grpc_listen: Vec<SocketAddr>,
-    /// Where the pages and `/livez` and `/readyz` listen, if anywhere. Since 0.1.
-    pub web_listen: Option<SocketAddr>,
     /// Host names and addresses for the server certificate, beside the fixed ones. Since 0.1.
     pub names: Vec<String>,
     /// People who may log in from the first start on; added where they are not known yet. Since 0.1.
@@ -43,8 +40,6 @@ pub struct GatewayOptions {
     pub transfers: TransferOptions,
     /// Bounds of calls to other actors.
     pub calls: CallOptions,
-    /// Bounds of the web server.
-    pub web: WebOptions,
     /// Bounds of queries.
     pub query: QueryOptions,
 }
@@ -61,7 +56,6 @@ impl GatewayOptions {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_ms: bib_kit::clock::unix_ms(),
             grpc_listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 4000))],
-            web_listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 4080))),
             names: Vec::new(),
             bootstrap_keys: Vec::new(),
             reflection: true,
@@ -70,7 +64,6 @@ impl GatewayOptions {
             sessions: SessionOptions::default(),
             transfers: TransferOptions::default(),
             calls: CallOptions::default(),
-            web: WebOptions::default(),
             query: QueryOptions::default(),
         }
     }
@@ -96,6 +89,8 @@ pub struct ConnectionOptions {
     pub per_address: usize,
     /// Connections to the Unix socket, counted apart, so that the owner always gets in.
     pub local: usize,
+    /// Connections of the pages, within the process: one for their calls and one for each download.
+    pub inside: usize,
     /// TLS handshakes at the same time: a handshake costs a signature.
     pub handshakes: usize,
     /// How long a handshake may take.
@@ -132,6 +127,7 @@ impl Default for ConnectionOptions {
             total: 512,
             per_address: 128,
             local: 64,
+            inside: 48,
             handshakes: 64,
             handshake_timeout: Duration::from_secs(10),
             streams: 128,
@@ -165,6 +161,12 @@ pub struct SessionOptions {
     pub cache_ttl: Duration,
     /// Sessions that are remembered.
     pub cache_capacity: usize,
+    /// How long a challenge that is signed by hand is good.
+    pub sign_in_ttl: Duration,
+    /// How long a one-time token is good.
+    pub one_time_ttl: Duration,
+    /// One-time tokens that are out.
+    pub one_time_tokens: usize,
     /// Failed logins of one address within `failure_window` before it has to wait.
     pub failures: u64,
     /// See `failures`.
@@ -184,6 +186,9 @@ impl Default for SessionOptions {
             lifetime: Duration::from_secs(12 * 3600),
             cache_ttl: Duration::from_secs(5),
             cache_capacity: 1024,
+            sign_in_ttl: Duration::from_secs(300),
+            one_time_ttl: Duration::from_secs(60),
+            one_time_tokens: 256,
             failures: 10,
             failure_window: Duration::from_secs(60),
             refusal_records: 60,
@@ -223,6 +228,14 @@ pub struct TransferOptions {
     pub verifications: usize,
     /// Queries at the same time.
     pub queries: usize,
+    /// Streams of events at the same time: one for each browser.
+    pub event_streams: usize,
+    /// Events that are kept for a client that was away for a moment.
+    pub event_ring: usize,
+    /// How long one stream of events lasts; what ended a session is noticed after that.
+    pub event_stream_age: Duration,
+    /// How often transfers are looked at while somebody listens.
+    pub transfer_tick: Duration,
     /// Blocking reads at the same time.
     pub blocking_reads: usize,
 }
@@ -244,6 +257,10 @@ impl Default for TransferOptions {
             stream_idle: Duration::from_secs(120),
             verifications: 2,
             queries: 8,
+            event_streams: 64,
+            event_ring: 4096,
+            event_stream_age: Duration::from_secs(600),
+            transfer_tick: Duration::from_millis(500),
             blocking_reads: 16,
         }
     }

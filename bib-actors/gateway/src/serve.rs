@@ -1,4 +1,4 @@
-//! The servers: one gRPC server for both listeners, and the web server.
+//! The gRPC server behind all listeners, and the health that it tells.
 
 use crate::access::GateLayer;
 use crate::listen::Connection;
@@ -13,7 +13,6 @@ use bib_proto::v1::health_service_server::HealthServiceServer;
 use bib_proto::v1::node_service_server::NodeServiceServer;
 use bib_proto::v1::query_service_server::QueryServiceServer;
 use bib_proto::v1::topic_service_server::TopicServiceServer;
-use bib_web::{ActorState as WebActor, Readiness, WebOptions, WebServer};
 use futures::future::BoxFuture;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -145,24 +144,4 @@ pub(crate) const fn state_word(actor: &ActorHealth) -> &'static str {
         ActorState::Down if actor.last_failure.is_some() => "failed",
         ActorState::Down => "stopped",
     }
-}
-
-/// Starts the web server.
-pub(crate) fn web(
-    listener: tokio::net::TcpListener,
-    options: WebOptions,
-    board: HealthBoard,
-) -> std::io::Result<WebServer> {
-    let readiness = move || {
-        let actors = board.snapshot();
-        let states = actors.iter().map(|actor| WebActor {
-            name: actor.name.to_owned(),
-            rank: actor.rank,
-            state: state_word(actor).to_owned(),
-            incarnation: actor.incarnation,
-            restarts: actor.restarts,
-        });
-        Readiness { ready: is_ready(&actors), actors: states.collect() }
-    };
-    WebServer::start(listener.into_std()?, options, Arc::new(readiness))
 }

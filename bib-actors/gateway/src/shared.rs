@@ -1,12 +1,13 @@
 //! What the services of one incarnation share. All of it is cache or handle: nothing here must outlive a restart.
 
-use crate::access::{Challenges, Rates, Sessions};
+use crate::access::{Challenges, OneTimeTokens, Rates, Sessions};
 use crate::deps::GatewayDeps;
+use crate::events::Hub;
 use crate::journal::Journal;
 use crate::listen::Origin;
 use crate::options::GatewayOptions;
 use crate::services::DatasetLocks;
-use bib_kit::{BlockingPool, CancellationToken, StartArgs, Tasks};
+use bib_kit::{BlockingPool, CancellationToken, StartArgs, Tasks, clock};
 use bib_query::QueryEngine;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -18,6 +19,11 @@ pub(crate) struct Shared {
     pub(crate) engine: QueryEngine,
     pub(crate) journal: Arc<Journal>,
     pub(crate) challenges: Challenges,
+    /// Challenges that are signed by hand.
+    pub(crate) sign_ins: Challenges,
+    pub(crate) one_time: OneTimeTokens,
+    pub(crate) events: Arc<Hub>,
+    pub(crate) watchers: Arc<Semaphore>,
     pub(crate) failures: Rates,
     pub(crate) sessions: Sessions,
     pub(crate) locks: DatasetLocks,
@@ -54,6 +60,10 @@ impl Shared {
             engine: QueryEngine::new(deps.chunks.clone(), options.query.clone()),
             journal: Journal::new(deps.audit.clone(), sessions, Arc::clone(&tasks)),
             challenges: Challenges::new(sessions.challenges, sessions.challenges_per_address, sessions.challenge_ttl),
+            sign_ins: Challenges::new(sessions.challenges, sessions.challenges_per_address, sessions.sign_in_ttl),
+            one_time: OneTimeTokens::new(sessions.one_time_tokens, sessions.one_time_ttl),
+            events: Hub::new(transfers.event_ring, clock::unix_ms()),
+            watchers: places(transfers.event_streams),
             failures: Rates::new(sessions.failures, sessions.failure_window, sessions.addresses),
             sessions: Sessions::new(sessions.cache_capacity, sessions.cache_ttl),
             locks: DatasetLocks::default(),

@@ -85,8 +85,12 @@ pub struct P2pConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WebConfig {
-    /// Address for HTTP; loopback only.
+    /// Address of the pages. Over plain HTTP loopback only.
     pub listen: SocketAddr,
+    /// Whether they are served over TLS, with the certificate of the API.
+    pub tls: bool,
+    /// Further names under which browsers ask for them.
+    pub hosts: Vec<String>,
 }
 
 /// What a query may use.
@@ -150,7 +154,7 @@ impl Default for P2pConfig {
 
 impl Default for WebConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 4080)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 4080)), tls: false, hosts: Vec::new() }
     }
 }
 
@@ -198,8 +202,11 @@ impl Config {
         if !matches!(self.database.runtime.as_str(), "auto" | "process" | "sqlite") {
             return value("database.runtime", "use auto, process or sqlite");
         }
-        if !self.web.listen.ip().is_loopback() {
-            return value("web.listen", "pages are served without TLS and stay on loopback: use 127.0.0.1 or [::1]");
+        if !self.web.tls && !self.web.listen.ip().is_loopback() {
+            return value(
+                "web.listen",
+                "pages that others can reach are served over TLS only: set web.tls = true, or use 127.0.0.1 and an SSH tunnel",
+            );
         }
         if !matches!(self.log.format.as_str(), "text" | "json") {
             return value("log.format", "use text or json");

@@ -12,9 +12,11 @@ use crate::v1::query_service_client::QueryServiceClient;
 use crate::v1::topic_service_client::TopicServiceClient;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -58,6 +60,7 @@ pub type Stub = InterceptedService<Channel, Bearer>;
 #[derive(Clone, Default)]
 pub struct Bearer {
     token: Option<MetadataValue<Ascii>>,
+    browser: Option<MetadataValue<Ascii>>,
     on_call: Option<fn(&str, &str)>,
 }
 
@@ -68,6 +71,9 @@ impl Interceptor for Bearer {
         }
         if let Some(value) = &self.token {
             request.metadata_mut().insert("authorization", value.clone());
+        }
+        if let Some(value) = &self.browser {
+            request.metadata_mut().insert(crate::BROWSER_HEADER, value.clone());
         }
         Ok(request)
     }
@@ -97,8 +103,37 @@ impl Client {
             Address::Unix(path) => unix_channel(path, &options).await.map_err(|error| unreachable(address, &error))?,
             Address::Tcp { host, port } => pinned_channel(address, host, *port, store, trust, &options).await?,
         };
-        let bearer = Bearer { token: None, on_call: options.on_call };
+        let bearer = Bearer { on_call: options.on_call, ..Bearer::default() };
         Ok(Self { channel, address: address.clone(), options, bearer })
+    }
+
+    /// A client in the node's own process. `connector` is called when a connection is needed, and again after it broke.
+    /// Must be called in a runtime, which then carries the connection.
+    pub fn inside<C, F, S>(connector: C, options: ClientOptions) -> Self
+    where
+        C: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = std::io::Result<S>> + Send + 'static,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let connector = Arc::new(connector);
+        let dial = service_fn(move |_: Uri| {
+            let connector = Arc::clone(&connector);
+            async move { connector().await.map(TokioIo::new) }
+        });
+        let channel = endpoint(&options).connect_with_connector_lazy(dial);
+        let bearer = Bearer { on_call: options.on_call, ..Bearer::default() };
+        Self { channel, address: Address::Unix("inside".into()), options, bearer }
+    }
+
+    /// The same connection for a browser at `address`, with its session's token if it has one.
+    ///
+    /// # Errors
+    /// [`ClientError::Key`] when the token cannot be one.
+    pub fn for_browser(&self, address: IpAddr, token: Option<&str>) -> Result<Self, ClientError> {
+        let mut bearer = self.bearer.clone();
+        bearer.browser = address.to_string().parse().ok();
+        bearer.token = token.map(bearer_of).transpose()?;
+        Ok(Self { bearer, ..self.clone() })
     }
 
     /// Where this client is connected to.
@@ -122,11 +157,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Key`] when the kept token is damaged.
     pub fn use_session(&mut self, session: &Session) -> Result<(), ClientError> {
-        let value = format!("Bearer {}", session.token).parse().map_err(|_| ClientError::Key {
-            key: "the kept session".to_owned(),
-            reason: "its token is damaged; log in again".to_owned(),
-        })?;
-        self.bearer.token = Some(value);
+        self.bearer.token = Some(bearer_of(&session.token)?);
         Ok(())
     }
 }
@@ -161,6 +192,13 @@ stubs! {
     queries: QueryServiceClient,
     /// Audit log and shutdown.
     admin: AdminServiceClient,
+}
+
+fn bearer_of(token: &str) -> Result<MetadataValue<Ascii>, ClientError> {
+    format!("Bearer {token}").parse().map_err(|_| ClientError::Key {
+        key: "the kept session".to_owned(),
+        reason: "its token is damaged; log in again".to_owned(),
+    })
 }
 
 fn unreachable(address: &Address, error: &dyn std::error::Error) -> ClientError {

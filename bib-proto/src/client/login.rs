@@ -5,7 +5,7 @@ use super::{Client, ClientError};
 use crate::v1::{GetChallengeRequest, LoginRequest};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::ssh_key::{self, HashAlg, PrivateKey, PublicKey, SigningKey};
+use russh::keys::ssh_key::{self, HashAlg, LineEnding, PrivateKey, PublicKey, SigningKey, SshSig};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -138,6 +138,20 @@ impl SshKey {
         };
         let encoded = Vec::<u8>::try_from(signature.clone()).map_err(|error| refuse(error.to_string()))?;
         Ok((signature.algorithm().as_str().to_owned(), encoded))
+    }
+
+    /// Signs `message` for one purpose, as `ssh-keygen -Y sign -n NAMESPACE` does; answers the armored signature.
+    ///
+    /// # Errors
+    /// [`ClientError::Key`] when the key or the agent refuses.
+    pub async fn sign_armored(&self, namespace: &str, message: &[u8]) -> Result<String, ClientError> {
+        let refuse = |error: ssh_key::Error| ClientError::Key { key: self.name(), reason: error.to_string() };
+        let hash = HashAlg::Sha512;
+        let data = SshSig::signed_data(namespace, hash, message).map_err(refuse)?;
+        let (_, blob) = self.sign(&data).await?;
+        let signature = ssh_key::Signature::try_from(blob.as_slice()).map_err(refuse)?;
+        let whole = SshSig::new(self.public().key_data().clone(), namespace, hash, signature).map_err(refuse)?;
+        whole.to_pem(LineEnding::LF).map_err(refuse)
     }
 
     fn name(&self) -> String {

@@ -1,45 +1,69 @@
 //! It answers, and it is gone after the drop.
 
-use bib_web::{ActorState, Readiness, WebOptions, WebServer};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::time::Duration;
+use super::support::{ask, serve, status};
+use std::net::{SocketAddr, TcpListener};
 
 fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes())?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    Ok(text)
+    ask(address, &format!("GET {path}"), &[("host", "localhost")], "")
 }
 
 #[test]
 fn serves_until_dropped_and_the_port_can_be_bound_again() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let readiness = Arc::new(|| Readiness {
-        ready: false,
-        actors: vec![ActorState {
-            name: "swarm".into(),
-            rank: 4,
-            state: "restarting".into(),
-            incarnation: 2,
-            restarts: 1,
-        }],
-    });
-    let server = WebServer::start(listener, WebOptions::default(), readiness).unwrap();
-    let address = server.address();
+    let served = serve();
+    let address = served.server.address();
     let live = get(address, "/livez").unwrap();
     assert!(live.starts_with("HTTP/1.1 200 OK") && live.ends_with("ok\n"), "{live}");
     let ready = get(address, "/readyz").unwrap();
     assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("\"incarnation\":2"), "{ready}");
-    drop(server);
+    drop(served);
     // closing is another thread's work: wait for it, but not for ever
     let deadline = 200;
     let free = (0..deadline).any(|_| {
-        std::thread::park_timeout(Duration::from_millis(25));
+        std::thread::park_timeout(std::time::Duration::from_millis(25));
         TcpListener::bind(address).is_ok()
     });
     assert!(free, "the port is still bound");
+}
+
+#[test]
+fn every_answer_carries_the_headers_that_keep_others_out() {
+    let served = serve();
+    for path in ["/livez", "/login", "/", "/nothing/here", "/assets/none.js"] {
+        let answer = get(served.server.address(), path).unwrap().to_lowercase();
+        for header in [
+            "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+             connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+            "x-content-type-options: nosniff",
+            "referrer-policy: same-origin",
+            "cross-origin-resource-policy: same-origin",
+        ] {
+            assert!(answer.contains(header), "{path} lacks {header}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_node_that_starts_is_said_to_start() {
+    let served = serve();
+    let login = get(served.server.address(), "/login").unwrap();
+    assert_eq!(status(&login), 503, "{login}");
+    assert!(login.contains("role=\"alert\"") && login.contains("Load this page again"), "{login}");
+    let home = get(served.server.address(), "/").unwrap();
+    assert_eq!(status(&home), 303);
+    assert!(home.to_lowercase().contains("location: /login"), "{home}");
+}
+
+#[test]
+fn assets_are_kept_for_ever_under_their_hash() {
+    let served = serve();
+    let login = get(served.server.address(), "/login").unwrap();
+    let assets: Vec<&str> = login.split('"').filter(|text| text.starts_with("/assets/")).collect();
+    assert!(assets.len() >= 4, "{login}");
+    for asset in assets {
+        let answer = get(served.server.address(), asset).unwrap();
+        assert_eq!(status(&answer), 200, "{asset}");
+        assert!(answer.contains("max-age=31536000, immutable"), "{asset}");
+        let other = asset.replacen('.', ".0", 1);
+        assert_eq!(status(&get(served.server.address(), &other).unwrap()), 404, "{other}");
+    }
 }

@@ -12,6 +12,7 @@ use crate::shared::Shared;
 use bib_domain::{RequestId, Role};
 use bib_guardian::SessionRow;
 use bib_kit::clock;
+use bib_proto::BROWSER_HEADER;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
@@ -69,7 +70,7 @@ where
             let origin = request.extensions().get::<Origin>().copied();
             let mut caller = Caller {
                 identity: Identity::Anonymous,
-                origin: origin.unwrap_or(Origin::Local { uid: u32::MAX }),
+                origin: origin_of(origin.unwrap_or(Origin::Local { uid: u32::MAX }), request.headers()),
                 request_id: request_id(request.headers()),
             };
             let admitted = tokio::select! {
@@ -95,6 +96,15 @@ where
             }
         })
     }
+}
+
+/// The pages say for which browser they call. From anybody else, the header means nothing.
+fn origin_of(connection: Origin, headers: &HeaderMap) -> Origin {
+    if connection != Origin::Pages {
+        return connection;
+    }
+    let address = headers.get(BROWSER_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+    address.map_or(Origin::Pages, Origin::Browser)
 }
 
 fn restarting() -> Problem {

@@ -40,6 +40,9 @@ pub(crate) enum KeyRefusal {
         /// What it is.
         algorithm: String,
     },
+    /// A text that is no armored SSH signature.
+    #[error("this is not an SSH signature; it begins with \"-----BEGIN SSH SIGNATURE-----\"")]
+    NotASignature,
     /// The signature is not one, or not of this key over this challenge.
     #[error("the signature does not match the key and the challenge; log in again")]
     Wrong,

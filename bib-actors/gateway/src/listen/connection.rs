@@ -6,7 +6,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -18,6 +18,8 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
     /// The Unix socket.
     Unix(UnixStream),
+    /// Within the process.
+    Inside(DuplexStream),
 }
 
 /// One accepted connection, with its place in the quota.
@@ -56,6 +58,7 @@ impl AsyncRead for Connection {
         match &mut self.stream {
             Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
             Stream::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
+            Stream::Inside(inside) => Pin::new(inside).poll_read(cx, buf),
         }
     }
 }
@@ -66,6 +69,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
             Stream::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
+            Stream::Inside(inside) => Pin::new(inside).poll_write(cx, buf),
         }
     }
 
@@ -73,6 +77,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Tls(tls) => Pin::new(tls).poll_flush(cx),
             Stream::Unix(unix) => Pin::new(unix).poll_flush(cx),
+            Stream::Inside(inside) => Pin::new(inside).poll_flush(cx),
         }
     }
 
@@ -80,6 +85,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
             Stream::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+            Stream::Inside(inside) => Pin::new(inside).poll_shutdown(cx),
         }
     }
 
@@ -92,6 +98,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
             Stream::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, bufs),
+            Stream::Inside(inside) => Pin::new(inside).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -99,6 +106,7 @@ impl AsyncWrite for Connection {
         match &self.stream {
             Stream::Tls(tls) => tls.is_write_vectored(),
             Stream::Unix(unix) => unix.is_write_vectored(),
+            Stream::Inside(inside) => inside.is_write_vectored(),
         }
     }
 }

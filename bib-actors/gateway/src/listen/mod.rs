@@ -6,7 +6,7 @@ mod quota;
 mod tcp;
 mod unix;
 
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, Stream};
 pub(crate) use origin::Origin;
 pub(crate) use quota::Quota;
 pub(crate) use tcp::{TcpAcceptor, bind};

@@ -13,6 +13,10 @@ pub(crate) enum Origin {
         /// User id of the process at the other end.
         uid: u32,
     },
+    /// From the pages, within the process: the connection itself is nobody's.
+    Pages,
+    /// From the pages, for a browser at this address.
+    Browser(IpAddr),
 }
 
 impl Origin {
@@ -20,7 +24,8 @@ impl Origin {
     pub(crate) fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Remote(address) => Some(canonical(address.ip())),
-            Self::Local { .. } => None,
+            Self::Browser(address) => Some(canonical(*address)),
+            Self::Local { .. } | Self::Pages => None,
         }
     }
 }
@@ -42,6 +47,8 @@ impl fmt::Display for Origin {
         match self {
             Self::Remote(address) => write!(f, "{}", address.ip().to_canonical()),
             Self::Local { uid } => write!(f, "unix socket, uid {uid}"),
+            Self::Pages => f.write_str("pages"),
+            Self::Browser(address) => write!(f, "pages, {}", address.to_canonical()),
         }
     }
 }

@@ -4,16 +4,19 @@
 //! is known only to who holds it.
 
 use super::answer;
-use crate::access::{Caller, Identity, hash_token, parse_key, verify};
+use crate::access::{Caller, Identity, NONCE_BYTES, hash_token, parse_key, verify};
+use crate::journal::Record;
 use crate::mapping::busy;
 use crate::problem::Problem;
 use crate::shared::Shared;
 use bib_domain::{OpContext, Role, Who};
+use bib_guardian::UserRow;
 use bib_kit::clock;
 use bib_proto::v1::auth_service_server::AuthService;
 use bib_proto::v1::{
-    GetChallengeRequest, GetChallengeResponse, LoginRequest, LoginResponse, LogoutRequest, LogoutResponse,
-    WhoAmIRequest, WhoAmIResponse,
+    CreateOneTimeTokenRequest, CreateOneTimeTokenResponse, ExchangeOneTimeTokenRequest, ExchangeOneTimeTokenResponse,
+    GetChallengeRequest, GetChallengeResponse, GetSignInChallengeRequest, GetSignInChallengeResponse, LoginRequest,
+    LoginResponse, LogoutRequest, LogoutResponse, SignInRequest, SignInResponse, WhoAmIRequest, WhoAmIResponse,
 };
 use data_encoding::BASE64URL_NOPAD;
 use std::sync::Arc;
@@ -21,10 +24,17 @@ use std::time::Duration;
 use tonic::{Code, Request, Response, Status};
 use zeroize::Zeroizing;
 
-/// Makes a token known for what it is when it turns up where it should not.
+/// What session tokens begin with.
 const TOKEN_PREFIX: &str = "bibs_";
 const TOKEN_BYTES: usize = 32;
-const NONCE_BYTES: usize = 32;
+
+/// A session that was opened.
+pub(super) struct Opened {
+    pub(super) token: Zeroizing<String>,
+    pub(super) expires_ms: i64,
+    pub(super) user: String,
+    pub(super) role: Role,
+}
 
 /// The auth service.
 pub(crate) struct Auth(pub(crate) Arc<Shared>);
@@ -40,6 +50,31 @@ impl AuthService for Auth {
 
     async fn login(&self, request: Request<LoginRequest>) -> Result<Response<LoginResponse>, Status> {
         answer(request, |caller, asked| async move { self.log_in(caller, asked).await }).await
+    }
+
+    async fn get_sign_in_challenge(
+        &self,
+        request: Request<GetSignInChallengeRequest>,
+    ) -> Result<Response<GetSignInChallengeResponse>, Status> {
+        answer(request, |caller, _| async move { self.sign_in_challenge(&caller) }).await
+    }
+
+    async fn sign_in(&self, request: Request<SignInRequest>) -> Result<Response<SignInResponse>, Status> {
+        answer(request, |caller, asked| async move { self.sign_in(caller, asked).await }).await
+    }
+
+    async fn create_one_time_token(
+        &self,
+        request: Request<CreateOneTimeTokenRequest>,
+    ) -> Result<Response<CreateOneTimeTokenResponse>, Status> {
+        answer(request, |caller, _| async move { self.one_time_token(&caller).await }).await
+    }
+
+    async fn exchange_one_time_token(
+        &self,
+        request: Request<ExchangeOneTimeTokenRequest>,
+    ) -> Result<Response<ExchangeOneTimeTokenResponse>, Status> {
+        answer(request, |caller, asked| async move { self.exchange(caller, asked).await }).await
     }
 
     async fn logout(&self, request: Request<LogoutRequest>) -> Result<Response<LogoutResponse>, Status> {
@@ -65,19 +100,43 @@ impl Auth {
     }
 
     async fn log_in(&self, caller: Caller, asked: LoginRequest) -> Result<LoginResponse, Problem> {
-        self.check_failures(&caller)?;
+        let (mut op, record) = self.begin(&caller).await?;
+        let outcome = self.open_session(&mut op, &asked).await;
+        let opened = self.settle(record, &caller, &op, outcome).await?;
+        Ok(LoginResponse {
+            token: opened.token.to_string(),
+            expires_ms: opened.expires_ms,
+            user: opened.user,
+            role: opened.role.as_str().to_owned(),
+        })
+    }
+
+    /// What every way in begins with. Until something was proved, nobody is there, whatever session or socket the call
+    /// came with.
+    pub(super) async fn begin(&self, caller: &Caller) -> Result<(OpContext, Record), Problem> {
+        self.check_failures(caller)?;
         let mut op = caller.op();
-        // Until the key has spoken, nobody is there, whatever session or socket the call came with.
         (op.who, op.role, op.session_hash) = (Who::Anonymous, Role::Reader, None);
         let mut record = self.0.journal.reads(&op, "auth.login", self.0.options.node_id.as_str()).await;
         record.note("from", caller.origin.to_string());
-        match self.open_session(&mut op, &asked).await {
-            Ok((answer, fingerprint)) => {
+        Ok((op, record))
+    }
+
+    /// What every way in ends with: failures are counted, and the outcome is recorded before anybody hears of it.
+    pub(super) async fn settle(
+        &self,
+        mut record: Record,
+        caller: &Caller,
+        op: &OpContext,
+        outcome: Result<(Opened, String), Problem>,
+    ) -> Result<Opened, Problem> {
+        match outcome {
+            Ok((opened, key)) => {
                 self.0.failures.forgive(caller.address());
-                record.was(&op);
-                record.note("key", fingerprint);
+                record.was(op);
+                record.note("key", key);
                 record.done_durably().await?;
-                Ok(answer)
+                Ok(opened)
             }
             Err(problem) => {
                 if problem.is_refusal() {
@@ -89,7 +148,7 @@ impl Auth {
         }
     }
 
-    async fn open_session(&self, op: &mut OpContext, asked: &LoginRequest) -> Result<(LoginResponse, String), Problem> {
+    async fn open_session(&self, op: &mut OpContext, asked: &LoginRequest) -> Result<(Opened, String), Problem> {
         let (key, fingerprint) = parse_key(&asked.public_key).map_err(|refusal| {
             Problem::invalid("public_key", "KEY_NOT_ACCEPTED", refusal.to_string()).hint("ssh-keygen -t ed25519")
         })?;
@@ -101,28 +160,45 @@ impl Auth {
         let node = self.0.options.node_id.as_str();
         verify(&key, &asked.algorithm, &asked.signature, node, &asked.nonce)
             .map_err(|refusal| refused("SIGNATURE_REFUSED", refusal.to_string()))?;
-        let user = self.0.deps.guardian.user_by_key(&fingerprint).await?.ok_or_else(|| {
+        let user = self.known(&fingerprint).await?;
+        (op.who, op.role) = (Who::User(user.name.clone()), user.role);
+        let opened = self.open_session_of(op, &user.name, user.role, &fingerprint, false).await?;
+        Ok((opened, fingerprint))
+    }
+
+    /// Whose key it is, if they may come in.
+    pub(super) async fn known(&self, fingerprint: &str) -> Result<UserRow, Problem> {
+        let user = self.0.deps.guardian.user_by_key(fingerprint).await?.ok_or_else(|| {
             refused("KEY_UNKNOWN", format!("this node knows nobody with the key {fingerprint}"))
                 .hint("have the key added under [[users]] in the node's bibd.toml and bibd started again, or log in with another key")
-                .with("fingerprint", fingerprint.clone())
+                .with("fingerprint", fingerprint)
         })?;
         if user.suspended {
             return Err(refused("USER_SUSPENDED", format!("user {:?} is suspended on this node", user.name))
                 .hint("ask an administrator of this node"));
         }
-        op.who = Who::User(user.name.clone());
-        op.role = user.role;
-        let token = new_token()?;
+        Ok(user)
+    }
+
+    /// Opens a session with a new token. `local` is a user of this machine, whom the catalogue need not know.
+    pub(super) async fn open_session_of(
+        &self,
+        op: &OpContext,
+        user: &str,
+        role: Role,
+        key: &str,
+        local: bool,
+    ) -> Result<Opened, Problem> {
+        let token = new_token(TOKEN_PREFIX)?;
         let expires_ms = clock::unix_ms() + millis(self.0.options.sessions.lifetime);
         let hash = hash_token(token.as_bytes());
-        self.0.deps.guardian.create_session(op, hash, &user.name, user.role, &fingerprint, expires_ms).await?;
-        let answer = LoginResponse {
-            token: token.to_string(),
-            expires_ms,
-            user: user.name,
-            role: user.role.as_str().to_owned(),
-        };
-        Ok((answer, fingerprint))
+        let guardian = &self.0.deps.guardian;
+        if local {
+            guardian.create_local_session(op, hash, user, role, key, expires_ms).await?;
+        } else {
+            guardian.create_session(op, hash, user, role, key, expires_ms).await?;
+        }
+        Ok(Opened { token, expires_ms, user: user.to_owned(), role })
     }
 
     async fn log_out(&self, caller: &Caller) -> Result<LogoutResponse, Problem> {
@@ -135,7 +211,7 @@ impl Auth {
         Ok(LogoutResponse {})
     }
 
-    fn check_failures(&self, caller: &Caller) -> Result<(), Problem> {
+    pub(super) fn check_failures(&self, caller: &Caller) -> Result<(), Problem> {
         self.0.failures.check(clock::monotonic(), caller.address()).map_err(|wait| {
             Problem::new(
                 Code::ResourceExhausted,
@@ -148,17 +224,18 @@ impl Auth {
     }
 }
 
-fn refused(reason: &'static str, message: impl Into<String>) -> Problem {
+pub(super) fn refused(reason: &'static str, message: impl Into<String>) -> Problem {
     Problem::new(Code::Unauthenticated, reason, message)
 }
 
-fn new_token() -> Result<Zeroizing<String>, Problem> {
+/// A random token; the prefix makes it known for what it is when it turns up where it should not.
+pub(super) fn new_token(prefix: &str) -> Result<Zeroizing<String>, Problem> {
     let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
     getrandom::fill(bytes.as_mut()).map_err(Problem::internal)?;
-    Ok(Zeroizing::new(format!("{TOKEN_PREFIX}{}", BASE64URL_NOPAD.encode(bytes.as_ref()))))
+    Ok(Zeroizing::new(format!("{prefix}{}", BASE64URL_NOPAD.encode(bytes.as_ref()))))
 }
 
-fn millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::shared::Shared;
 use bib_chunks::SignedManifest;
 use bib_domain::{DatasetRef, OpContext, TopicName};
-use bib_guardian::VersionRow;
+use bib_guardian::{DatasetRow, GuardianHandle, VersionRow};
 use bib_proto::v1::dataset_service_server::DatasetService;
 use bib_proto::v1::{
     DownloadRequest, DownloadResponse, GetDatasetRequest, GetDatasetResponse, ListDatasetsRequest,
@@ -17,6 +17,9 @@ use bib_proto::v1::{
 };
 use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
+
+/// How many of the largest pages one search reads: what it does not reach, its token leads to.
+const SEARCH_STEPS: usize = 20;
 
 /// The dataset service.
 pub(crate) struct Datasets(pub(crate) Arc<Shared>);
@@ -70,9 +73,48 @@ impl Datasets {
         let topic = if asked.topic.is_empty() { None } else { Some(asked.topic.parse::<TopicName>()?) };
         let size = pages::size(&self.0.options.calls, asked.page_size);
         let after = pages::after::<DatasetRef>("datasets", &asked.page_token)?;
-        let rows = self.0.deps.guardian.on_behalf_of(&caller.op()).list_datasets(topic, after, size + 1).await?;
-        let (rows, next_page_token) = pages::cut("datasets", rows, size, |row| row.name.to_string());
+        let guardian = self.0.deps.guardian.on_behalf_of(&caller.op());
+        let (rows, next_page_token) = if asked.text.is_empty() {
+            let rows = guardian.list_datasets(topic, after, size + 1).await?;
+            pages::cut("datasets", rows, size, |row| row.name.to_string())
+        } else {
+            self.find_text(&guardian, topic, after, size, &asked.text.to_lowercase()).await?
+        };
         Ok(ListDatasetsResponse { datasets: rows.into_iter().map(convert::dataset).collect(), next_page_token })
+    }
+
+    /// Reads the list on until a page is full of what contains `text`. A call reads a bounded part of it: the token
+    /// leads on from there, also when nothing was found.
+    async fn find_text(
+        &self,
+        guardian: &GuardianHandle,
+        topic: Option<TopicName>,
+        mut after: Option<DatasetRef>,
+        size: u32,
+        text: &str,
+    ) -> Result<(Vec<DatasetRow>, String), Problem> {
+        let step = self.0.options.calls.page_max;
+        let fits = |row: &DatasetRow| {
+            let message = row.latest.as_ref().map(|latest| latest.message.to_lowercase()).unwrap_or_default();
+            row.name.to_string().contains(text) || message.contains(text)
+        };
+        let mut found = Vec::new();
+        for _ in 0..SEARCH_STEPS {
+            let rows = guardian.list_datasets(topic.clone(), after, step).await?;
+            let whole = rows.len() < step as usize;
+            after = rows.last().map(|row| row.name.clone());
+            for row in rows.into_iter().filter(|row| fits(row)) {
+                if found.len() == size as usize {
+                    let next = found.last().map(|row: &DatasetRow| pages::token("datasets", &row.name.to_string()));
+                    return Ok((found, next.unwrap_or_default()));
+                }
+                found.push(row);
+            }
+            if whole {
+                return Ok((found, String::new()));
+            }
+        }
+        Ok((found, after.map(|name| pages::token("datasets", &name.to_string())).unwrap_or_default()))
     }
 
     async fn get(&self, caller: &Caller, asked: &GetDatasetRequest) -> Result<GetDatasetResponse, Problem> {

@@ -16,11 +16,13 @@ mod publish;
 mod query;
 mod receive;
 mod shape;
+mod sign_in;
 mod stream;
 mod tables;
 mod topic;
 mod upload;
 mod verify;
+mod watch;
 
 pub(crate) use admin::Admin;
 pub(crate) use auth::Auth;

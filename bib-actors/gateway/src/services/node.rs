@@ -1,6 +1,7 @@
 //! This node, its peers, and pairing.
 
-use super::{answer, convert};
+use super::stream::Out;
+use super::{answer, convert, watch};
 use crate::access::Caller;
 use crate::journal::Record;
 use crate::mapping::node_not_found;
@@ -12,7 +13,7 @@ use bib_proto::v1::node_service_server::NodeService;
 use bib_proto::v1::{
     ConnectNodeRequest, ConnectNodeResponse, CreateInviteRequest, CreateInviteResponse, DisconnectNodeRequest,
     DisconnectNodeResponse, GetNodeRequest, GetNodeResponse, GetSelfRequest, GetSelfResponse, JoinRequest,
-    JoinResponse, ListNodesRequest, ListNodesResponse, Node,
+    JoinResponse, ListNodesRequest, ListNodesResponse, Node, WatchEventsRequest, WatchEventsResponse,
 };
 use bib_swarm::ConnectedPeer;
 use std::collections::BTreeMap;
@@ -28,6 +29,15 @@ pub(crate) struct Nodes(pub(crate) Arc<Shared>);
 
 #[tonic::async_trait]
 impl NodeService for Nodes {
+    type WatchEventsStream = Out<WatchEventsResponse>;
+
+    async fn watch_events(
+        &self,
+        request: Request<WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        answer(request, |caller, asked| async move { watch::watch(&self.0, &caller, &asked) }).await
+    }
+
     async fn get_self(&self, request: Request<GetSelfRequest>) -> Result<Response<GetSelfResponse>, Status> {
         answer(request, |_, _| async move { self.own().await }).await
     }

@@ -46,6 +46,11 @@ impl<T: Send> Sink<T> {
         }
     }
 
+    /// Resolves when the client has gone.
+    pub(super) async fn gone(&self) {
+        self.out.closed().await;
+    }
+
     /// Sends one message if there is room for it now. For news of progress, of which the next is as good.
     pub(super) fn offer(&self, item: T) {
         drop(self.out.try_send(Part::Item(item)));

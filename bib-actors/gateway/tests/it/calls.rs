@@ -125,7 +125,7 @@ fn get(address: SocketAddr, path: &str) -> String {
 fn the_web_listener_says_whether_the_node_is_ready() {
     run(async {
         let node = Node::start().await;
-        let web = node.listening.web.unwrap();
+        let web = node.web;
         assert!(get(web, "/livez").starts_with("HTTP/1.1 200"));
         assert!(get(web, "/readyz").starts_with("HTTP/1.1 200"));
         node.board.update("gateway", |actor| actor.state = ActorState::Starting);

@@ -150,7 +150,8 @@ fn lists_come_in_pages() {
         }
         let (mut names, mut token) = (Vec::new(), String::new());
         loop {
-            let request = ListDatasetsRequest { topic: "lab".into(), page_size: 2, page_token: token };
+            let request =
+                ListDatasetsRequest { topic: "lab".into(), page_size: 2, page_token: token, ..Default::default() };
             let page = rosa.datasets().list_datasets(request).await.unwrap().into_inner();
             assert!(page.datasets.len() <= 2);
             names.extend(page.datasets.into_iter().map(|dataset| dataset.name));

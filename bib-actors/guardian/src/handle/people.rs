@@ -67,6 +67,32 @@ impl GuardianHandle {
             role,
             key_fingerprint: key_fingerprint.to_owned(),
             expires_ms,
+            local: false,
+        })
+        .await
+    }
+
+    /// Opens a session for a user of this machine, whom the kernel has named and the catalogue need not know.
+    ///
+    /// # Errors
+    /// As every change.
+    pub async fn create_local_session(
+        &self,
+        cx: &OpContext,
+        token_hash: [u8; 32],
+        user: &str,
+        role: Role,
+        key_fingerprint: &str,
+        expires_ms: i64,
+    ) -> Result<(), GuardianError> {
+        self.change(CreateSession {
+            cx: cx.clone(),
+            token_hash,
+            user: user.to_owned(),
+            role,
+            key_fingerprint: key_fingerprint.to_owned(),
+            expires_ms,
+            local: true,
         })
         .await
     }

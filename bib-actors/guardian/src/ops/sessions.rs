@@ -6,6 +6,9 @@ use crate::error::GuardianError;
 use crate::rows::SessionRow;
 use bib_domain::{OpContext, Role};
 
+/// Open sessions of one person.
+const SESSIONS_EACH: i64 = 64;
+
 fn short(hash: &[u8; 32]) -> String {
     format!("session {}", hex::encode(&hash[..6]))
 }
@@ -18,6 +21,8 @@ pub(crate) struct CreateSession {
     pub(crate) role: Role,
     pub(crate) key_fingerprint: String,
     pub(crate) expires_ms: i64,
+    /// Whether the user is one of this machine, who is added where they are not known.
+    pub(crate) local: bool,
 }
 
 impl Change for CreateSession {
@@ -36,6 +41,14 @@ impl Change for CreateSession {
 
     async fn apply(&self, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
         let user = self.user.as_str();
+        if self.local {
+            tx.run(
+                "insert into users (name, role, suspended, created_ms, updated_ms) values ($1, $2, $3, $4, $4) \
+                 on conflict (name) do nothing",
+                &[user.into(), self.role.as_str().into(), false.into(), stamp.now_ms.into()],
+            )
+            .await?;
+        }
         if tx.first("select 1 from users where name = $1", &[user.into()]).await?.is_none() {
             return Err(GuardianError::UserNotFound { name: self.user.clone() });
         }
@@ -50,6 +63,13 @@ impl Change for CreateSession {
                 stamp.now_ms.into(),
                 self.expires_ms.into(),
             ],
+        )
+        .await?;
+        // the oldest make room
+        tx.run(
+            "update sessions set ended_ms = $2 where token_hash in (select token_hash from sessions \
+             where user_name = $1 and ended_ms = 0 and expires_ms > $2 order by created_ms desc limit 1000 offset $3)",
+            &[user.into(), stamp.now_ms.into(), SESSIONS_EACH.into()],
         )
         .await?;
         Ok(String::new())

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::runtime::{Handle, Runtime};
 use tokio::time::timeout;
 
-const ACTORS: [&str; 5] = ["audit", "guardian", "swarm", "replicator", "gateway"];
+const ACTORS: [&str; 6] = ["audit", "guardian", "swarm", "replicator", "gateway", "pages"];
 const PLACES: [Where; 5] = [Where::Handler, Where::Spawned, Where::Task, Where::Started, Where::Factory];
 /// Clients that go on asking while an actor fails.
 const CLIENTS: usize = 4;

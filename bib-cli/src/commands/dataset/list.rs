@@ -58,7 +58,7 @@ async fn all(env: &Env, client: &Client, args: &Args) -> CliResult<Vec<Value>> {
     let topic = args.topic.clone().unwrap_or_default();
     let (mut items, mut page_token) = (Vec::<Value>::new(), String::new());
     loop {
-        let request = ListDatasetsRequest { topic: topic.clone(), page_size: 0, page_token };
+        let request = ListDatasetsRequest { topic: topic.clone(), page_token, ..Default::default() };
         let page = env.call(datasets.list_datasets(request)).await?.into_inner();
         items.extend(page.datasets.iter().map(views::dataset));
         page_token = page.next_page_token;

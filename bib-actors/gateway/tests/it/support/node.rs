@@ -5,6 +5,8 @@ use super::disk::Disk;
 use bib_audit::{AuditAppended, AuditChain, AuditHandle, AuditOptions, AuditRecord};
 use bib_chunks::{ChunkStore, StoreOptions};
 use bib_domain::NodeMode;
+use bib_gateway::web::Door;
+use bib_gateway::web::{self, PagesOptions};
 use bib_gateway::{GatewayDeps, GatewayHandle, GatewayOptions, Listening};
 use bib_guardian::{DatabaseRuntime, GuardianHandle, GuardianOptions, SealKey, StorageGuardian};
 use bib_kit::probe::Guard;
@@ -33,6 +35,7 @@ pub(crate) struct Node {
     pub(crate) gateway: GatewayHandle,
     pub(crate) gate: Guard,
     pub(crate) listening: Listening,
+    pub(crate) web: SocketAddr,
     pub(crate) guardian: GuardianHandle,
     pub(crate) audit: AuditHandle,
     pub(crate) audit_disk: Disk,
@@ -121,6 +124,7 @@ impl Node {
 
         let key = InviteKey::new(identity.derive("invite"));
         let options = ReplicatorOptions::new(id.clone(), "test node".to_owned(), NodeMode::Selective, key);
+        let (gateway_router, door) = (router.clone(), Door::new());
         let deps = ReplicatorDeps { guardian: guardian.clone(), swarm: swarm.clone(), audit: audit.clone(), router };
         let spec = bib_replicator::spec().with_placement(Placement::Current);
         let (replicator, child) = bib_replicator::child(spec, options, deps);
@@ -128,7 +132,6 @@ impl Node {
 
         let mut options = GatewayOptions::new(&dir, id, "test node", NodeMode::Selective);
         options.grpc_listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
-        options.web_listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         options.bootstrap_keys = Person::KNOWN.map(Person::bootstrap).to_vec();
         options.originate_untrusted = true;
         change(&mut options);
@@ -142,6 +145,8 @@ impl Node {
             chunks,
             signing_key: identity.signing_key(),
             health: board.clone(),
+            router: gateway_router,
+            door: door.clone(),
             shutdown: Arc::new(move || {
                 stopped.fetch_add(1, Ordering::Relaxed);
             }),
@@ -152,7 +157,13 @@ impl Node {
         let gate = started(Guard::new(child)).await;
         board.update("gateway", |actor| actor.state = ActorState::Up);
         let listening = gateway.listening().await.unwrap();
-        Self { gateway, gate, listening, guardian, audit, audit_disk, identity, board, stops, guards, home }
+        let mut pages_options = PagesOptions::new(identity.node_id().clone(), "test node");
+        pages_options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let spec = web::spec().with_placement(Placement::Current);
+        let (pages, child) = web::child(spec, pages_options, door, board.clone());
+        guards.push(started(Guard::new(child)).await);
+        let web = pages.listening().await.unwrap().0;
+        Self { gateway, gate, listening, web, guardian, audit, audit_disk, identity, board, stops, guards, home }
     }
 
     /// Ends the node in order, its database too.

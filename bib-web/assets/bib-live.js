@@ -1,0 +1,101 @@
+// One stream of events for the whole browser: the tab that holds the lock reads it and tells the others.
+//
+// A signal becomes an event "bib:KIND" on the body, at most one of a kind in a second; what shows that kind then fetches
+// itself again. "bib:resync" is for everything: after a gap, after an outage, after a tab was hidden.
+"use strict";
+(() => {
+  const EVERY = 1000;
+  const HIDDEN = 30000;
+  const TICK = 5000;
+  const banner = document.getElementById("away");
+  const channel = "BroadcastChannel" in window ? new BroadcastChannel("bib-live") : null;
+  let release = null;
+  let asking = null;
+  let stale = false;
+  let outage = false;
+
+  const due = new Map();
+  const dispatch = (kind) => document.body.dispatchEvent(new CustomEvent(`bib:${kind}`));
+  // the first signal of a kind is passed on at once, those that follow within a second as one
+  const tell = (kind) => {
+    if (document.hidden) { stale = true; return; }
+    const waiting = due.get(kind);
+    if (waiting) { waiting.again = true; return; }
+    const entry = { again: false };
+    due.set(kind, entry);
+    dispatch(kind);
+    setTimeout(() => { due.delete(kind); if (entry.again) tell(kind); }, EVERY);
+  };
+
+  const say = (text) => { banner.textContent = text; banner.hidden = text === ""; };
+  const hear = (message) => {
+    if (message.kind === "away") {
+      outage = true;
+      say(`Disconnected from the node. Trying again in ${message.seconds} s.`);
+    } else if (message.kind === "back") {
+      if (outage) tell("resync");
+      outage = false;
+      say("");
+    } else if (message.kind !== "begin") {
+      tell(message.kind);
+    }
+  };
+  const share = (message) => { hear(message); if (channel) channel.postMessage(message); };
+  if (channel) channel.onmessage = (event) => hear(event.data);
+
+  // a session that has ended looks like an outage from here
+  const stillSignedIn = async () => {
+    try {
+      const answer = await fetch("/session", { redirect: "manual" });
+      if (answer.type === "opaqueredirect") location.reload();
+    } catch { /* the node does not answer: that is the outage */ }
+  };
+
+  // the reader's own part: resolves when this tab gives the stream up
+  const read = () => new Promise((done) => {
+    let source = null;
+    let timer = 0;
+    let tries = 0;
+    let last = "";
+    const open = () => {
+      source = new EventSource(last ? `/events?after=${encodeURIComponent(last)}` : "/events");
+      source.onopen = () => { tries = 0; share({ kind: "back" }); };
+      source.addEventListener("signal", (event) => { last = event.lastEventId || last; share(JSON.parse(event.data)); });
+      source.onerror = () => {
+        source.close();
+        const seconds = Math.min(2 * 2 ** Math.min(tries, 3), 15);
+        tries += 1;
+        // a stream ends now and then; only what cannot be opened again is an outage
+        if (tries > 1) { share({ kind: "away", seconds }); stillSignedIn(); }
+        timer = setTimeout(open, tries > 1 ? seconds * 1000 : 100);
+      };
+    };
+    release = () => { clearTimeout(timer); if (source) source.close(); release = null; done(); };
+    open();
+  });
+
+  const lead = () => {
+    if (asking || document.hidden) return;
+    if (!navigator.locks) { setInterval(() => tell("resync"), TICK); asking = {}; return; }
+    asking = new AbortController();
+    navigator.locks.request("bib-live", { signal: asking.signal }, read).catch(() => {}).finally(() => {
+      asking = null;
+      lead();
+    });
+  };
+
+  let hiding = 0;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiding);
+    if (document.hidden) {
+      // soon enough that a tab that is looked at gets the lock
+      hiding = setTimeout(() => { if (release) release(); else if (asking && asking.abort) asking.abort(); }, HIDDEN);
+    } else {
+      if (stale) { stale = false; tell("resync"); }
+      lead();
+    }
+  });
+  window.addEventListener("pagehide", () => { if (release) release(); });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) { tell("resync"); lead(); } });
+  lead();
+})();

@@ -1,0 +1,161 @@
+//! What goes wrong on the way to a page, said as the command line says it: what happened, and what to do next.
+
+use crate::assets;
+use crate::shell::page_with;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use askama::Template;
+use bib_proto::client::ClientError;
+use tonic::Code;
+
+/// A message for people.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Notice {
+    /// What happened.
+    pub(crate) message: String,
+    /// What to do next; empty if nothing is to be done.
+    pub(crate) hint: String,
+    /// The node's word for it.
+    pub(crate) reason: String,
+    /// Which call it was, to find it in the audit log.
+    pub(crate) request_id: String,
+}
+
+impl Notice {
+    /// A message of our own.
+    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into(), ..Self::default() }
+    }
+}
+
+impl From<&ClientError> for Notice {
+    fn from(error: &ClientError) -> Self {
+        let mut notice = Self::new(error.to_string(), "");
+        if let ClientError::Status { details, .. } = error {
+            notice.hint = details.hints.first().cloned().unwrap_or_default();
+            notice.reason.clone_from(&details.reason);
+            notice.request_id = details.metadata.get("request_id").cloned().unwrap_or_default();
+        }
+        notice
+    }
+}
+
+/// Why there is no page.
+#[derive(Debug)]
+pub(crate) enum PageError {
+    /// Nobody has signed in.
+    SignIn {
+        /// Where to lead, with the way back.
+        to: String,
+        /// Whether a script asked for a part of a page.
+        part: bool,
+    },
+    /// The node refused or failed.
+    Node(Box<ClientError>),
+    /// The request is not one that we answer.
+    Forbidden(&'static str),
+    /// There is no such page.
+    NotFound,
+    /// A defect of ours.
+    Broken,
+}
+
+impl PageError {
+    /// Leads to the sign-in and, after it, back.
+    pub(crate) fn sign_in(request: &HttpRequest) -> Self {
+        let part = is_part(request);
+        let here = if part { request.headers().get("hx-current-url").and_then(|url| url.to_str().ok()) } else { None };
+        let back = here.and_then(path_of).or_else(|| request.uri().path_and_query().map(ToString::to_string));
+        let to = match back.as_deref() {
+            None | Some("/") => "/login".to_owned(),
+            Some(back) => {
+                format!("/login?next={}", url::form_urlencoded::byte_serialize(back.as_bytes()).collect::<String>())
+            }
+        };
+        Self::SignIn { to, part }
+    }
+
+    fn notice(&self) -> Notice {
+        match self {
+            Self::SignIn { .. } => Notice::new("You are not signed in.", "bib ui"),
+            Self::Node(error) => Notice::from(error.as_ref()),
+            Self::Forbidden(why) => Notice::new(*why, ""),
+            Self::NotFound => Notice::new("There is no such page.", ""),
+            Self::Broken => Notice::new("The page could not be made; the node's log says why.", "bib status"),
+        }
+    }
+}
+
+/// Whether a script asks for a part of a page, to put it into the one that is shown.
+pub(crate) fn is_part(request: &HttpRequest) -> bool {
+    request.headers().contains_key("hx-request")
+}
+
+fn path_of(url: &str) -> Option<String> {
+    let rest = url.split_once("://")?.1;
+    rest.find('/').map(|at| rest[at..].to_owned())
+}
+
+impl From<ClientError> for PageError {
+    fn from(error: ClientError) -> Self {
+        Self::Node(Box::new(error))
+    }
+}
+
+impl From<tonic::Status> for PageError {
+    fn from(status: tonic::Status) -> Self {
+        ClientError::from(status).into()
+    }
+}
+
+impl std::fmt::Display for PageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.notice().message)
+    }
+}
+
+/// The HTTP status for a call's outcome.
+pub(crate) fn status_of(error: &ClientError) -> StatusCode {
+    match error.code() {
+        Some(Code::InvalidArgument | Code::OutOfRange) => StatusCode::UNPROCESSABLE_ENTITY,
+        Some(Code::NotFound) => StatusCode::NOT_FOUND,
+        Some(Code::PermissionDenied) => StatusCode::FORBIDDEN,
+        Some(Code::Unauthenticated) => StatusCode::UNAUTHORIZED,
+        Some(Code::AlreadyExists | Code::Aborted | Code::FailedPrecondition) => StatusCode::CONFLICT,
+        Some(Code::ResourceExhausted) => StatusCode::TOO_MANY_REQUESTS,
+        Some(Code::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
+        Some(Code::DeadlineExceeded) => StatusCode::GATEWAY_TIMEOUT,
+        Some(Code::Unimplemented) => StatusCode::NOT_IMPLEMENTED,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    status: u16,
+    notice: Notice,
+    css: String,
+}
+
+impl ResponseError for PageError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::SignIn { part: false, .. } => StatusCode::SEE_OTHER,
+            Self::SignIn { part: true, .. } => StatusCode::UNAUTHORIZED,
+            Self::Node(error) => status_of(error),
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status_code();
+        if let Self::SignIn { to, part } = self {
+            let name = if *part { "hx-redirect" } else { "location" };
+            return HttpResponse::build(status).insert_header((name, to.as_str())).finish();
+        }
+        page_with(status, &ErrorPage { status: status.as_u16(), notice: self.notice(), css: assets::url("app.css") })
+    }
+}

@@ -1,0 +1,203 @@
+//! The audit log, for administrators: its records, latest first, and its verification.
+
+use crate::error::{Notice, PageError, status_of};
+use crate::format::{When, count, short};
+use crate::list::{Form, answer};
+use crate::session::Visitor;
+use crate::shell::{Shell, page, page_with};
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use bib_proto::client::ClientError;
+use bib_proto::v1::{AuditRecord, ListAuditRequest, VerifyAuditRequest, VerifyAuditResponse};
+use serde::{Deserialize, Serialize};
+
+/// Records of one page.
+const PAGE: u32 = 100;
+
+/// Adds the routes.
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .route("/audit", web::get().to(list))
+        .route("/audit.json", web::get().to(list))
+        .route("/audit.csv", web::get().to(list))
+        .route("/audit/verify", web::post().to(verify));
+}
+
+/// A record for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    seq: u64,
+    time_ns: i64,
+    actor: String,
+    role: String,
+    action: String,
+    object: String,
+    outcome: String,
+    rows: i64,
+    duration_us: u64,
+    component: String,
+    operation_id: String,
+    entry_hash: String,
+    prev_hash: String,
+}
+
+struct Row {
+    seq: u64,
+    time: When,
+    actor: String,
+    role: String,
+    action: String,
+    object: String,
+    outcome: String,
+    tone: &'static str,
+    hash: String,
+    hash_short: String,
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage {
+    shell: Shell,
+    records: Vec<Row>,
+    asked: Asked,
+    next: String,
+    json: String,
+    csv: String,
+    verdict: Option<(bool, String)>,
+}
+
+#[derive(Deserialize, Default)]
+struct Asked {
+    #[serde(default)]
+    before: u64,
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    actor: String,
+}
+
+impl Asked {
+    fn address(&self, path: &str, before: u64) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [("action", &self.action), ("actor", &self.actor)] {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        if before > 0 {
+            query.append_pair("before", &before.to_string());
+        }
+        let query = query.finish();
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+}
+
+async fn list(visitor: Visitor, query: web::Query<Asked>) -> Result<HttpResponse, PageError> {
+    let asked = query.into_inner();
+    let form = Form::of(visitor.request().path());
+    let records = read(&visitor, &asked).await?;
+    if form == Form::Page {
+        return Ok(page(&audit_page(&visitor, asked, records)));
+    }
+    let next = next(&records).map(|before| asked.address(visitor.request().path(), before));
+    let records: Vec<Record> = records.into_iter().map(record).collect();
+    Ok(answer(form, &records, next.as_deref()))
+}
+
+async fn read(visitor: &Visitor, asked: &Asked) -> Result<Vec<AuditRecord>, PageError> {
+    let request = ListAuditRequest {
+        page_size: PAGE,
+        before_seq: asked.before,
+        action: asked.action.trim().to_owned(),
+        actor: asked.actor.trim().to_owned(),
+    };
+    Ok(visitor.client.admin().list_audit(request).await?.into_inner().records)
+}
+
+fn next(records: &[AuditRecord]) -> Option<u64> {
+    let full = records.len() == PAGE as usize;
+    records.last().map(|last| last.seq).filter(|seq| full && *seq > 1)
+}
+
+fn audit_page(visitor: &Visitor, asked: Asked, records: Vec<AuditRecord>) -> AuditPage {
+    let mut shell = visitor.shell("Audit", "audit").same_as("bib admin audit list");
+    shell.here = asked.address("/audit", asked.before);
+    AuditPage {
+        shell,
+        next: next(&records).map(|before| asked.address("/audit", before)).unwrap_or_default(),
+        json: asked.address("/audit.json", asked.before),
+        csv: asked.address("/audit.csv", asked.before),
+        records: records.into_iter().map(row).collect(),
+        asked,
+        verdict: None,
+    }
+}
+
+async fn verify(visitor: Visitor) -> Result<HttpResponse, PageError> {
+    let outcome = visitor.client.admin().verify_audit(VerifyAuditRequest {}).await.map_err(ClientError::from);
+    let asked = Asked::default();
+    let records = read(&visitor, &asked).await?;
+    let mut shown = audit_page(&visitor, asked, records);
+    match outcome {
+        Ok(verdict) => {
+            shown.verdict = Some(said(&verdict.into_inner()));
+            Ok(page(&shown))
+        }
+        Err(error) => {
+            shown.shell = shown.shell.with_alert(Some(Notice::from(&error)));
+            Ok(page_with(status_of(&error), &shown))
+        }
+    }
+}
+
+fn said(verdict: &VerifyAuditResponse) -> (bool, String) {
+    if !verdict.ok {
+        let text = format!("The log is damaged at record {}: {}", count(verdict.first_bad_seq), verdict.problem);
+        return (false, text);
+    }
+    let index = if verdict.index_ok {
+        "the index in the database agrees"
+    } else {
+        "the index in the database does not agree yet"
+    };
+    (true, format!("All {} records hang together up to {}; {index}.", count(verdict.records), short(&verdict.head)))
+}
+
+fn record(record: AuditRecord) -> Record {
+    Record {
+        seq: record.seq,
+        time_ns: record.time_ns,
+        actor: record.actor,
+        role: record.role,
+        action: record.action,
+        object: record.object,
+        outcome: record.outcome,
+        rows: record.rows,
+        duration_us: record.duration_us,
+        component: record.component,
+        operation_id: record.operation_id,
+        entry_hash: record.entry_hash,
+        prev_hash: record.prev_hash,
+    }
+}
+
+fn row(record: AuditRecord) -> Row {
+    Row {
+        seq: record.seq,
+        time: When::new(record.time_ns / 1_000_000),
+        actor: record.actor,
+        role: record.role,
+        action: record.action,
+        object: record.object,
+        tone: match record.outcome.as_str() {
+            "ok" => "ok",
+            "refused" => "warn",
+            "failed" => "bad",
+            _ => "idle",
+        },
+        outcome: record.outcome,
+        hash_short: record.entry_hash.chars().take(12).collect(),
+        hash: record.entry_hash,
+    }
+}

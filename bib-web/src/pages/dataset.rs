@@ -1,0 +1,311 @@
+//! One dataset: a version of it, what is in it, what proves it, and its other versions.
+
+use crate::download;
+use crate::error::{Notice, PageError, status_of};
+use crate::format::{When, bytes, count, part, short};
+use crate::list::{Form, answer};
+use crate::session::Visitor;
+use crate::shell::{Shell, page, page_with};
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use bib_proto::client::ClientError;
+use bib_proto::v1::verify_response::Part;
+use bib_proto::v1::{
+    Entry, GetDatasetRequest, GetDatasetResponse, GetSelfRequest, ListNodesRequest, ListVersionsRequest, Node,
+    VerifyReport, VerifyRequest, Version,
+};
+use serde::{Deserialize, Serialize};
+
+/// Files of one page.
+const FILES: usize = 500;
+
+/// Adds the routes.
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .route("/datasets/{topic}/{name}", web::get().to(show))
+        .route("/datasets/{topic}/{name}/files.json", web::get().to(files))
+        .route("/datasets/{topic}/{name}/files.csv", web::get().to(files))
+        .route("/datasets/{topic}/{name}/verify", web::post().to(verify))
+        .route("/datasets/{topic}/{name}/file", web::get().to(one_file))
+        .route("/datasets/{topic}/{name}/archive", web::get().to(archive));
+}
+
+/// A file for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    path: String,
+    kind: String,
+    size: u64,
+    mode: String,
+    media_type: String,
+    content_hash: String,
+    target: String,
+    rows: Option<i64>,
+    columns: Option<usize>,
+}
+
+struct FileRow {
+    path: String,
+    media: String,
+    size: String,
+    rows: String,
+    hash: String,
+    hash_short: String,
+    link: String,
+    columns: Vec<(String, String, bool)>,
+}
+
+struct VersionRow {
+    number: u64,
+    id: String,
+    link: String,
+    message: String,
+    files: String,
+    bytes: String,
+    complete: bool,
+    created: When,
+    shown: bool,
+}
+
+/// A node that has the version, as far as this one knows.
+struct Replica {
+    name: String,
+    link: String,
+    what: &'static str,
+}
+
+/// The outcome of a verification.
+struct Verdict {
+    ok: bool,
+    text: String,
+    damage: Vec<(String, String, String)>,
+    more: u64,
+}
+
+#[derive(Template)]
+#[template(path = "dataset.html")]
+struct DatasetPage {
+    shell: Shell,
+    name: String,
+    topic: String,
+    link: String,
+    latest: bool,
+    version: VersionRow,
+    rows: String,
+    chunks: String,
+    files: Vec<FileRow>,
+    files_all: usize,
+    from: usize,
+    next_from: Option<usize>,
+    versions: Vec<VersionRow>,
+    proof: Vec<(&'static str, String)>,
+    publisher: String,
+    publisher_link: String,
+    replicas: Vec<Replica>,
+    verdict: Option<Verdict>,
+}
+
+#[derive(Deserialize, Default)]
+pub(crate) struct Asked {
+    /// Version id, beginning of one, or number; empty for the latest.
+    #[serde(default)]
+    v: String,
+    /// The first file to show.
+    #[serde(default)]
+    from: usize,
+    /// A file.
+    #[serde(default)]
+    path: String,
+}
+
+type Names = web::Path<(String, String)>;
+
+fn dataset_of(names: &Names) -> String {
+    format!("{}/{}", names.0, names.1)
+}
+
+async fn show(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
+    Ok(page(&dataset_page(&visitor, &names, &asked).await?))
+}
+
+async fn dataset_page(visitor: &Visitor, names: &Names, asked: &Asked) -> Result<DatasetPage, PageError> {
+    let name = dataset_of(names);
+    let (mut datasets, mut again) = (visitor.client.datasets(), visitor.client.datasets());
+    let (mut nodes, mut this) = (visitor.client.nodes(), visitor.client.nodes());
+    let (found, versions, nodes, this) = futures::try_join!(
+        datasets.get_dataset(GetDatasetRequest { name: name.clone(), version: asked.v.clone() }),
+        again.list_versions(ListVersionsRequest { name: name.clone() }),
+        nodes.list_nodes(ListNodesRequest::default()),
+        this.get_self(GetSelfRequest {}),
+    )?;
+    let (found, versions, nodes) = (found.into_inner(), versions.into_inner().versions, nodes.into_inner().nodes);
+    let own = this.into_inner().node.unwrap_or_default();
+    let version = found.version.clone().unwrap_or_default();
+    let latest = versions.first().is_none_or(|first| first.id == version.id);
+    let link = format!("/datasets/{name}");
+    let version_query = if latest { String::new() } else { format!("?v={}", version.number) };
+    let mut shell =
+        visitor.shell(name.clone(), "datasets").live_on(&["datasets", "transfers", "peers"]).same_as(format!(
+            "bib dataset get {name}{}",
+            if latest { String::new() } else { format!(" --version {}", version.number) }
+        ));
+    shell.here = format!("{link}{version_query}");
+    let publisher = if version.publisher == own.id { own.name.clone() } else { name_of(&version.publisher, &nodes) };
+    let files: Vec<FileRow> =
+        found.entries.iter().skip(asked.from).take(FILES).map(|entry| file_row(entry, &link, &version)).collect();
+    let next_from = (asked.from + FILES < found.entries.len()).then_some(asked.from + FILES);
+    Ok(DatasetPage {
+        shell,
+        topic: names.0.clone(),
+        latest,
+        rows: if version.rows == 0 { "–".to_owned() } else { count(version.rows) },
+        chunks: count(version.chunks),
+        files,
+        files_all: found.entries.len(),
+        from: asked.from,
+        next_from,
+        proof: proof(&found, &version),
+        publisher_link: if version.publisher == own.id {
+            "/".to_owned()
+        } else {
+            format!("/nodes/{}", version.publisher)
+        },
+        publisher,
+        replicas: replicas(&version, &own, &nodes),
+        versions: versions.iter().map(|other| version_row(other, &link, &version.id)).collect(),
+        version: version_row(&version, &link, &version.id),
+        name,
+        link,
+        verdict: None,
+    })
+}
+
+fn name_of(id: &str, nodes: &[Node]) -> String {
+    let known = nodes.iter().find(|node| node.id == id && !node.name.is_empty());
+    known.map_or_else(|| short(id), |node| node.name.clone())
+}
+
+fn proof(found: &GetDatasetResponse, version: &Version) -> Vec<(&'static str, String)> {
+    let mut proof = vec![("Version id", version.id.clone()), ("Signed by", version.publisher.clone())];
+    proof.push(("Signature", found.signature.clone()));
+    proof.extend(version.parents.iter().map(|parent| ("Made from", parent.clone())));
+    proof
+}
+
+/// What this node knows: itself, and the one that signed the version.
+fn replicas(version: &Version, own: &Node, nodes: &[Node]) -> Vec<Replica> {
+    let here = if version.complete { "whole, every chunk is here" } else { "in part" };
+    let mut replicas = vec![Replica { name: own.name.clone(), link: "/".to_owned(), what: here }];
+    if let Some(node) = nodes.iter().find(|node| node.id == version.publisher) {
+        let what = if node.connected { "its publisher, connected now" } else { "its publisher, away" };
+        replicas.push(Replica { name: name_of(&node.id, nodes), link: format!("/nodes/{}", node.id), what });
+    }
+    replicas
+}
+
+fn file_row(entry: &Entry, link: &str, version: &Version) -> FileRow {
+    let rows = entry.schema.as_ref().map_or(-1, |schema| schema.rows);
+    let columns = entry.schema.iter().flat_map(|schema| &schema.columns);
+    let place = format!("v={}&path={}", version.number, part(&entry.path));
+    FileRow {
+        media: match entry.kind.as_str() {
+            "symlink" => format!("link to {}", entry.target),
+            "directory" => "folder".to_owned(),
+            _ => entry.media_type.clone(),
+        },
+        size: if entry.kind == "file" { bytes(entry.size) } else { String::new() },
+        rows: u64::try_from(rows).map(count).unwrap_or_default(),
+        hash: entry.content_hash.clone(),
+        hash_short: short(&entry.content_hash),
+        link: if entry.kind == "file" { format!("{link}/file?{place}") } else { String::new() },
+        columns: columns.map(|column| (column.name.clone(), column.r#type.clone(), column.nullable)).collect(),
+        path: entry.path.clone(),
+    }
+}
+
+fn version_row(version: &Version, link: &str, shown: &str) -> VersionRow {
+    VersionRow {
+        number: version.number,
+        id: short(&version.id),
+        link: format!("{link}?v={}", version.number),
+        message: version.message.clone(),
+        files: count(version.files),
+        bytes: bytes(version.bytes),
+        complete: version.complete,
+        created: When::new(version.created_ms),
+        shown: version.id == shown,
+    }
+}
+
+async fn files(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
+    let request = GetDatasetRequest { name: dataset_of(&names), version: asked.into_inner().v };
+    let found = visitor.client.datasets().get_dataset(request).await?.into_inner();
+    let records: Vec<Record> = found.entries.into_iter().map(record).collect();
+    Ok(answer(Form::of(visitor.request().path()), &records, None))
+}
+
+fn record(entry: Entry) -> Record {
+    Record {
+        path: entry.path,
+        kind: entry.kind,
+        size: entry.size,
+        mode: format!("{:o}", entry.mode),
+        media_type: entry.media_type,
+        content_hash: entry.content_hash,
+        target: entry.target,
+        rows: entry.schema.as_ref().map(|schema| schema.rows).filter(|rows| *rows >= 0),
+        columns: entry.schema.map(|schema| schema.columns.len()),
+    }
+}
+
+async fn one_file(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
+    download::file(visitor.bulk_client()?, &dataset_of(&names), &asked.v, &asked.path).await
+}
+
+async fn archive(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
+    download::archive(visitor.bulk_client()?, &dataset_of(&names), &asked.v).await
+}
+
+/// Hashes every chunk again, and shows the page with what was found.
+async fn verify(visitor: Visitor, names: Names, asked: web::Form<Asked>) -> Result<HttpResponse, PageError> {
+    let asked = asked.into_inner();
+    let outcome = run_verify(&visitor, &names, &asked.v).await;
+    let mut shown = dataset_page(&visitor, &names, &asked).await?;
+    match outcome {
+        Ok(report) => {
+            shown.verdict = Some(verdict(report));
+            Ok(page(&shown))
+        }
+        Err(error) => {
+            shown.shell = shown.shell.with_alert(Some(Notice::from(&error)));
+            Ok(page_with(status_of(&error), &shown))
+        }
+    }
+}
+
+async fn run_verify(visitor: &Visitor, names: &Names, version: &str) -> Result<VerifyReport, ClientError> {
+    let request = VerifyRequest { dataset: dataset_of(names), version: version.to_owned() };
+    let mut news = visitor.client.datasets().verify(request).await?.into_inner();
+    while let Some(message) = news.message().await? {
+        if let Some(Part::Report(report)) = message.part {
+            return Ok(report);
+        }
+    }
+    Err(tonic::Status::unavailable("the verification broke off").into())
+}
+
+fn verdict(report: VerifyReport) -> Verdict {
+    let (chunks, size) = (count(report.chunks), bytes(report.bytes));
+    let text = match (report.ok, report.signature_ok) {
+        (true, _) => format!(
+            "Verified now: all {chunks} chunks ({size}) have the hash that they are named by, and the signature is right."
+        ),
+        (false, false) => {
+            "The signature does not match the manifest: this is not what its publisher signed.".to_owned()
+        }
+        (false, true) => format!("Of {chunks} chunks ({size}), some are hurt. The node asks its peers for them."),
+    };
+    let damage = report.damage.into_iter().map(|damage| (damage.path, damage.kind, damage.detail)).collect();
+    Verdict { ok: report.ok, text, damage, more: report.more_damage }
+}

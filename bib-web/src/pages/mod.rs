@@ -1,0 +1,40 @@
+//! The pages: one module each, with its routes, its view (what the template shows, as text) and its template.
+
+mod audit;
+mod dataset;
+mod datasets;
+mod home;
+mod login;
+mod nodes;
+mod topics;
+
+use crate::error::PageError;
+use crate::{assets, events};
+use actix_web::web;
+
+/// The navigation: path, label, the word by which a page says that it belongs there, whether only administrators see it.
+pub(crate) const NAV: [(&str, &str, &str, bool); 5] = [
+    ("/", "Home", "home", false),
+    ("/datasets", "Datasets", "datasets", false),
+    ("/topics", "Topics", "topics", false),
+    ("/nodes", "Nodes", "nodes", false),
+    ("/audit", "Audit", "audit", true),
+];
+
+/// Adds every page.
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    assets::configure(config);
+    events::configure(config);
+    login::configure(config);
+    home::configure(config);
+    datasets::configure(config);
+    dataset::configure(config);
+    topics::configure(config);
+    nodes::configure(config);
+    audit::configure(config);
+}
+
+/// Whatever has no page.
+pub(crate) async fn nothing_here() -> Result<&'static str, PageError> {
+    Err(PageError::NotFound)
+}

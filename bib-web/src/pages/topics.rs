@@ -1,0 +1,237 @@
+//! Topics: the list, one topic, making one, following and leaving one.
+
+use super::datasets::{DatasetRow, dataset_row};
+use crate::error::{Notice, PageError, status_of};
+use crate::format::{When, bytes, count, part, short};
+use crate::list::{Form, answer};
+use crate::session::Visitor;
+use crate::shell::{Shell, page, page_with, see};
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use bib_proto::client::ClientError;
+use bib_proto::v1::{
+    CreateTopicRequest, GetTopicRequest, ListDatasetsRequest, ListTopicsRequest, SubscribeRequest, Topic,
+    UnsubscribeRequest,
+};
+use serde::{Deserialize, Serialize};
+
+/// Entries of one page.
+const PAGE: u32 = 100;
+
+/// Adds the routes.
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/topics").route(web::get().to(list)).route(web::post().to(create)))
+        .route("/topics.json", web::get().to(list))
+        .route("/topics.csv", web::get().to(list))
+        .route("/topics/{topic}", web::get().to(show))
+        .route("/topics/{topic}/subscribe", web::post().to(subscribe))
+        .route("/topics/{topic}/unsubscribe", web::post().to(unsubscribe));
+}
+
+/// A topic for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    name: String,
+    description: String,
+    owner: String,
+    datasets: u64,
+    bytes: u64,
+    subscribed: bool,
+    created_ms: i64,
+    updated_ms: i64,
+}
+
+/// A topic as the pages show it.
+struct Row {
+    name: String,
+    description: String,
+    owner: String,
+    owner_link: String,
+    datasets: String,
+    bytes: String,
+    subscribed: bool,
+    updated: When,
+}
+
+#[derive(Template)]
+#[template(path = "topics.html")]
+struct TopicsPage {
+    shell: Shell,
+    topics: Vec<Row>,
+    next: String,
+    operates: bool,
+    name: String,
+    description: String,
+}
+
+#[derive(Template)]
+#[template(path = "topic.html")]
+struct TopicPage {
+    shell: Shell,
+    topic: Row,
+    datasets: Vec<DatasetRow>,
+    more: bool,
+    operates: bool,
+    asks: bool,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    page: String,
+}
+
+async fn list(visitor: Visitor, query: web::Query<Page>) -> Result<HttpResponse, PageError> {
+    let request = ListTopicsRequest { page_size: PAGE, page_token: query.into_inner().page };
+    let found = visitor.client.topics().list_topics(request).await?.into_inner();
+    let form = Form::of(visitor.request().path());
+    if form != Form::Page {
+        let next = next_of(visitor.request().path(), &found.next_page_token);
+        let records: Vec<Record> = found.topics.into_iter().map(record).collect();
+        return Ok(answer(form, &records, next.as_deref()));
+    }
+    Ok(page(&topics_page(&visitor, found.topics, &found.next_page_token, NewTopic::default())))
+}
+
+fn topics_page(visitor: &Visitor, topics: Vec<Topic>, next: &str, typed: NewTopic) -> TopicsPage {
+    TopicsPage {
+        shell: visitor.shell("Topics", "topics").live_on(&["topics", "datasets"]).same_as("bib topic list"),
+        topics: topics.into_iter().map(row).collect(),
+        next: next_of("/topics", next).unwrap_or_default(),
+        operates: visitor.operates(),
+        name: typed.name,
+        description: typed.description,
+    }
+}
+
+fn next_of(path: &str, token: &str) -> Option<String> {
+    (!token.is_empty()).then(|| format!("{path}?page={}", part(token)))
+}
+
+#[derive(Deserialize, Default)]
+struct NewTopic {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    description: String,
+}
+
+/// Makes a topic, and shows it; or the list again, with what was typed and what is wrong with it.
+async fn create(visitor: Visitor, typed: web::Form<NewTopic>) -> Result<HttpResponse, PageError> {
+    let mut typed = typed.into_inner();
+    typed.name = typed.name.trim().to_owned();
+    let request =
+        CreateTopicRequest { name: typed.name.clone(), description: typed.description.clone(), ..Default::default() };
+    match visitor.client.topics().create_topic(request).await {
+        Ok(_) => Ok(see(&format!("/topics/{}?done=created", part(&typed.name)))),
+        Err(status) => {
+            let error = ClientError::from(status);
+            let request = ListTopicsRequest { page_size: PAGE, ..Default::default() };
+            let found = visitor.client.topics().list_topics(request).await?.into_inner();
+            let mut again = topics_page(&visitor, found.topics, &found.next_page_token, typed);
+            again.shell = again.shell.with_alert(Some(Notice::from(&error)));
+            again.shell.here = "/topics".to_owned();
+            Ok(page_with(status_of(&error), &again))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Ask {
+    /// `unsubscribe`: the question is shown, also without scripts.
+    #[serde(default)]
+    ask: String,
+}
+
+async fn show(visitor: Visitor, path: web::Path<String>, query: web::Query<Ask>) -> Result<HttpResponse, PageError> {
+    Ok(page(&topic_page(&visitor, &path, query.ask == "unsubscribe").await?))
+}
+
+async fn topic_page(visitor: &Visitor, name: &str, asks: bool) -> Result<TopicPage, PageError> {
+    let (mut topics, mut datasets) = (visitor.client.topics(), visitor.client.datasets());
+    let list = ListDatasetsRequest { topic: name.to_owned(), page_size: PAGE, ..Default::default() };
+    let (topic, found) =
+        futures::try_join!(topics.get_topic(GetTopicRequest { name: name.to_owned() }), datasets.list_datasets(list))?;
+    let (topic, found) = (topic.into_inner().topic.unwrap_or_default(), found.into_inner());
+    let mut shell = visitor
+        .shell(topic.name.clone(), "topics")
+        .live_on(&["topics", "datasets"])
+        .same_as(format!("bib topic get {}", topic.name));
+    shell.here = format!("/topics/{}", part(&topic.name));
+    Ok(TopicPage {
+        shell,
+        topic: row(topic),
+        more: !found.next_page_token.is_empty(),
+        datasets: found.datasets.into_iter().map(dataset_row).collect(),
+        operates: visitor.operates(),
+        asks,
+    })
+}
+
+async fn subscribe(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, PageError> {
+    let request = SubscribeRequest { name: path.clone(), ..Default::default() };
+    match visitor.client.topics().subscribe(request).await {
+        Ok(_) => Ok(see(&format!("/topics/{}?done=subscribed", part(&path)))),
+        Err(status) => refused(&visitor, &path, &status.into()).await,
+    }
+}
+
+#[derive(Deserialize)]
+struct Sure {
+    #[serde(default)]
+    confirm: String,
+}
+
+async fn unsubscribe(
+    visitor: Visitor,
+    path: web::Path<String>,
+    sure: web::Form<Sure>,
+) -> Result<HttpResponse, PageError> {
+    if sure.confirm != *path {
+        let mut again = topic_page(&visitor, &path, true).await?;
+        let notice = Notice::new("Nothing was done: the name that was typed is not the topic's.", "");
+        again.shell = again.shell.with_alert(Some(notice));
+        return Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &again));
+    }
+    let request = UnsubscribeRequest { name: path.clone(), ..Default::default() };
+    match visitor.client.topics().unsubscribe(request).await {
+        Ok(_) => Ok(see(&format!("/topics/{}?done=unsubscribed", part(&path)))),
+        Err(status) => refused(&visitor, &path, &status.into()).await,
+    }
+}
+
+/// The topic's page with what went wrong above it.
+async fn refused(visitor: &Visitor, name: &str, error: &ClientError) -> Result<HttpResponse, PageError> {
+    let mut again = topic_page(visitor, name, false).await?;
+    again.shell = again.shell.with_alert(Some(Notice::from(error)));
+    Ok(page_with(status_of(error), &again))
+}
+
+fn record(topic: Topic) -> Record {
+    Record {
+        name: topic.name,
+        description: topic.description,
+        owner: topic.owner,
+        datasets: topic.datasets,
+        bytes: topic.bytes,
+        subscribed: topic.subscribed,
+        created_ms: topic.created_ms,
+        updated_ms: topic.updated_ms,
+    }
+}
+
+fn row(topic: Topic) -> Row {
+    Row {
+        name: topic.name,
+        description: topic.description,
+        owner_link: format!("/nodes/{}", part(&topic.owner)),
+        owner: short(&topic.owner),
+        datasets: count(topic.datasets),
+        bytes: bytes(topic.bytes),
+        subscribed: topic.subscribed,
+        updated: When::new(topic.updated_ms),
+    }
+}

@@ -1,0 +1,68 @@
+//! What the server is told about the node, and the way to its API.
+
+use crate::readiness::ReadinessFn;
+use crate::session;
+use bib_proto::client::{Client, ClientError, ClientOptions};
+use futures::future::BoxFuture;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::io::DuplexStream;
+use tokio::runtime::Handle;
+
+/// Makes a connection to the node's API. Called again whenever the one before broke.
+pub type Connector = Arc<dyn Fn() -> BoxFuture<'static, io::Result<DuplexStream>> + Send + Sync>;
+
+/// The node whose pages these are.
+#[derive(Clone)]
+pub struct Site {
+    /// Its id.
+    pub node_id: String,
+    /// Its name for people.
+    pub node_name: String,
+    /// Names and addresses under which browsers may ask for the pages, beside localhost.
+    pub hosts: Vec<String>,
+    /// Whether the pages are served over TLS.
+    pub tls: bool,
+    /// What `/readyz` says.
+    pub readiness: ReadinessFn,
+    /// The way to the API.
+    pub connector: Connector,
+    /// The runtime that carries the connections.
+    pub runtime: Handle,
+}
+
+/// What all requests share.
+pub(crate) struct Web {
+    pub(crate) site: Site,
+    /// Name of the session's cookie.
+    pub(crate) cookie: String,
+    calls: Client,
+}
+
+impl Web {
+    pub(crate) fn new(site: Site) -> Self {
+        let calls = dial(&site);
+        Self { cookie: session::cookie_name(&site.node_id, site.tls), calls, site }
+    }
+
+    /// A client for a browser at `address` with this token; its calls share one connection with all others.
+    pub(crate) fn client(&self, address: IpAddr, token: Option<&str>) -> Result<Client, ClientError> {
+        self.calls.for_browser(address, token)
+    }
+
+    /// The same over a connection of its own: for bytes, which a slow browser must not hold up for others.
+    pub(crate) fn bulk_client(&self, address: IpAddr, token: Option<&str>) -> Result<Client, ClientError> {
+        dial(&self.site).for_browser(address, token)
+    }
+
+    /// `http` or `https`.
+    pub(crate) const fn scheme(&self) -> &'static str {
+        if self.site.tls { "https" } else { "http" }
+    }
+}
+
+fn dial(site: &Site) -> Client {
+    let (_runtime, connector) = (site.runtime.enter(), Arc::clone(&site.connector));
+    Client::inside(move || connector(), ClientOptions::default())
+}

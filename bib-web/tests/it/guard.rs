@@ -1,0 +1,111 @@
+//! What is refused before any page hears of it.
+
+use super::support::{ask, serve, status};
+
+#[test]
+fn only_our_own_names_are_answered() {
+    let served = serve();
+    let at = served.server.address();
+    let port = at.port();
+    for host in
+        [format!("127.0.0.1:{port}"), format!("localhost:{port}"), "localhost:8080".into(), "LAB-A.example".into()]
+    {
+        let answer = ask(at, "GET /login", &[("host", &host)], "").unwrap();
+        assert_eq!(status(&answer), 503, "{host}: {answer}");
+    }
+    for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:4080", "[::2]", "10.0.0.1"] {
+        let answer = ask(at, "GET /login", &[("host", host)], "").unwrap();
+        assert_eq!(status(&answer), 403, "{host}: {answer}");
+        assert!(!answer.contains("12D3KooW"), "{host} learned something: {answer}");
+    }
+    assert_eq!(status(&ask(at, "GET /livez", &[("host", "10.0.0.1")], "").unwrap()), 200, "a probe");
+}
+
+#[test]
+fn a_form_must_come_from_our_own_pages() {
+    let served = serve();
+    let at = served.server.address();
+    let host = format!("127.0.0.1:{}", at.port());
+    let ours = format!("http://{host}");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let origins: [(Option<&str>, bool); 7] = [
+        (None, true),
+        (Some(&ours), true),
+        (Some("null"), false),
+        (Some("http://evil.example"), false),
+        (Some("https://127.0.0.1"), false),
+        (Some("http://127.0.0.1:1"), false),
+        (Some("http://localhost"), false),
+    ];
+    let sites = [
+        (None, true),
+        (Some("same-origin"), true),
+        (Some("same-site"), false),
+        (Some("cross-site"), false),
+        (Some("none"), false),
+        (Some("nonsense"), false),
+    ];
+    for (origin, origin_fits) in origins {
+        for (site, site_fits) in sites {
+            let mut headers = vec![("host", host.as_str()), form];
+            headers.extend(origin.map(|origin| ("origin", origin)));
+            headers.extend(site.map(|site| ("sec-fetch-site", site)));
+            let answer = ask(at, "POST /theme", &headers, "theme=dark&to=/login").unwrap();
+            let passes = origin_fits && site_fits && (origin.is_some() || site.is_some());
+            assert_eq!(status(&answer), if passes { 303 } else { 403 }, "{origin:?} {site:?}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn with_a_session_a_form_must_carry_its_token() {
+    let served = serve();
+    let at = served.server.address();
+    let host = format!("127.0.0.1:{}", at.port());
+    let post = |cookie: &str, csrf: &str| {
+        let headers = [
+            ("host", host.as_str()),
+            ("sec-fetch-site", "same-origin"),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("cookie", cookie),
+        ];
+        status(&ask(at, "POST /theme", &headers, &format!("theme=dark{csrf}")).unwrap())
+    };
+    let cookie = "bib-zZ1eDFGw=bibs_something";
+    // SHA-256 of "bib-csrf/1\0bibs_something"
+    let right = "8e719f9250f7245dec4f336559ebb307403255b4e940250a040a59756c79d238";
+    assert_eq!(post(cookie, ""), 403, "no token");
+    assert_eq!(post(cookie, "&_csrf="), 403, "an empty token");
+    assert_eq!(post(cookie, &format!("&_csrf={}", "0".repeat(64))), 403, "another token");
+    assert_eq!(post("bib-zZ1eDFGw=bibs_other", &format!("&_csrf={right}")), 403, "another session's token");
+    assert_eq!(post(cookie, &format!("&_csrf={right}")), 303, "the right token");
+    assert_eq!(post("other=1", ""), 303, "no session");
+}
+
+#[test]
+fn another_site_may_lead_here_and_not_load_from_here() {
+    let served = serve();
+    let at = served.server.address();
+    let get = |headers: &[(&str, &str)]| {
+        let headers = [&[("host", "localhost"), ("sec-fetch-site", "cross-site")], headers].concat();
+        status(&ask(at, "GET /login", &headers, "").unwrap())
+    };
+    assert_eq!(get(&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]), 503);
+    assert_eq!(get(&[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "script")]), 403);
+    assert_eq!(get(&[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")]), 403);
+    assert_eq!(get(&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")]), 403);
+}
+
+#[test]
+fn a_form_that_is_too_large_is_not_read() {
+    let served = serve();
+    let at = served.server.address();
+    let headers = [
+        ("host", "localhost"),
+        ("sec-fetch-site", "same-origin"),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let answer = ask(at, "POST /login", &headers, &"x".repeat(200 * 1024));
+    // the server may close before all was sent
+    assert!(answer.is_err() || status(&answer.unwrap()) == 403);
+}
