@@ -116,7 +116,7 @@ impl Env {
     }
 
     /// The key to log in with: the one that was named, else the agent's, else the user's own.
-    fn credential(&self) -> CliResult<Credential> {
+    pub(crate) fn credential(&self) -> CliResult<Credential> {
         let named = self.global.ssh_key.as_ref().or(self.settings.ssh_key.as_ref()).map(|path| private_half(path));
         let agent = std::env::var_os("SSH_AUTH_SOCK").is_some_and(|socket| !socket.is_empty());
         match named.or_else(|| if agent { None } else { own_key() }) {

@@ -1,6 +1,7 @@
 //! The command tree, and the way from a command to the function that does it.
 
 mod admin;
+mod auth;
 mod completion;
 mod connect;
 mod dataset;
@@ -12,6 +13,7 @@ mod node;
 mod setup;
 mod status;
 mod topic;
+mod ui;
 mod version;
 
 use crate::error::CliResult;
@@ -49,6 +51,11 @@ enum Command {
     Status(status::Args),
     /// Check this machine and the node on it
     Doctor(doctor::Args),
+    /// Open the node's pages in a browser, signed in
+    Ui(ui::Args),
+    /// Keys and sessions
+    #[command(subcommand)]
+    Auth(auth::Command),
     /// Choose the node that commands go to
     Connect(connect::Args),
     /// Make a ticket with which another node pairs with this one
@@ -111,6 +118,8 @@ pub async fn run(cli: Cli) -> CliResult {
         Command::Setup(args) => setup::run(&env, args),
         Command::Status(args) => status::run(&env, args).await,
         Command::Doctor(args) => doctor::run(&env, args, None).await,
+        Command::Ui(args) => ui::run(&env, args).await,
+        Command::Auth(command) => auth::run(&env, command).await,
         Command::Connect(args) => connect::run(&env, args).await,
         Command::Invite(args) => invite::run(&env, args).await,
         Command::Join(args) => join::run(&env, args).await,

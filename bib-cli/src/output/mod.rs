@@ -20,7 +20,7 @@ use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
 
 /// Fields that name a record, most telling first.
-const NAMES: [&str; 6] = ["ticket", "path", "id", "name", "seq", "code"];
+const NAMES: [&str; 7] = ["ticket", "url", "path", "id", "name", "seq", "code"];
 
 /// Where results go, and in which form.
 #[derive(Debug, Clone)]
