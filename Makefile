@@ -6,7 +6,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help demo test verify fix bench proto-lint prerequisites prerequisites-test
+.PHONY: help demo test verify fix bench microbench proto-lint prerequisites prerequisites-test
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')" 2>/dev/null || grep -hE '## ' $(MAKEFILE_LIST)
@@ -35,9 +35,13 @@ fix: ## Format, and apply what clippy can apply
 	$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged
 	$(CARGO) fmt --all
 
-bench: prerequisites ## Ours and the peer's in turn, as ratios (ROWS=ingest-1g runs one row)
+bench: prerequisites ## Ours and the peer's in turn, as ratios (ROWS=ingest-1g,ask runs two rows, CURVES=1 how costs grow)
 	@$(CARGO) build --locked --release -p bib-actors -p bib-cli -p bib-bench --bins
-	@exec "$(TARGET)/release/bib-bench" --report "$(TARGET)/bench/report.json" $(if $(ROWS),--rows $(ROWS))
+	@exec "$(TARGET)/release/bib-bench" --report "$(TARGET)/bench/report.json" $(if $(ROWS),--rows $(ROWS)) \
+		$(if $(CURVES),--curves) $(if $(QUICK),--quick) $(if $(SLOW_PEERS),--slow-peers)
+
+microbench: prerequisites ## The hot parts one by one: chunker, hash, manifests, ask, audit log, queries
+	$(CARGO) bench --locked -p bib-chunks -p bib-kit -p bib-audit -p bib-query --bench hot
 
 proto-lint: ## Style and compatibility rules of the .proto files
 	$(CARGO) test --locked --workspace --test proto_lint

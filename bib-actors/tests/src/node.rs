@@ -127,6 +127,12 @@ impl Node {
         self.grpc
     }
 
+    /// Address of the pages and of the health probes.
+    #[must_use]
+    pub const fn web(&self) -> SocketAddr {
+        self.web
+    }
+
     /// What the daemon wrote to its log.
     #[must_use]
     pub fn log(&self) -> String {

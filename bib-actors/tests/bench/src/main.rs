@@ -1,5 +1,8 @@
 //! `make bench`: ours and the peer's in turn, in one run; a table for people and a report for programs.
 
+mod context;
+mod curves;
+mod machine;
 mod measure;
 mod peers;
 mod report;
@@ -7,6 +10,7 @@ mod rows;
 
 use anyhow::Context;
 use clap::Parser;
+use context::Ctx;
 use report::Row;
 use std::io::Write;
 use std::path::PathBuf;
@@ -14,27 +18,44 @@ use std::process::ExitCode;
 
 /// Rounds of every row.
 const ROUNDS: usize = 5;
+/// MiB of the large file.
+const LARGE: usize = 1024;
+/// The same for a look at whether the harness works.
+const QUICK: usize = 8;
 
 /// Measures BIB beside its peers.
 #[derive(Debug, Parser)]
 struct Cli {
-    /// Where the report is written
+    /// Where the report is written; peers are installed beside it
     #[arg(long, default_value = "target/bench/report.json")]
     report: PathBuf,
     /// Rows to run, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
-    /// Rounds of each row
-    #[arg(long, default_value_t = ROUNDS)]
-    rounds: usize,
-    /// Size of the file of the 1g rows, in MiB
-    #[arg(long, default_value_t = 1024)]
-    mib: usize,
+    /// Rounds of each row [default: 5]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Size of the file of the 1g rows, in MiB [default: 1024]
+    #[arg(long)]
+    mib: Option<usize>,
+    /// Small sizes and one round: shows that each row's harness works, measures nothing
+    #[arg(long)]
+    quick: bool,
+    /// Peers that take long to have are left out unless this is given: sendme is compiled for some ten minutes
+    #[arg(long)]
+    slow_peers: bool,
+    /// Measures how costs grow with sizes, instead of the rows
+    #[arg(long)]
+    curves: bool,
+    /// Serves as the bare tonic peer of `grpc-unary`, for this program itself
+    #[arg(long, hide = true)]
+    serve_tonic: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     match act(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "the benchmark failed: {error:#}");
             ExitCode::FAILURE
@@ -42,24 +63,55 @@ fn main() -> ExitCode {
     }
 }
 
-fn act(cli: &Cli) -> anyhow::Result<()> {
+fn act(cli: &Cli) -> anyhow::Result<bool> {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         anyhow::bail!("a TLS provider is there already");
+    }
+    if let Some(folder) = &cli.serve_tonic {
+        peers::tonic::serve(folder)?;
+        return Ok(true);
+    }
+    machine::keep_orphans().context("count the processor time of what this program starts")?;
+    let ctx = Ctx {
+        rounds: cli.rounds.unwrap_or(if cli.quick { 1 } else { ROUNDS }),
+        mib: cli.mib.unwrap_or(if cli.quick { QUICK } else { LARGE }),
+        quick: cli.quick,
+        slow_peers: cli.slow_peers,
+        cache: std::path::absolute(cli.report.parent().context("the report's folder")?)?.join("peers"),
+    };
+    std::fs::create_dir_all(&ctx.cache).with_context(|| format!("make {}", ctx.cache.display()))?;
+    if cli.curves {
+        return curves::run(&ctx, &cli.rows, &cli.report.with_file_name("curves.json")).map(|()| true);
     }
     let known: Vec<&str> = rows::ALL.iter().map(|(name, _)| *name).collect();
     if let Some(unknown) = cli.rows.iter().find(|row| !known.contains(&row.as_str())) {
         anyhow::bail!("there is no row {unknown}; there are {}", known.join(", "));
     }
-    let mut done: Vec<Row> = Vec::new();
+    let (mut done, mut failed): (Vec<Row>, Vec<&str>) = (Vec::new(), Vec::new());
     for (name, run) in rows::ALL {
-        if cli.rows.is_empty() || cli.rows.iter().any(|row| row == name) {
-            let rows = run(cli.rounds, cli.mib).with_context(|| format!("row {name}"))?;
-            let mut out = std::io::stdout().lock();
-            rows.iter().try_for_each(|row| writeln!(out, "{}", row.line()))?;
-            done.extend(rows);
+        if !cli.rows.is_empty() && !cli.rows.iter().any(|row| row == name) {
+            continue;
         }
+        match run(&ctx) {
+            Ok(rows) => {
+                let mut out = std::io::stdout().lock();
+                rows.iter().try_for_each(|row| writeln!(out, "{}", row.line()))?;
+                done.extend(rows);
+            }
+            Err(error) => {
+                // the other rows are worth having all the same
+                writeln!(std::io::stderr(), "row {name} failed: {error:#}")?;
+                failed.push(name);
+            }
+        }
+        report::write(&cli.report, &done, ctx.quick)?;
     }
-    report::write(&cli.report, &done)?;
     writeln!(std::io::stdout(), "report: {}", cli.report.display())?;
-    Ok(())
+    if ctx.quick {
+        writeln!(std::io::stdout(), "small sizes, one round: these figures are no measurement")?;
+    }
+    if !failed.is_empty() {
+        writeln!(std::io::stderr(), "rows that failed: {}", failed.join(", "))?;
+    }
+    Ok(failed.is_empty())
 }

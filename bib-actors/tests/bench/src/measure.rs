@@ -1,37 +1,110 @@
-//! Rounds: ours and the peer's in turn, on a machine that others leave alone.
+//! Rounds: ours and the peers' in turn, on a machine that others leave alone.
 
+use crate::context::Ctx;
+use crate::machine::Usage;
 use anyhow::Context;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// Ours and the peer's figure of one round.
+/// Ours and a peer's figure of one round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Round {
     pub(crate) ours: f64,
     pub(crate) peer: f64,
 }
 
-/// A round begins only while others take less than this share of the machine.
-const MOST_BUSY: f64 = 0.15;
-/// How long the machine is looked at before a round.
-const LOOK: Duration = Duration::from_millis(300);
-/// How often to look before going on all the same.
-const LOOKS: usize = 100;
+/// One side of a round: its figures. It is told a number that no other round had.
+pub(crate) type Side<'a> = Box<dyn FnMut(usize) -> anyhow::Result<Vec<f64>> + 'a>;
 
-/// Runs both in turn. Before each run, waits until the machine is idle.
-pub(crate) fn rounds(
-    count: usize,
-    mut ours: impl FnMut(usize) -> anyhow::Result<f64>,
-    mut peer: impl FnMut(usize) -> anyhow::Result<f64>,
-) -> anyhow::Result<Vec<Round>> {
-    (0..count)
-        .map(|number| {
-            wait_for_quiet()?;
-            let ours = ours(number).context("our side")?;
-            wait_for_quiet()?;
-            let peer = peer(number).context("the peer's side")?;
-            Ok(Round { ours, peer })
-        })
-        .collect()
+/// Rounds of one figure.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Measured {
+    pub(crate) rounds: Vec<Round>,
+    /// Rounds among them in which others took more of the machine than they may.
+    pub(crate) disturbed: usize,
+}
+
+/// Every figure of every side in every round that counts.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    rounds: Vec<Vec<Vec<f64>>>,
+    disturbed: usize,
+}
+
+/// A round counts only while others take less than this share of the machine.
+const MOST_BUSY: f64 = 0.15;
+/// Rounds that may be thrown away, for each that is wanted.
+const RETRIES: usize = 2;
+/// How long the machine is looked at before a round.
+const LOOK: Duration = Duration::from_millis(250);
+/// How often to look before going on all the same.
+const LOOKS: usize = 12;
+
+/// A side with one figure.
+pub(crate) fn one<'a>(mut side: impl FnMut(usize) -> anyhow::Result<f64> + 'a) -> Side<'a> {
+    Box::new(move |number| Ok(vec![side(number)?]))
+}
+
+/// Runs the sides in turn, ours first.
+pub(crate) fn in_turn(ctx: &Ctx, mut sides: Vec<Side<'_>>) -> anyhow::Result<Table> {
+    let mut table = Table::default();
+    for number in 0..ctx.rounds * (1 + RETRIES) {
+        if table.rounds.len() == ctx.rounds {
+            break;
+        }
+        let mut round = Vec::new();
+        let mut others: f64 = 0.0;
+        for (at, side) in sides.iter_mut().enumerate() {
+            if !ctx.quick {
+                rustix::fs::sync();
+                wait_for_quiet()?;
+            }
+            let before = Usage::now()?;
+            let who = || if at == 0 { "our side".to_owned() } else { format!("peer {at}") };
+            round.push(side(number).with_context(who)?);
+            others = others.max(Usage::now()?.others_since(before));
+        }
+        let left = ctx.rounds * (1 + RETRIES) - number - 1;
+        let disturbed = others > MOST_BUSY;
+        if disturbed && !ctx.quick && left >= ctx.rounds - table.rounds.len() {
+            let _ = writeln!(std::io::stderr(), "round {number} is thrown away: others took {:.0} %", others * 100.0);
+            continue;
+        }
+        table.disturbed += usize::from(disturbed);
+        table.rounds.push(round);
+    }
+    Ok(table)
+}
+
+/// Ours beside one peer, one figure each.
+pub(crate) fn beside<'a>(
+    ctx: &Ctx,
+    ours: impl FnMut(usize) -> anyhow::Result<f64> + 'a,
+    peer: impl FnMut(usize) -> anyhow::Result<f64> + 'a,
+) -> anyhow::Result<Measured> {
+    Ok(in_turn(ctx, vec![one(ours), one(peer)])?.beside(1, 0))
+}
+
+impl Table {
+    /// Our figure beside that of a peer; peers count from 1.
+    pub(crate) fn beside(&self, peer: usize, figure: usize) -> Measured {
+        self.with(|round| Round { ours: round[0][figure], peer: round[peer][figure] })
+    }
+
+    /// Our figure beside a bound.
+    pub(crate) fn bound(&self, figure: usize, bound: f64) -> Measured {
+        self.with(|round| Round { ours: round[0][figure], peer: bound })
+    }
+
+    /// One of our figures beside another one of ours.
+    pub(crate) fn own(&self, figure: usize, other: usize) -> Measured {
+        self.with(|round| Round { ours: round[0][figure], peer: round[0][other] })
+    }
+
+    /// Whatever can be made of a round's figures, by side.
+    pub(crate) fn with(&self, pick: impl Fn(&[Vec<f64>]) -> Round) -> Measured {
+        Measured { rounds: self.rounds.iter().map(|round| pick(round)).collect(), disturbed: self.disturbed }
+    }
 }
 
 /// Seconds that `work` takes.
@@ -52,43 +125,59 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
+/// The value below which `percent` of the values lie.
+pub(crate) fn percentile(values: &mut [f64], percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let at = (values.len() * percent).div_ceil(100).saturating_sub(1);
+    values.get(at).copied().unwrap_or(f64::NAN)
+}
+
+/// What was started before has its time to end, and others theirs.
 fn wait_for_quiet() -> anyhow::Result<()> {
     for _ in 0..LOOKS {
-        let before = ticks()?;
+        let before = Usage::now()?;
         std::thread::park_timeout(LOOK);
-        let after = ticks()?;
-        let (busy, all) = (after.0 - before.0, after.1 - before.1);
-        if all > 0.0 && busy / all < MOST_BUSY {
-            return Ok(());
+        if Usage::now()?.busy_since(before) < MOST_BUSY {
+            break;
         }
     }
-    eprint_busy();
     Ok(())
-}
-
-fn eprint_busy() {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "others keep this machine busy: take the next figures for an indication only");
-}
-
-/// Busy and all ticks of the machine since its start.
-fn ticks() -> anyhow::Result<(f64, f64)> {
-    let text = std::fs::read_to_string("/proc/stat").context("read /proc/stat")?;
-    let line = text.lines().next().unwrap_or_default();
-    let numbers: Vec<f64> = line.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
-    let all: f64 = numbers.iter().take(8).sum();
-    let idle = numbers.get(3).unwrap_or(&0.0) + numbers.get(4).unwrap_or(&0.0);
-    Ok((all - idle, all))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::*;
 
     #[test]
     fn the_middle_is_the_middle() {
         assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
         assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < f64::EPSILON);
         assert!(median(Vec::new()).is_nan());
+    }
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let mut values: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+        assert!((percentile(&mut values, 99) - 198.0).abs() < f64::EPSILON);
+        assert!((percentile(&mut values, 50) - 100.0).abs() < f64::EPSILON);
+        assert!(percentile(&mut [], 50).is_nan());
+    }
+
+    #[test]
+    fn sides_run_in_turn_and_each_round_has_a_number_of_its_own() {
+        let ctx = Ctx { rounds: 2, mib: 1, quick: true, slow_peers: false, cache: std::path::PathBuf::new() };
+        let order = std::cell::RefCell::new(Vec::new());
+        let side = |name: &'static str, value: f64| {
+            let order = &order;
+            one(move |number| {
+                order.borrow_mut().push((name, number));
+                Ok(value)
+            })
+        };
+        let table = in_turn(&ctx, vec![side("ours", 4.0), side("peer", 2.0)]).unwrap();
+        assert_eq!(table.beside(1, 0).rounds, vec![Round { ours: 4.0, peer: 2.0 }; 2]);
+        assert_eq!(table.bound(0, 9.0).rounds[0], Round { ours: 4.0, peer: 9.0 });
+        drop(table);
+        assert_eq!(order.into_inner(), [("ours", 0), ("peer", 0), ("ours", 1), ("peer", 1)]);
     }
 }

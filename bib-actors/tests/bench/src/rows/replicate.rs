@@ -1,86 +1,136 @@
-//! `replicate-1g`: a version from one node to another over loopback, beside an rsync daemon with sync.
+//! `replicate-1g`: a version from one node to another over loopback, beside programs that move a file.
 
-use super::data::{noise, rate};
-use crate::measure::{rounds, seconds};
-use crate::peers::{debian, run as run_peer};
+use super::{Pair, hash, noise, rate};
+use crate::context::Ctx;
+use crate::measure::{Side, in_turn, one, seconds};
+use crate::peers::cargo;
+use crate::peers::daemon::Daemon;
+use crate::peers::rsync::Rsync;
+use crate::peers::syncthing::Syncthing;
+use crate::peers::torrent::Torrent;
 use crate::report::{Better, Row};
 use anyhow::{Context, ensure};
-use bib_node_tests::{Lab, NodeSpec, free_port, until};
-use std::net::{Ipv4Addr, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use bib_node_tests::free_port;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-const ARRIVAL: Duration = Duration::from_secs(300);
+/// Ours, then each peer, in each round.
+pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
+    let pair = Pair::new()?;
+    let (served, got) = (pair.path("served"), pair.path("got"));
+    std::fs::create_dir(&served)?;
+    std::fs::create_dir(&got)?;
+    let (source, fixed) = (served.join("source.bin"), served.join("fixed.bin"));
+    noise(&fixed, 5000, ctx.mib)?;
+    let expected = hash(&fixed)?;
+    let rsync = Rsync::serve(&pair.path(""), &served)?;
+    let torrent = Torrent::seed(ctx, &pair.path(""), &served, "fixed.bin")?;
+    let syncthing = Syncthing::start(&pair.path(""))?;
+    let sendme = if ctx.slow_peers { Some(Sendme::serve(ctx, &pair.path(""), &fixed)?) } else { None };
+    let mib = ctx.mib;
+    let proved = |copy: &Path, took: f64| {
+        ensure!(hash(copy)? == expected, "{} is another file", copy.display());
+        Ok(rate(mib, took))
+    };
 
-/// Kills the peer's daemon when the row ends, however it ends.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+    let mut sides: Vec<Side<'_>> = vec![
+        one(|round| {
+            noise(&source, 5001 + round as u64, mib)?;
+            let topic = format!("r{round}");
+            pair.publish(&source, &topic)?;
+            let ((), took) = seconds(|| pair.fetch(&topic))?;
+            pair.prove(&topic)?;
+            Ok(rate(mib, took))
+        }),
+        one(|_| {
+            let copy = got.join("fixed.bin");
+            let ((), took) = seconds(|| rsync.fetch("fixed.bin", &got))?;
+            let rate = proved(&copy, took)?;
+            std::fs::remove_file(copy)?;
+            Ok(rate)
+        }),
+        one(|_| {
+            let took = torrent.fetch(&got)?;
+            let rate = proved(&got.join("fixed.bin"), took)?;
+            std::fs::remove_file(got.join("fixed.bin"))?;
+            Ok(rate)
+        }),
+        one(|round| {
+            let name = format!("s{round}.bin");
+            let (took, copy) = syncthing.move_file(&fixed, &name)?;
+            let rate = proved(&copy, took)?;
+            syncthing.remove(&name)?;
+            Ok(rate)
+        }),
+    ];
+    if let Some(sendme) = &sendme {
+        sides.push(one(|_| {
+            let (took, copy) = sendme.receive()?;
+            proved(&copy, took)
+        }));
     }
+    let table = in_turn(ctx, sides)?;
+    let row = |peer: usize, name: &str, goal: f64, remark: &str| {
+        Row::new("replicate-1g", name, "MB/s", Better::Higher, goal, table.beside(peer, 0)).remark(remark)
+    };
+    let mut rows = vec![
+        row(1, "rsync", 0.6, "rsync neither encrypts nor verifies; then 1.0"),
+        row(2, "libtorrent", 1.0, "no goal of its own; unencrypted, hashed before"),
+        row(3, "syncthing", 1.8, "from when it has hashed the file"),
+    ];
+    if sendme.is_some() {
+        rows.push(row(4, "sendme", 2.5, "sendme writes twice"));
+    } else {
+        let why = "sendme takes some ten minutes to compile: run with SLOW_PEERS=1";
+        rows.push(Row::left_out("replicate-1g", "sendme", "MB/s", 2.5, why));
+    }
+    Ok(rows)
 }
 
-/// One peer.
-pub(crate) fn run(count: usize, mib: usize) -> anyhow::Result<Vec<Row>> {
-    debian("rsync", "rsync")?;
-    let lab = Lab::new()?;
-    let (mut first, mut second) = (lab.node(NodeSpec::full("first"))?, lab.node(NodeSpec::selective("second"))?);
-    first.start()?;
-    second.start()?;
-    let ticket = first.bib(&["invite", "-q"])?.ok()?.stdout;
-    second.bib(&["join", ticket.trim()])?.ok()?;
+/// sendme, without relays.
+struct Sendme {
+    program: PathBuf,
+    ticket: String,
+    folder: PathBuf,
+    _provider: Daemon,
+}
 
-    let (served, got) = (lab.path().join("served"), lab.path().join("got"));
-    std::fs::create_dir_all(&served)?;
-    std::fs::create_dir_all(&got)?;
-    let source = served.join("source.bin");
-    let port = free_port();
-    let config = lab.path().join("rsyncd.conf");
-    let text = format!(
-        "port = {port}\naddress = 127.0.0.1\nuse chroot = no\nlog file = /dev/null\n[bench]\npath = {}\nread only = yes\n",
-        served.display()
-    );
-    std::fs::write(&config, text)?;
-    let mut daemon = Command::new("rsync");
-    daemon.args(["--daemon", "--no-detach"]).arg(format!("--config={}", config.display())).stdin(Stdio::null());
-    let _daemon = Daemon(daemon.spawn().context("run rsync")?);
-    until("rsync listens", Duration::from_secs(10), || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())?;
+impl Sendme {
+    fn serve(ctx: &Ctx, place: &Path, file: &Path) -> anyhow::Result<Self> {
+        let program = cargo(&ctx.cache, "sendme")?;
+        let (home, folder) = (place.join("sendme-a"), place.join("sendme-b"));
+        std::fs::create_dir(&home)?;
+        std::fs::create_dir(&folder)?;
+        let mut command = Command::new(&program);
+        command.current_dir(&home).env("HOME", &home).arg("send").arg(file).args(["--relay", "disabled"]);
+        command.args(["--ticket-type", "addresses", "--no-progress"]);
+        command.arg("--magic-ipv4-addr").arg(format!("127.0.0.1:{}", free_port()));
+        command.arg("--magic-ipv6-addr").arg(format!("[::1]:{}", free_port()));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut provider = command.spawn().context("run sendme")?;
+        let said = BufReader::new(provider.stdout.take().context("sendme's output")?);
+        let provider = Daemon::of(provider);
+        for line in said.lines() {
+            let line = line?;
+            if let Some(ticket) =
+                line.split_once("sendme receive ").and_then(|(_, rest)| rest.split_whitespace().next())
+            {
+                return Ok(Self { program, ticket: ticket.to_owned(), folder, _provider: provider });
+            }
+        }
+        anyhow::bail!("sendme made no ticket")
+    }
 
-    let rounds = rounds(
-        count,
-        |round| {
-            noise(&source, 5001 + round as u64, mib)?;
-            let (topic, dataset) = (format!("r{round}"), format!("r{round}/big"));
-            first.bib(&["topic", "create", &topic])?.ok()?;
-            first.bib(&["dataset", "upload", &source.to_string_lossy(), "--topic", &topic, "--name", "big"])?.ok()?;
-            until("the topic is known", ARRIVAL, || second.bib(&["topic", "get", &topic]).is_ok_and(|o| o.code == 0))?;
-            let ((), took) = seconds(|| {
-                second.bib(&["topic", "subscribe", &topic])?.ok()?;
-                until("it is all there", ARRIVAL, || {
-                    second.json(&["dataset", "get", &dataset]).is_ok_and(|answer| answer["version"]["complete"] == true)
-                })
-            })?;
-            let report = second.json(&["dataset", "verify", &dataset])?;
-            ensure!(report["ok"] == true && report["signatureOk"] == true, "{report}");
-            Ok(rate(mib, took))
-        },
-        |_| {
-            let _ = std::fs::remove_file(got.join("source.bin"));
-            let ((), took) = seconds(|| {
-                let mut command = Command::new("rsync");
-                command
-                    .args(["-a", "--whole-file"])
-                    .arg(format!("rsync://127.0.0.1:{port}/bench/source.bin"))
-                    .arg(&got);
-                run_peer(&mut command)?;
-                run_peer(Command::new("sync").arg("-f").arg(&got))
-            })?;
-            Ok(rate(mib, took))
-        },
-    )?;
-    let remark = "rsync neither encrypts nor verifies";
-    let (name, peer_name) = ("replicate-1g".to_owned(), "rsync".to_owned());
-    Ok(vec![Row { name, peer_name, unit: "MB/s", better: Better::Higher, goal: 0.6, rounds, remark }])
+    fn receive(&self) -> anyhow::Result<(f64, PathBuf)> {
+        std::fs::remove_dir_all(&self.folder)?;
+        std::fs::create_dir(&self.folder)?;
+        let ((), took) = seconds(|| {
+            let mut command = Command::new(&self.program);
+            command.current_dir(&self.folder).env("HOME", &self.folder).args(["receive", "--no-progress"]);
+            crate::peers::run(command.args(["--relay", "disabled", &self.ticket]))?;
+            crate::peers::sync(&self.folder)
+        })?;
+        Ok((took, self.folder.join("fixed.bin")))
+    }
 }

@@ -1,6 +1,7 @@
 //! `restart`: from the panic that is sent to the first answer of the new incarnation, beside ractor.
 
-use crate::measure::rounds;
+use crate::context::Ctx;
+use crate::measure::{in_turn, one, percentile};
 use crate::report::{Better, Row};
 use anyhow::Context;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent, call_t};
@@ -11,23 +12,25 @@ use tokio::sync::mpsc;
 const RESTARTS: u32 = 300;
 
 /// The 99th percentile of each round.
-pub(crate) fn run(count: usize, _mib: usize) -> anyhow::Result<Vec<Row>> {
+pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let rounds = rounds(
-        count,
-        |_| Ok(p99(bib_actors::root::bench::measure_restarts(RESTARTS).context("our restarts")?)),
-        |_| Ok(p99(runtime.block_on(ractor_restarts())?)),
+    let table = in_turn(
+        ctx,
+        vec![
+            one(|_| Ok(p99(&bib_actors::root::bench::measure_restarts(RESTARTS).context("our restarts")?))),
+            one(|_| Ok(p99(&runtime.block_on(ractor_restarts())?))),
+        ],
     )?;
-    let remark = "p99; the goal is 1 ms; ractor restarts in the same thread and writes no health board";
-    let (name, peer_name) = ("restart".to_owned(), "ractor".to_owned());
-    // ractor's p99 was 23 to 33 us where the goal of 1 ms was set
-    Ok(vec![Row { name, peer_name, unit: "us", better: Better::Lower, goal: 0.03, rounds, remark }])
+    let remark = "p99; ractor restarts in the same thread and writes no health board";
+    Ok(vec![
+        Row::new("restart", "bound", "us", Better::Lower, 1.0, table.bound(0, 1000.0)).remark("p99; then 100 us"),
+        // ractor's p99 was 23 to 33 us where the goal of 1 ms was set
+        Row::new("restart", "ractor", "us", Better::Lower, 0.03, table.beside(1, 0)).remark(remark),
+    ])
 }
 
-fn p99(mut samples: Vec<Duration>) -> f64 {
-    samples.sort_unstable();
-    let at = (samples.len() * 99).div_ceil(100).saturating_sub(1);
-    samples.get(at).map_or(f64::NAN, |sample| sample.as_secs_f64() * 1e6)
+fn p99(samples: &[Duration]) -> f64 {
+    percentile(&mut samples.iter().map(|sample| sample.as_secs_f64() * 1e6).collect::<Vec<_>>(), 99)
 }
 
 enum Word {

@@ -1,0 +1,42 @@
+//! `idle-memory`: resident memory of bibd without its PostgreSQL, beside etcd.
+
+use super::start::full_with_data;
+use crate::context::Ctx;
+use crate::machine::resident_mb;
+use crate::measure::{Side, in_turn, one};
+use crate::peers::etcd;
+use crate::report::{Better, Row};
+use anyhow::Context;
+use bib_node_tests::{Lab, Node, NodeSpec};
+use std::time::Duration;
+
+/// How long a program idles before it is looked at.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// A node on PostgreSQL, a node on SQLite.
+pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
+    let lab = Lab::new()?;
+    let (mut full, mut cache) = (full_with_data(&lab)?, lab.node(NodeSpec::cache("cache"))?);
+    full.start()?;
+    cache.start()?;
+    let etcd = etcd::start(&lab.path().join("etcd"))?;
+    let sides: Vec<Side<'_>> = vec![
+        Box::new(|_| {
+            std::thread::park_timeout(IDLE);
+            Ok(vec![resident(&full)?, resident(&cache)?])
+        }),
+        one(|_| resident_mb(etcd.pid())),
+    ];
+    let table = in_turn(ctx, sides)?;
+    let cache = table.with(|round| crate::measure::Round { ours: round[0][1], peer: round[1][0] });
+    Ok(vec![
+        Row::not_built("idle-memory.proxy", "etcd", "MB", 1.0, "this version runs full and selective nodes only"),
+        Row::new("idle-memory.cache", "etcd", "MB", Better::Lower, 1.0, cache)
+            .remark("a selective node on SQLite: the lightest that there is today"),
+        Row::new("idle-memory.full", "bound", "MB", Better::Lower, 1.0, table.bound(0, 60.0)),
+    ])
+}
+
+fn resident(node: &Node) -> anyhow::Result<f64> {
+    resident_mb(node.pid().context("the node does not run")?)
+}

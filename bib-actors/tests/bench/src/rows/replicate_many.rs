@@ -1,0 +1,136 @@
+//! `replicate-3`: several providers of the same version, each limited to a rate by a token bucket in front of its port.
+//!
+//! Every fetcher knows as many providers as its name says, and reaches them through the buckets alone. What passes the
+//! buckets is counted: it proves that no byte took another way, and shows how much came twice.
+
+use super::pair::{ARRIVAL, is_complete, prove, subscribe};
+use super::{float, noise};
+use crate::context::Ctx;
+use crate::measure::{Measured, Round, in_turn, seconds};
+use crate::peers::bucket::Bucket;
+use crate::report::{Better, Row};
+use anyhow::{Context, ensure};
+use bib_domain::ticket::Ticket;
+use bib_node_tests::{Lab, Node, NodeSpec, free_port, until};
+use std::cell::RefCell;
+use std::path::Path;
+
+/// Bytes a second of each provider: four of them together stay far below what the machine can move.
+const RATE: f64 = 12e6;
+const NAMES: [&str; 4] = ["one", "two", "three", "four"];
+/// How often a chunk may come twice, for each slot of a killed provider; chunks of the largest size.
+const CHUNK: f64 = 4e6;
+
+struct Provider {
+    node: Node,
+    bucket: Bucket,
+}
+
+/// One, two and four providers; and two of which one is killed at half.
+pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
+    let lab = Lab::new()?;
+    let mib = ctx.size(96, 8);
+    let mut providers = Vec::new();
+    for name in NAMES {
+        let (inner, outer) = (free_port(), free_port());
+        let more = format!("[p2p]\nlisten = [\"/ip4/127.0.0.1/tcp/{inner}\"]\nmdns = false");
+        let mut node = lab.node(NodeSpec { more, ..NodeSpec::selective(name) })?;
+        node.start()?;
+        providers.push(Provider { node, bucket: Bucket::new(outer, inner, RATE)? });
+    }
+    let (first, others) = providers.split_first().context("providers")?;
+    for other in others {
+        let ticket = first.node.bib(&["invite", "-q"])?.ok()?.stdout;
+        other.node.bib(&["join", ticket.trim()])?.ok()?;
+    }
+    let fetcher = |name: &'static str, known: usize| -> anyhow::Result<Node> {
+        let mut node = lab.node(NodeSpec::cache(name))?;
+        node.start()?;
+        providers.iter().take(known).try_for_each(|provider| join_through(&node, provider))?;
+        Ok(node)
+    };
+    let fetchers = [fetcher("from-one", 1)?, fetcher("from-two", 2)?, fetcher("from-four", 4)?];
+    let killing = fetcher("from-killed", 2)?;
+    let providers = RefCell::new(providers);
+    let source = lab.path().join("source.bin");
+
+    let side = |round: usize| {
+        let topic = format!("m{round}");
+        noise(&source, 9000 + round as u64, mib)?;
+        publish(&providers.borrow(), &source, &topic)?;
+        let mut figures = Vec::new();
+        for node in &fetchers {
+            let passed = total(&providers.borrow());
+            until("the topic is known", ARRIVAL, || node.bib(&["topic", "get", &topic]).is_ok_and(|o| o.code == 0))?;
+            let ((), took) = seconds(|| subscribe(node, &topic))?;
+            prove(node, &topic)?;
+            let passed = total(&providers.borrow()) - passed;
+            ensure!(passed >= (mib as u64) << 20, "{} fetched past the buckets", node.name());
+            figures.push(took);
+        }
+        figures.extend(killed_at_half(&killing, &mut providers.borrow_mut(), &topic, mib)?);
+        Ok(figures)
+    };
+    let table = in_turn(ctx, vec![Box::new(side)])?;
+    let remark = "token buckets in front of the providers' TCP ports; the peer is one provider";
+    let times = |figure: usize| table.with(|round| Round { ours: round[0][figure], peer: round[0][0] });
+    let row = |name: &str, peer: &str, goal: f64, measured: Measured| {
+        Row::new(name, peer, "s", Better::Lower, goal, measured).remark(remark)
+    };
+    let twice = Row::new("replicate-3.twice", "bound", "MB", Better::Lower, 1.0, table.bound(5, CHUNK * SLOTS / 1e6));
+    Ok(vec![
+        row("replicate-3.two", "1 provider", 1.9, times(1)),
+        row("replicate-3.four", "1 provider", 3.6, times(2)),
+        row("replicate-3.killed", "ideal", 1.0 / 1.05, table.own(3, 4)).remark("one of two killed at half"),
+        twice
+            .exact()
+            .remark("bytes that passed beyond the version's, beside one largest chunk a slot of the killed one"),
+    ])
+}
+
+/// Data streams to each provider.
+const SLOTS: f64 = 4.0;
+
+/// Seconds, seconds that it should take, and MB beyond the version's own.
+fn killed_at_half(node: &Node, providers: &mut [Provider], topic: &str, mib: usize) -> anyhow::Result<Vec<f64>> {
+    until("the topic is known", ARRIVAL, || node.bib(&["topic", "get", topic]).is_ok_and(|o| o.code == 0))?;
+    let (before, bytes) = (total(providers), (mib as u64) << 20);
+    let ((), took) = seconds(|| {
+        node.bib(&["topic", "subscribe", topic])?.ok()?;
+        until("half of it is there", ARRIVAL, || total(providers) - before >= bytes / 2)?;
+        providers[1].node.kill9()?;
+        until("the rest is there", ARRIVAL, || is_complete(node, topic))
+    })?;
+    prove(node, topic)?;
+    let passed = total(providers) - before;
+    providers[1].node.start()?;
+    let half = float(mib << 20) / 2.0 / RATE;
+    let more = float(usize::try_from(passed.saturating_sub(bytes))?) / 1e6;
+    Ok(vec![took, half / 2.0 + half, more])
+}
+
+fn total(providers: &[Provider]) -> u64 {
+    providers.iter().map(|provider| provider.bucket.passed()).sum()
+}
+
+/// Pairs with a provider by a ticket that names its bucket instead of its port.
+fn join_through(node: &Node, provider: &Provider) -> anyhow::Result<()> {
+    let ticket: Ticket = provider.node.bib(&["invite", "-q"])?.ok()?.stdout.trim().parse()?;
+    let address = format!("/ip4/127.0.0.1/tcp/{}", provider.bucket.port);
+    let ticket = Ticket::new(ticket.node().clone(), vec![address], *ticket.secret(), ticket.expires_ms());
+    node.bib(&["join", &ticket.encode()])?.ok().map(|_| ())
+}
+
+/// Puts a file into the first provider, and waits until the others have it too.
+fn publish(providers: &[Provider], source: &Path, topic: &str) -> anyhow::Result<()> {
+    let (first, others) = providers.split_first().context("providers")?;
+    first.node.bib(&["topic", "create", topic])?.ok()?;
+    first.node.bib(&["dataset", "upload", &source.to_string_lossy(), "--topic", topic, "--name", "data"])?.ok()?;
+    for other in others {
+        until("the topic is known", ARRIVAL, || {
+            other.node.bib(&["topic", "get", topic]).is_ok_and(|outcome| outcome.code == 0)
+        })?;
+        subscribe(&other.node, topic)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! `start`: from the process to ready, of nodes that have data, beside programs of like kind.
+
+use super::data::small_files;
+use crate::context::Ctx;
+use crate::measure::{Round, Side, in_turn, one, seconds};
+use crate::peers::daemon::answering;
+use crate::peers::etcd;
+use crate::peers::postgres::Postgres;
+use crate::report::{Better, Row};
+use bib_node_tests::{Lab, Node, NodeSpec};
+use std::cell::RefCell;
+
+/// What a full node may take beside its PostgreSQL, in milliseconds.
+const MARGIN: f64 = 150.0;
+
+/// A node on PostgreSQL beside PostgreSQL, a node on SQLite beside etcd.
+pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
+    let lab = Lab::new()?;
+    let (full, cache) = (full_with_data(&lab)?, RefCell::new(lab.node(NodeSpec::cache("cache"))?));
+    cache.borrow_mut().start()?;
+    cache.borrow_mut().stop()?;
+    let full = RefCell::new(full);
+    let postgres = RefCell::new(Postgres::new(&lab.path().join("postgres"))?);
+    let etcd_data = lab.path().join("etcd");
+    etcd::start(&etcd_data)?.stop()?;
+    let sides: Vec<Side<'_>> = vec![
+        Box::new(|_| Ok(vec![start(&mut full.borrow_mut())?, start(&mut cache.borrow_mut())?])),
+        one(|_| {
+            let ((), took) = seconds(|| postgres.borrow_mut().start())?;
+            postgres.borrow_mut().stop()?;
+            Ok(took * 1e3)
+        }),
+        one(|_| {
+            let (etcd, took) = seconds(|| etcd::start(&etcd_data))?;
+            etcd.stop()?;
+            Ok(took * 1e3)
+        }),
+    ];
+    let table = in_turn(ctx, sides)?;
+    let full = table.with(|round| Round { ours: round[0][0], peer: round[1][0] + MARGIN });
+    let cache = table.with(|round| Round { ours: round[0][1], peer: round[2][0] });
+    let alone = crate::measure::median(full.rounds.iter().map(|round| round.peer - MARGIN).collect());
+    Ok(vec![
+        Row::not_built("start.proxy", "etcd", "ms", 1.33, "this version runs full and selective nodes only"),
+        Row::new("start.cache", "etcd", "ms", Better::Lower, 1.33, cache)
+            .remark("a selective node on SQLite: the lightest that there is today"),
+        Row::new("start.full", "bound", "ms", Better::Lower, 1.0, full)
+            .remark(format!("PostgreSQL alone ({alone:.0} ms) and 150 ms")),
+    ])
+}
+
+/// A node with a dataset in it, stopped.
+pub(crate) fn full_with_data(lab: &Lab) -> anyhow::Result<Node> {
+    let mut node = lab.node(NodeSpec::full("full"))?;
+    node.start()?;
+    let folder = lab.path().join("data");
+    small_files(&folder, 3, 200, 4096)?;
+    node.bib(&["topic", "create", "bench"])?.ok()?;
+    node.bib(&["dataset", "upload", &folder.to_string_lossy(), "--topic", "bench", "--name", "data"])?.ok()?;
+    node.stop()?;
+    Ok(node)
+}
+
+/// Milliseconds until it is ready; it is stopped again.
+fn start(node: &mut Node) -> anyhow::Result<f64> {
+    let port = node.web().port();
+    let ((), took) = seconds(|| {
+        node.launch()?;
+        answering(port, "/readyz")
+    })?;
+    node.stop()?;
+    Ok(took * 1e3)
+}
