@@ -1,6 +1,6 @@
 //! Two syncthing instances that share a folder, told what to do through their own API.
 
-use super::daemon::{Daemon, answering};
+use super::daemon::Daemon;
 use super::{debian, output, sync};
 use crate::measure::seconds;
 use anyhow::{Context, ensure};
@@ -75,8 +75,8 @@ impl Instance {
         command.args(["serve", "--no-browser", "--no-default-folder", "--no-upgrade"]).arg("--home").arg(&home);
         command.arg(format!("--gui-address=127.0.0.1:{api}")).arg("--gui-apikey=bench").env("HOME", &home);
         let daemon = Daemon::start(command.env("STNORESTART", "1"))?;
-        answering(api, "/rest/noauth/health")?;
         let mut made = Self { api, listen, folder, id: String::new(), _daemon: daemon };
+        until("syncthing answers", PATIENCE, || made.call("GET", "system/ping", None).is_ok())?;
         let status = made.call("GET", "system/status", None)?;
         status["myID"].as_str().context("syncthing's id")?.clone_into(&mut made.id);
         let options = json!({

@@ -33,8 +33,8 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
     let mut providers = Vec::new();
     for name in NAMES {
         let (inner, outer) = (free_port(), free_port());
-        let more = format!("[p2p]\nlisten = [\"/ip4/127.0.0.1/tcp/{inner}\"]\nmdns = false");
-        let mut node = lab.node(NodeSpec { more, ..NodeSpec::selective(name) })?;
+        let env = vec![("BIBD_P2P_LISTEN".to_owned(), format!("/ip4/127.0.0.1/tcp/{inner}"))];
+        let mut node = lab.node(NodeSpec { env, ..NodeSpec::selective(name) })?;
         node.start()?;
         providers.push(Provider { node, bucket: Bucket::new(outer, inner, RATE)? });
     }
