@@ -166,6 +166,8 @@ fn guardian_options(
     let runtime = config.database.runtime.parse();
     options.runtime = runtime.map_err(|why| ConfigError::Value { key: "database.runtime", why })?;
     options.postgres_bin.clone_from(&config.database.bin_dir);
+    let ttl_hours = config.database.cache_ttl_hours;
+    options.cache_ttl = (ttl_hours > 0).then(|| Duration::from_secs(ttl_hours.saturating_mul(3600)));
     options.database_user.clone_from(&config.database.user);
     Ok(options)
 }

@@ -10,13 +10,14 @@ use crate::handle::GuardianHandle;
 use crate::index::AuditIndex;
 use crate::ledger::Ledger;
 use crate::manifests::ManifestStore;
+use crate::ops::expire::ExpireCopies;
 use crate::ops::status::Sweep;
 use crate::options::GuardianOptions;
 use crate::process;
 use crate::setup;
 use bib_audit::AuditAppended;
 use bib_chunks::ChunkStore;
-use bib_domain::OpContext;
+use bib_domain::{OpContext, StorageKind};
 use bib_kit::{Child, ChildSpec, Cx, Doom, ManagedChild, Reply, Router, Slot, StartArgs, StartError, Tasks, clock};
 use std::sync::Arc;
 use std::time::Duration;
@@ -200,5 +201,24 @@ async fn sweep(core: Arc<Core>) {
         if let Err(error) = core.change(Sweep { cx, retention: core.options.request_retention }).await {
             tracing::warn!(%error, "what expired was not removed; it is tried again later");
         }
+        if core.database.info().kind == StorageKind::Sqlite
+            && let Err(error) = expire_copies(&core).await
+        {
+            tracing::warn!(%error, "copies of topics that were left were not removed; it is tried again later");
+        }
     }
+}
+
+/// The limited mode is a cache: it lets go of what nobody is subscribed to any more.
+async fn expire_copies(core: &Core) -> Result<(), GuardianError> {
+    let (Some(ttl), limit) = (core.options.cache_ttl, core.options.page_limit) else { return Ok(()) };
+    let cx = OpContext::node(clock::new_request_id(), NAME);
+    let gone = core.change(ExpireCopies { cx, ttl, limit }).await?;
+    if !gone.is_empty() {
+        tracing::info!(versions = gone.len(), "copies of topics that were left are removed: their time was over");
+    }
+    for id in gone {
+        core.manifests.remove(id).await?;
+    }
+    Ok(())
 }

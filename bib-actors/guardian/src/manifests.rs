@@ -44,6 +44,14 @@ impl Cache {
         Some(found)
     }
 
+    fn remove(&mut self, id: VersionId) {
+        if let Some(at) = self.entries.iter().position(|(manifest, _)| manifest.id() == id)
+            && let Some((_, size)) = self.entries.remove(at)
+        {
+            self.bytes -= size;
+        }
+    }
+
     fn put(&mut self, manifest: Arc<SignedManifest>) {
         let size = manifest.bytes().len() * (1 + DECODED_FACTOR);
         if self.get(manifest.id()).is_some() || size > self.limit {
@@ -113,6 +121,23 @@ impl ManifestStore {
             let manifest = Arc::new(manifest);
             inner.cache.lock().put(Arc::clone(&manifest));
             Ok(manifest)
+        })
+        .await
+    }
+
+    /// Removes a manifest that the catalogue no longer names. One that is not there is removed already; a crash before
+    /// leaves a file that nothing names.
+    pub(crate) async fn remove(&self, id: VersionId) -> Result<(), GuardianError> {
+        let inner = Arc::clone(&self.inner);
+        self.run(move || {
+            inner.cache.lock().remove(id);
+            let path = inner.place(id).0;
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(GuardianError::file("remove", &path)(error))
+                }
+                _ => Ok(()),
+            }
         })
         .await
     }

@@ -4,6 +4,7 @@
 //! records, commits and answers.
 
 pub(crate) mod datasets;
+pub(crate) mod expire;
 pub(crate) mod invites;
 pub(crate) mod page;
 pub(crate) mod peers;

@@ -130,6 +130,9 @@ pub struct GuardianOptions {
     pub index_batch: u32,
     /// How long the answers to requests are kept for retries.
     pub request_retention: Duration,
+    /// In the limited mode, how long copies stay after their topic was left; `None` keeps them. Long enough that a topic
+    /// left by mistake need not be fetched again.
+    pub cache_ttl: Option<Duration>,
     /// How often what expired is removed.
     pub sweep_interval: Duration,
     /// Where the actor runs: on a thread of its own, but in tests.
@@ -163,6 +166,7 @@ impl GuardianOptions {
             manifest_cache_bytes: 64 << 20,
             index_batch: 256,
             request_retention: Duration::from_secs(7 * 24 * 3600),
+            cache_ttl: Some(Duration::from_secs(30 * 24 * 3600)),
             sweep_interval: Duration::from_secs(600),
             placement: Placement::Own,
         }

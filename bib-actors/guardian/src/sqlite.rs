@@ -58,7 +58,7 @@ impl Slots {
 pub(crate) fn notice(reason: &str) -> String {
     format!(
         "this node keeps its metadata in SQLite, the limited mode ({reason}). It is marked untrusted-storage: it can subscribe, query and \
-         keep copies for itself; it cannot run as a full node, serves no data to other nodes, and has no database roles. For a full node \
+         keep copies for itself, until some time after their topic was left; it cannot run as a full node, serves no data to other nodes, and has no database roles. For a full node \
          install PostgreSQL 14 to 18 (Debian: apt-get install postgresql) and set database.runtime = \"auto\""
     )
 }

@@ -57,6 +57,8 @@ pub struct DatabaseConfig {
     /// Folder of `initdb` and `postgres`, where they are not found by themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bin_dir: Option<PathBuf>,
+    /// In the limited mode: hours that copies stay after their topic was left; 0 keeps them.
+    pub cache_ttl_hours: u64,
 }
 
 /// The API for people and programs.
@@ -135,7 +137,7 @@ impl Default for NodeConfig {
 
 impl Default for DatabaseConfig {
     fn default() -> Self {
-        Self { runtime: "auto".to_owned(), user: None, bin_dir: None }
+        Self { runtime: "auto".to_owned(), user: None, bin_dir: None, cache_ttl_hours: 720 }
     }
 }
 

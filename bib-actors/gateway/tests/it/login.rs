@@ -3,6 +3,7 @@
 use crate::support::{Node, Person, ecdsa, ed25519, eventually, refusal, rsa, run, said, sign, weak_rsa};
 use bib_domain::Role;
 use bib_gateway::BootstrapKey;
+use bib_kit::clock;
 use bib_proto::client::Client;
 use bib_proto::login_message;
 use bib_proto::v1::{GetChallengeRequest, LoginRequest, LoginResponse, LogoutRequest, WhoAmIRequest};
@@ -111,7 +112,8 @@ fn a_challenge_expires() {
         let client = node.anonymous().await;
         let key = Person::Rita.key();
         let (id, nonce) = nonce(&client, &key).await;
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        let given = clock::monotonic();
+        eventually("its time is over", || async { clock::since(given) > Duration::from_millis(30) }).await;
         let signed = sign(&key, None, &login_message(&id, &nonce));
         assert_eq!(said(&log_in(&client, &key, nonce, signed).await.unwrap_err()).1, "CHALLENGE_REFUSED");
     });
@@ -161,8 +163,9 @@ fn a_session_ends_by_itself() {
         })
         .await;
         let client = node.client(Person::Rosa).await;
-        tokio::time::sleep(Duration::from_millis(350)).await;
-        let refused = client.auth().who_am_i(WhoAmIRequest {}).await.unwrap_err();
+        let refused = async || client.auth().who_am_i(WhoAmIRequest {}).await.err();
+        eventually("the session ends", || async { refused().await.is_some() }).await;
+        let refused = refused().await.unwrap();
         assert_eq!(said(&refused).1, "SESSION_EXPIRED");
     });
 }

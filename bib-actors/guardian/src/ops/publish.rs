@@ -138,8 +138,8 @@ impl Publish {
     }
 }
 
-/// Chooses a dataset's latest version anew, after one came or became whole.
-async fn refresh_latest(tx: &mut Tx, dataset: i64, added: i64, now_ms: i64) -> Result<(), GuardianError> {
+/// Chooses a dataset's latest version anew, after one came, became whole or went.
+pub(crate) async fn refresh_latest(tx: &mut Tx, dataset: i64, added: i64, now_ms: i64) -> Result<(), GuardianError> {
     tx.run(
         "update datasets set updated_ms = $3, versions = versions + $2, \
          highest_number = (select max(v.number) from dataset_versions v where v.dataset = $1), \

@@ -1,10 +1,12 @@
 //! The limited mode: when it is chosen, what it says, and what it refuses.
 
-use crate::support::{Backend, Home, Node, new_topic, op};
-use bib_domain::{NodeMode, StorageKind};
-use bib_guardian::{DatabaseRuntime, GuardianOptions};
+use crate::support::{Backend, Home, Node, manifest, new_topic, op, other_key, topic, until};
+use bib_audit::{ListFilter, Outcome};
+use bib_domain::{DatasetRef, NodeMode, StorageKind, VersionId};
+use bib_guardian::{DatabaseRuntime, GuardianOptions, VersionState};
 use bib_kit::probe;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 /// A machine without PostgreSQL.
 fn without_postgres(home: &Home, mode: NodeMode) -> GuardianOptions {
@@ -78,6 +80,63 @@ fn a_database_that_was_migrated_otherwise_is_refused() {
         );
         let refused = Node::refusal(&home, home.options(Backend::Sqlite)).await;
         assert!(refused.contains("migration 1 (0001_core) is not the one that ran"), "{refused}");
+    });
+}
+
+#[test]
+fn copies_go_when_their_topic_was_left_and_their_time_is_over() {
+    probe::run(async {
+        let home = Home::new();
+        let mut options = home.options(Backend::Sqlite);
+        options.sweep_interval = Duration::from_millis(20);
+        options.cache_ttl = Some(Duration::from_millis(1));
+        let node = Node::start(&home, options).await;
+        let g = &node.guardian;
+        let mut ids = Vec::new();
+        for (name, number) in [("left/a", 1), ("left/a", 2), ("kept/b", 1)] {
+            let dataset: DatasetRef = name.parse().unwrap();
+            if g.get_topic(&dataset.topic).await.unwrap().is_none() {
+                g.create_topic(&op(), new_topic(dataset.topic.as_str())).await.unwrap();
+                g.set_subscribed(&op(), &dataset.topic, true).await.unwrap();
+            }
+            let signed = manifest(name, number, &[], &other_key());
+            ids.push(g.publish(&op(), signed, VersionState { complete: true }).await.unwrap().version.id);
+        }
+        let place = |id: &VersionId| home.path().join("manifests").join(&id.to_hex()[..2]).join(id.to_hex());
+        assert!(ids.iter().all(|id| place(id).exists()));
+        assert_eq!(g.counts().await.unwrap().versions, 3, "subscribed topics keep what they have");
+
+        g.set_subscribed(&op(), &topic("left"), false).await.unwrap();
+        until("the copies are gone", async || !ids[..2].iter().any(|id| place(id).exists())).await;
+        let counts = g.counts().await.unwrap();
+        assert_eq!((counts.versions, counts.datasets, counts.topics), (1, 1, 2), "the topic stays known");
+        assert!(place(&ids[2]).exists(), "a subscribed topic lost a copy");
+        assert!(g.manifest(ids[0]).await.unwrap().is_none());
+        node.stop().await;
+    });
+}
+
+#[test]
+fn copies_stay_until_their_time_is_over() {
+    probe::run(async {
+        let home = Home::new();
+        let mut options = home.options(Backend::Sqlite);
+        options.sweep_interval = Duration::from_millis(20);
+        options.cache_ttl = Some(Duration::from_secs(3600));
+        let node = Node::start(&home, options).await;
+        let g = &node.guardian;
+        g.create_topic(&op(), new_topic("t")).await.unwrap();
+        let signed = manifest("t/a", 1, &[], &other_key());
+        g.publish(&op(), signed, VersionState { complete: true }).await.unwrap();
+        let sweeps = async || {
+            let swept = ListFilter { action_prefix: Some("cache.expire".to_owned()), ..ListFilter::default() };
+            let mut log = node.audit.list(swept).await.unwrap();
+            log.retain(|record| record.outcome == Outcome::Ok);
+            log.len()
+        };
+        until("it was swept twice", async || sweeps().await >= 2).await;
+        assert_eq!(g.counts().await.unwrap().versions, 1);
+        node.stop().await;
     });
 }
 
