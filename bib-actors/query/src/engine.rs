@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use bib_chunks::{ChunkStore, SignedManifest};
-use datafusion::dataframe::DataFrame;
+use datafusion::common::Column as DfColumn;
 use datafusion::execution::cache::cache_manager::{CacheManagerConfig, FileMetadataCache};
 use datafusion::execution::cache::default_cache::DefaultCache;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -18,13 +18,19 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::cache::Cache;
 use crate::catalog::Catalog;
 use crate::error::QueryError;
-use crate::lang::{self, Column, RawQuery, check_stages};
+use crate::lang::{Column, RawQuery, names_column};
 use crate::options::QueryOptions;
-use crate::plan::{Plan, build};
+use crate::page::CountKey;
+use crate::plan::{Order, Plan, build};
+use crate::statistics::{StatisticsKey, TableStatistics};
 use crate::stream::{Bounds, QueryStats, QueryStream, RowLimit, bounded, convert};
-use crate::table::{ChunkFile, ChunkObjects, ChunkTable, Reads, Refusal, SchemaCache, choose_files, open_table};
+use crate::table::{
+    ChunkFile, ChunkObjects, ChunkTable, NumberedTable, Reads, Refusal, SchemaCache, choose_files, open_table,
+};
+use crate::view::{Asked, View};
 
 /// Rows up to which a limit is worth telling the plan: a sort then keeps that many instead of all.
 const MAX_PUSHED_LIMIT: usize = 100_000;
@@ -35,16 +41,19 @@ const BATCH_CELLS: usize = 1 << 20;
 /// Runs queries over the chunk store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct QueryEngine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     store: ChunkStore,
-    options: QueryOptions,
+    pub(crate) options: QueryOptions,
     permits: Arc<Semaphore>,
     footers: Arc<FileMetadataCache>,
     schemas: SchemaCache,
+    /// How many rows match, by version, query and filter.
+    pub(crate) counts: Cache<CountKey, u64>,
+    pub(crate) statistics: Cache<StatisticsKey, Arc<TableStatistics>>,
 }
 
 /// How a query would run.
@@ -59,10 +68,24 @@ pub struct Explanation {
 }
 
 /// A query that is ready to run.
-struct Prepared {
-    plan: Plan,
-    manifest: Arc<SignedManifest>,
-    reads: Reads,
+pub(crate) struct Prepared {
+    pub(crate) plan: Plan,
+    /// The columns of the result.
+    pub(crate) columns: Vec<Column>,
+    pub(crate) reads: Reads,
+    /// Rows of the table, as far as they were counted when it came in.
+    pub(crate) table_rows: Option<u64>,
+}
+
+/// What a plan is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Rows as the language promises them, as fast as can be.
+    Rows,
+    /// Rows in an order that is the same each time, with their positions.
+    Pages,
+    /// Rows in any order: they are only looked at all together.
+    Any,
 }
 
 impl QueryEngine {
@@ -72,7 +95,8 @@ impl QueryEngine {
         let permits = Arc::new(Semaphore::new(options.concurrent_reads.max(1)));
         let footers: Arc<FileMetadataCache> = Arc::new(DefaultCache::new(options.footer_cache_bytes));
         let schemas = SchemaCache::new(options.nested_schema_cache.max(1));
-        Self { shared: Arc::new(Shared { store, options, permits, footers, schemas }) }
+        let (counts, statistics) = (Cache::new(options.count_cache), Cache::new(options.statistics_cache));
+        Self { shared: Arc::new(Shared { store, options, permits, footers, schemas, counts, statistics }) }
     }
 
     /// The bounds of its queries.
@@ -90,8 +114,11 @@ impl QueryEngine {
     pub async fn explain(&self, expression: &str, catalog: &dyn Catalog) -> Result<Explanation, QueryError> {
         let timeout = self.shared.options.timeout;
         let work = async {
-            let prepared = Box::pin(self.prepare(expression, None, catalog)).await?;
-            let Plan { frame, row_by_row } = prepared.plan;
+            let view = View::of(expression);
+            let asked = view.parse(&self.shared.options)?;
+            let manifest = self.resolve(&asked, catalog).await?;
+            let prepared = Box::pin(self.prepare(&asked, &view, &manifest, Purpose::Rows)).await?;
+            let Plan { frame, row_by_row, .. } = prepared.plan;
             let logical = frame.clone().into_optimized_plan().map_err(|error| self.convert(&error))?;
             let schema = Arc::clone(frame.schema().inner());
             let physical = frame.create_physical_plan().await.map_err(|error| self.convert(&error))?;
@@ -116,8 +143,33 @@ impl QueryEngine {
         timeout: Option<Duration>,
         catalog: &dyn Catalog,
     ) -> Result<QueryStream, QueryError> {
+        Box::pin(self.start(&View::of(expression), limit, timeout, catalog, Purpose::Rows)).await
+    }
+
+    /// Starts a view: all its rows, in the order of its pages. Otherwise as [`Self::query`].
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub async fn rows(
+        &self,
+        view: &View,
+        limit: Option<u64>,
+        timeout: Option<Duration>,
+        catalog: &dyn Catalog,
+    ) -> Result<QueryStream, QueryError> {
+        Box::pin(self.start(view, limit, timeout, catalog, Purpose::Pages)).await
+    }
+
+    async fn start(
+        &self,
+        view: &View,
+        limit: Option<u64>,
+        timeout: Option<Duration>,
+        catalog: &dyn Catalog,
+        purpose: Purpose,
+    ) -> Result<QueryStream, QueryError> {
         let options = &self.shared.options;
-        let timeout = timeout.map_or(options.timeout, |wanted| wanted.min(options.timeout));
+        let timeout = self.timeout(timeout);
         let deadline = Instant::now() + timeout;
         let rows = match limit {
             Some(limit) if limit <= options.max_rows => RowLimit::Cut(limit),
@@ -129,9 +181,19 @@ impl QueryEngine {
             };
             // one more row tells whether there are more; a plan that keeps very many would hold them in memory
             let fetch = usize::try_from(most).ok().filter(|most| *most < MAX_PUSHED_LIMIT).map(|most| most + 1);
-            let prepared = Box::pin(self.prepare(expression, fetch, catalog)).await?;
-            let inner = prepared.plan.frame.execute_stream().await.map_err(|error| self.convert(&error))?;
-            Ok((inner, prepared.manifest, prepared.reads))
+            let asked = view.parse(options)?;
+            let manifest = self.resolve(&asked, catalog).await?;
+            let Prepared { plan, reads, .. } = Box::pin(self.prepare(&asked, view, &manifest, purpose)).await?;
+            let mut frame = plan.frame;
+            if let Some(position) = plan.position {
+                let position = DfColumn::new_unqualified(position);
+                frame = frame.drop_columns(&[position]).map_err(|error| self.convert(&error))?;
+            }
+            if let Some(fetch) = fetch {
+                frame = frame.limit(0, Some(fetch)).map_err(|error| self.convert(&error))?;
+            }
+            let inner = frame.execute_stream().await.map_err(|error| self.convert(&error))?;
+            Ok((inner, manifest, reads))
         };
         let started = tokio::time::timeout_at(deadline, start).await;
         let (inner, manifest, reads) = started.unwrap_or(Err(QueryError::Timeout { after: timeout }))?;
@@ -144,31 +206,58 @@ impl QueryEngine {
         })
     }
 
-    async fn prepare(
+    /// The time that a query gets: what its caller wants, within the node's.
+    pub(crate) fn timeout(&self, wanted: Option<Duration>) -> Duration {
+        let most = self.shared.options.timeout;
+        wanted.map_or(most, |wanted| wanted.min(most))
+    }
+
+    /// The version that is meant.
+    pub(crate) async fn resolve(
         &self,
-        expression: &str,
-        fetch: Option<usize>,
+        asked: &Asked,
         catalog: &dyn Catalog,
+    ) -> Result<Arc<SignedManifest>, QueryError> {
+        let query = &asked.query;
+        let resolved = catalog.resolve(&query.dataset, query.version.as_deref()).await;
+        resolved.map_err(|error| QueryError::from_catalog(error, &name_of(query)))
+    }
+
+    /// Opens the table, checks the steps against it and plans them.
+    pub(crate) async fn prepare(
+        &self,
+        asked: &Asked,
+        view: &View,
+        manifest: &SignedManifest,
+        purpose: Purpose,
     ) -> Result<Prepared, QueryError> {
         let options = &self.shared.options;
-        let query = lang::parse(expression, options)?;
-        let resolved = catalog.resolve(&query.dataset, query.version.as_deref()).await;
-        let manifest = resolved.map_err(|error| QueryError::from_catalog(error, &name_of(&query)))?;
-        let files = self.files(&query, &manifest)?;
+        let query = &asked.query;
+        let files = self.files(query, manifest)?;
+        let rows_of = |file: &Arc<ChunkFile>| file.schema.as_ref().and_then(|schema| schema.rows);
+        let table_rows = files.iter().map(rows_of).sum();
         let reads = Reads::new(self.shared.store.clone(), Arc::clone(&self.shared.permits));
         let batch_rows = self.batch_rows(&files);
-        let state = self.session(&reads, &files, &query, batch_rows)?;
+        // rows that are neither sorted nor grouped keep the order of the file, so one partition reads them
+        let in_order = purpose == Purpose::Pages || (purpose == Purpose::Rows && query.keeps_order());
+        let partitions = if in_order { 1 } else { options.partitions.max(1) };
+        let state = self.session(&reads, &files, partitions, batch_rows)?;
         let opened = open_table(&state, &reads, &self.shared.schemas, files, batch_rows).await;
         let table: ChunkTable = opened?;
         let columns = Column::of_schema(&table.schema);
-        let (stages, _) = check_stages(&query, columns.clone())?;
+        let (stages, result) = asked.check(view, columns.clone())?;
         let context = SessionContext::new_with_state(state);
-        let frame = context.read_table(Arc::new(table)).map_err(|error| self.convert(&error))?;
-        let mut plan = build(frame, &stages, columns).map_err(|error| self.convert(&error))?;
-        if let Some(fetch) = fetch {
-            plan.frame = cut(plan.frame, fetch).map_err(|error| self.convert(&error))?;
-        }
-        Ok(Prepared { plan, manifest, reads })
+        let (frame, order) = match purpose {
+            Purpose::Rows | Purpose::Any => (context.read_table(Arc::new(table)), Order::Promised),
+            Purpose::Pages => {
+                let table = NumberedTable::new(table, |name| names_column(&stages, name));
+                let position = table.position().to_owned();
+                (context.read_table(Arc::new(table)), Order::Total { position })
+            }
+        };
+        let plan =
+            frame.and_then(|frame| build(frame, &stages, columns, order)).map_err(|error| self.convert(&error))?;
+        Ok(Prepared { plan, columns: result, reads, table_rows })
     }
 
     fn files(&self, query: &RawQuery, manifest: &SignedManifest) -> Result<Vec<Arc<ChunkFile>>, QueryError> {
@@ -192,15 +281,13 @@ impl QueryEngine {
         &self,
         reads: &Reads,
         files: &[Arc<ChunkFile>],
-        query: &RawQuery,
+        partitions: usize,
         batch_rows: usize,
     ) -> Result<SessionState, QueryError> {
         let options = &self.shared.options;
         let runtime = self.runtime().map_err(|error| self.convert(&error))?;
         let objects = Arc::new(ChunkObjects::new(reads.clone(), files));
         runtime.register_object_store(ChunkTable::url().as_ref(), objects);
-        // rows that are neither sorted nor grouped keep the order of the file, so one partition reads them
-        let partitions = if query.keeps_order() { 1 } else { options.partitions.max(1) };
         let mut config = SessionConfig::new()
             .with_target_partitions(partitions)
             .with_batch_size(batch_rows)
@@ -235,7 +322,7 @@ impl QueryEngine {
             .build_arc()
     }
 
-    fn convert(&self, error: &datafusion::common::DataFusionError) -> QueryError {
+    pub(crate) fn convert(&self, error: &datafusion::common::DataFusionError) -> QueryError {
         convert(error, self.shared.options.memory_bytes)
     }
 }
@@ -245,8 +332,4 @@ fn name_of(query: &RawQuery) -> String {
         Some(version) => format!("{}@{version}", query.dataset),
         None => query.dataset.to_string(),
     }
-}
-
-fn cut(frame: DataFrame, fetch: usize) -> datafusion::common::Result<DataFrame> {
-    frame.limit(0, Some(fetch))
 }

@@ -11,6 +11,19 @@ pub enum QueryError {
     /// The expression does not parse or does not fit the dataset's columns.
     #[error("{0}")]
     InvalidExpression(Box<InvalidExpression>),
+    /// The filter beside the expression does not parse or does not fit the columns; places are within the filter.
+    #[error("{0}")]
+    InvalidFilter(Box<InvalidExpression>),
+    /// A column that was asked for beside the expression is not there, or cannot be used so.
+    #[error("{message}; {suggestion}")]
+    Column {
+        /// The column's name.
+        name: String,
+        /// What is wrong.
+        message: String,
+        /// What to do instead.
+        suggestion: String,
+    },
     /// The dataset, its version or its table is not known here.
     #[error("{what} was not found{}", did_you_mean(suggestions))]
     NotFound {
@@ -75,6 +88,8 @@ pub enum LimitKind {
     Rows,
     /// Bytes held by the computation.
     Memory,
+    /// Bytes of one page of rows.
+    PageBytes,
     /// Bytes of the expression.
     ExpressionBytes,
     /// Nesting of the expression.
@@ -90,7 +105,7 @@ impl LimitKind {
         match self {
             Self::Rows => "query.max_rows",
             Self::Memory => "query.memory_mib",
-            Self::ExpressionBytes | Self::ExpressionDepth | Self::ExpressionNodes => "",
+            Self::PageBytes | Self::ExpressionBytes | Self::ExpressionDepth | Self::ExpressionNodes => "",
         }
     }
 }
@@ -184,6 +199,10 @@ fn limit_text(which: LimitKind, limit: u64) -> String {
         LimitKind::Memory => format!(
             "the query needs more than {} MiB of memory to sort or group; filter rows or leave out columns first, or \
              raise {setting} on the node",
+            limit >> 20
+        ),
+        LimitKind::PageBytes => format!(
+            "the page is larger than {} MiB; ask for fewer rows or fewer columns, or export the rows instead",
             limit >> 20
         ),
         LimitKind::ExpressionBytes => format!(

@@ -6,20 +6,31 @@
 //! It never decides who may read what, never writes to the chunk store, holds no state but bounded caches, and
 //! knows no actors: it runs on the runtime of whoever calls it.
 
+mod cache;
 mod catalog;
+mod check;
 mod detect;
 mod engine;
 mod error;
+mod export;
 mod lang;
 mod options;
+mod page;
 mod plan;
 mod row;
+mod statistics;
 mod stream;
 mod table;
+mod view;
 
 pub use catalog::{Catalog, CatalogError};
+pub use check::Verdict;
 pub use detect::{Described, DetectError, describe, detect, infer_schema};
 pub use engine::{Explanation, QueryEngine};
 pub use error::{InvalidExpression, LimitKind, QueryError};
+pub use export::{ExportFormat, Exporter};
 pub use options::QueryOptions;
+pub use page::Page;
+pub use statistics::{Bar, ColumnStatistics, TableStatistics};
 pub use stream::{QueryStats, QueryStream};
+pub use view::{SortBy, View};

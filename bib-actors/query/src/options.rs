@@ -31,6 +31,24 @@ pub struct QueryOptions {
     /// Schemas of nested JSON-lines files kept between queries (the manifest does not hold what is inside a
     /// nested column).
     pub nested_schema_cache: usize,
+    /// Rows of one page at most. More than a person looks at, few enough to be held.
+    pub page_rows: u64,
+    /// Bytes of one page at most: a page is held whole before it is sent.
+    pub page_bytes: usize,
+    /// Numbers of matching rows kept between pages. A page turned must not count all rows again.
+    pub count_cache: usize,
+    /// Statistics of tables kept between requests. Each is as large as a table has columns, so not many.
+    pub statistics_cache: usize,
+    /// Columns that are described in one go. Each costs a sketch and some counters for the time of two scans.
+    pub statistics_columns: usize,
+    /// Bars of a histogram at most. More than a column's head on a screen can show is wasted.
+    pub histogram_bins: usize,
+    /// Different texts of a column that are counted one by one; with more of them none is frequent.
+    pub tallied_values: usize,
+    /// The most frequent of them that are told.
+    pub top_values: usize,
+    /// Bytes of a row group of an exported Parquet file: it is held until it is written.
+    pub export_group_bytes: usize,
     /// A directory for sorts and groupings that outgrow their memory; without one they fail with the memory limit.
     pub spill_dir: Option<PathBuf>,
     /// Bytes that spilling may write to `spill_dir`.
@@ -51,6 +69,15 @@ impl Default for QueryOptions {
             concurrent_reads: 8,
             footer_cache_bytes: 64 << 20,
             nested_schema_cache: 64,
+            page_rows: 1_000,
+            page_bytes: 32 << 20,
+            count_cache: 1_024,
+            statistics_cache: 64,
+            statistics_columns: 128,
+            histogram_bins: 24,
+            tallied_values: 10_000,
+            top_values: 10,
+            export_group_bytes: 32 << 20,
             spill_dir: None,
             spill_bytes: 8 << 30,
         }

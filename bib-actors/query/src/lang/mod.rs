@@ -3,6 +3,7 @@
 
 mod calls;
 mod check;
+mod condition;
 mod functions;
 mod ir;
 mod literal;
@@ -16,11 +17,12 @@ mod suggest;
 mod syntax;
 mod types;
 
+pub(crate) use condition::RawCondition;
 pub(crate) use functions::{Aggregate, Op};
 pub(crate) use ir::{BinaryOp, Kind, Lit, Node};
 pub(crate) use pipeline::{RawQuery, parse};
 pub(crate) use print::{Style, print};
-pub(crate) use stages::{AggregateCall, CheckedStage, NamedNode, check_stages};
+pub(crate) use stages::{AggregateCall, CheckedStage, NamedNode, SortKey, check_stages, names_column};
 pub(crate) use suggest::nearest;
 pub(crate) use types::{Column, Ty, UTC};
 

@@ -28,6 +28,11 @@ pub(crate) struct RawQuery {
 }
 
 impl RawQuery {
+    /// Whether the rows are those of the table as it is.
+    pub(crate) fn is_whole_table(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// Whether the rows come in the order of the file: no step looks at all of them first.
     pub(crate) fn keeps_order(&self) -> bool {
         !self.steps.iter().any(|step| matches!(step.name.as_str(), "aggregate" | "sort" | "count" | "distinct"))

@@ -96,6 +96,15 @@ impl CheckedStage {
     }
 }
 
+/// Whether a step gives a column this name.
+pub(crate) fn names_column(stages: &[CheckedStage], name: &str) -> bool {
+    stages.iter().any(|stage| match stage {
+        CheckedStage::Map(outputs) => outputs.iter().any(|output| output.name == name),
+        CheckedStage::Aggregate { keys, outputs, .. } => keys.iter().chain(outputs).any(|output| output.name == name),
+        _ => false,
+    })
+}
+
 fn check_step(source: &Source, step: &RawStep, columns: &[Column]) -> Checked<CheckedStage> {
     let wrong = |usage: &str| {
         let given = step.args.len();

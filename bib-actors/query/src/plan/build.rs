@@ -8,58 +8,137 @@ use datafusion::logical_expr::{Expr, SortExpr, cast};
 
 use super::compare::{canonical, number_or_null};
 use super::lower::{Lowering, aggregate_name};
-use crate::lang::{Aggregate, AggregateCall, CheckedStage, Column, NamedNode, Ty};
+use crate::lang::{Aggregate, AggregateCall, CheckedStage, Column, Kind, NamedNode, Node, Ty};
 
 /// A query as a data frame.
 pub(crate) struct Plan {
     pub(crate) frame: DataFrame,
     /// What runs row by row and why.
     pub(crate) row_by_row: Vec<String>,
+    /// The column of the rows' positions in their table, behind all others, where it was asked for and the rows are
+    /// still those of the table.
+    pub(crate) position: Option<String>,
+}
+
+/// What order the rows shall have.
+pub(crate) enum Order {
+    /// The one that the language promises: that of the file, or of the last `sort`.
+    Promised,
+    /// One that is the same each time, so that pages fit together. Rows that compare equal are ordered by their
+    /// positions in the table, which the named column holds; behind a step that makes new rows, by all their values.
+    Total {
+        /// The column of positions.
+        position: String,
+    },
 }
 
 /// Applies `stages` to a table with `columns`.
-pub(crate) fn build(table: DataFrame, stages: &[CheckedStage], columns: Vec<Column>) -> Result<Plan> {
-    let mut plan = Plan { frame: table, row_by_row: Vec::new() };
-    let mut columns = columns;
+pub(crate) fn build(table: DataFrame, stages: &[CheckedStage], columns: Vec<Column>, order: Order) -> Result<Plan> {
+    let (total, position) = match order {
+        Order::Promised => (false, None),
+        Order::Total { position } => (true, Some(position)),
+    };
+    let mut builder = Builder { row_by_row: Vec::new(), total, position, settled: true };
+    let (mut frame, mut columns) = (table, columns);
     for stage in stages {
         let next = stage.output(&columns);
-        plan.frame = apply(plan.frame, stage, &columns, &mut plan.row_by_row)?;
+        frame = builder.apply(frame, stage, &columns)?;
         columns = next;
     }
-    Ok(plan)
+    let frame = builder.settle(frame, &columns)?;
+    Ok(Plan { frame, row_by_row: builder.row_by_row, position: builder.position })
 }
 
-fn apply(
-    frame: DataFrame,
-    stage: &CheckedStage,
-    columns: &[Column],
-    row_by_row: &mut Vec<String>,
-) -> Result<DataFrame> {
-    let mut lowering = Lowering { columns, row_by_row };
-    match stage {
-        CheckedStage::Filter(condition) => frame.filter(lowering.lower(condition)?),
-        CheckedStage::Map(outputs) => frame.select(named(&mut lowering, outputs)?),
-        CheckedStage::Aggregate { keys, calls, outputs } => aggregate(frame, &mut lowering, keys, calls, outputs),
-        CheckedStage::Sort(keys) => {
-            let keys = keys
-                .iter()
-                // missing values come last in both directions
-                .map(|key| {
-                    let value = lowering.lower(&key.node)?;
-                    let value = if key.node.ty == Ty::Double { canonical(value) } else { value };
-                    Ok(SortExpr::new(value, !key.descending, false))
-                })
-                .collect::<Result<Vec<_>>>()?;
-            frame.sort(keys)
+struct Builder {
+    row_by_row: Vec<String>,
+    /// Whether the order must be total.
+    total: bool,
+    position: Option<String>,
+    /// Whether the rows have an order already.
+    settled: bool,
+}
+
+impl Builder {
+    fn apply(&mut self, frame: DataFrame, stage: &CheckedStage, columns: &[Column]) -> Result<DataFrame> {
+        let frame = match stage {
+            // which rows these are depends on the order
+            CheckedStage::Limit(_) | CheckedStage::Offset(_) => self.settle(frame, columns)?,
+            _ => frame,
+        };
+        let position = self.position.clone().filter(|_| self.total);
+        let mut lowering = Lowering { columns, row_by_row: &mut self.row_by_row };
+        match stage {
+            CheckedStage::Filter(condition) => frame.filter(lowering.lower(condition)?),
+            CheckedStage::Map(outputs) => {
+                let outputs = named(&mut lowering, outputs)?;
+                frame.select(outputs.into_iter().chain(position.as_deref().map(plain)).collect::<Vec<_>>())
+            }
+            CheckedStage::Aggregate { keys, calls, outputs } => {
+                (self.position, self.settled) = (None, false);
+                aggregate(frame, &mut lowering, keys, calls, outputs)
+            }
+            CheckedStage::Sort(keys) => {
+                let keys = keys.iter().map(|key| ordered(&mut lowering, &key.node, key.descending));
+                let mut keys = keys.collect::<Result<Vec<_>>>()?;
+                if self.total {
+                    keys.extend(ties(&mut lowering, position.as_deref())?);
+                }
+                self.settled = true;
+                frame.sort(keys)
+            }
+            CheckedStage::Limit(rows) => frame.limit(0, Some(usize::try_from(*rows).unwrap_or(usize::MAX))),
+            CheckedStage::Offset(rows) => frame.limit(usize::try_from(*rows).unwrap_or(usize::MAX), None),
+            CheckedStage::Count => {
+                (self.position, self.settled) = (None, true);
+                let count = aggregates::count(Expr::Literal(1_i64.into(), None)).alias("count");
+                frame.aggregate(Vec::new(), vec![count])
+            }
+            CheckedStage::Distinct => {
+                (self.position, self.settled) = (None, false);
+                let frame = match position {
+                    Some(_) => frame.select(columns.iter().map(|column| plain(&column.name)).collect::<Vec<_>>())?,
+                    None => frame,
+                };
+                frame.distinct()
+            }
         }
-        CheckedStage::Limit(rows) => frame.limit(0, Some(usize::try_from(*rows).unwrap_or(usize::MAX))),
-        CheckedStage::Offset(rows) => frame.limit(usize::try_from(*rows).unwrap_or(usize::MAX), None),
-        CheckedStage::Count => {
-            let count = aggregates::count(Expr::Literal(1_i64.into(), None)).alias("count");
-            frame.aggregate(Vec::new(), vec![count])
-        }
-        CheckedStage::Distinct => frame.distinct(),
     }
+
+    /// Gives the rows a total order if they need one and have none.
+    fn settle(&mut self, frame: DataFrame, columns: &[Column]) -> Result<DataFrame> {
+        if !self.total || self.settled {
+            return Ok(frame);
+        }
+        self.settled = true;
+        let keys = ties(&mut Lowering { columns, row_by_row: &mut self.row_by_row }, self.position.as_deref())?;
+        if keys.is_empty() { Ok(frame) } else { frame.sort(keys) }
+    }
+}
+
+fn plain(name: &str) -> Expr {
+    Expr::Column(DfColumn::new_unqualified(name))
+}
+
+/// Missing values come last in both directions.
+fn ordered(lowering: &mut Lowering<'_>, node: &Node, descending: bool) -> Result<SortExpr> {
+    let value = lowering.lower(node)?;
+    let value = if node.ty == Ty::Double { canonical(value) } else { value };
+    Ok(SortExpr::new(value, !descending, false))
+}
+
+/// What orders rows that compare equal: their position, or all their values that have an order.
+fn ties(lowering: &mut Lowering<'_>, position: Option<&str>) -> Result<Vec<SortExpr>> {
+    if let Some(position) = position {
+        return Ok(vec![SortExpr::new(plain(position), true, false)]);
+    }
+    let columns = lowering.columns;
+    let columns = columns.iter().enumerate().filter(|(_, column)| column.ty.is_ordered());
+    columns.map(|(index, column)| ordered(lowering, &column_node(index, column), false)).collect()
+}
+
+/// A column as a value.
+pub(crate) fn column_node(index: usize, column: &Column) -> Node {
+    Node::new(Kind::Column(index, column.name.clone()), column.ty.clone(), Default::default())
 }
 
 fn named(lowering: &mut Lowering<'_>, outputs: &[NamedNode]) -> Result<Vec<Expr>> {

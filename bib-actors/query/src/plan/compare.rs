@@ -50,6 +50,16 @@ pub(super) fn number_or_null(value: Expr) -> Expr {
     ScalarUDF::from(Kernel::new(Work::NumberOrNull, vec![Ty::Double], Ty::Double)).call(vec![value])
 }
 
+/// The value, or null for what is infinite or NaN.
+pub(crate) fn finite_or_null(value: Expr) -> Expr {
+    ScalarUDF::from(Kernel::new(Work::FiniteOrNull, vec![Ty::Double], Ty::Double)).call(vec![value])
+}
+
+/// The value's bits as an int, to count different ones by.
+pub(crate) fn bits(value: Expr) -> Expr {
+    ScalarUDF::from(Kernel::new(Work::Bits, vec![Ty::Double], Ty::Int)).call(vec![value])
+}
+
 /// `value op number`. Of two fences, one keeps off the NaNs on its side in Arrow's order, the other is the comparison.
 fn with_constant(op: BinaryOp, value: Expr, number: f64) -> Expr {
     let compare = |op: Operator, number: f64| binary(value.clone(), op, lit(number));

@@ -33,6 +33,10 @@ pub(super) enum Work {
     Canonical,
     /// Null for NaN.
     NumberOrNull,
+    /// Null for what is infinite or NaN.
+    FiniteOrNull,
+    /// The bits of a double as an int, the same ones for doubles that are equal.
+    Bits,
     Function(Op),
 }
 
@@ -69,6 +73,8 @@ impl ScalarUDFImpl for Kernel {
             Work::Compare(_) => "at_least",
             Work::Canonical => "canonical",
             Work::NumberOrNull => "number_or_null",
+            Work::FiniteOrNull => "finite_or_null",
+            Work::Bits => "bits",
             Work::Function(op) => op.name(),
         }
     }
@@ -102,12 +108,21 @@ impl ScalarUDFImpl for Kernel {
                 _ => unary::<Float64Type, Float64Type>(&arrays[0], |d| Some(-d)),
             },
             Work::Compare(op) => compare(op, &arrays),
-            Work::Canonical => double(&arrays[0], |d| if d.is_nan() { f64::NAN } else { d + 0.0 }),
+            Work::Canonical => double(&arrays[0], one_spelling),
+            Work::FiniteOrNull => unary::<Float64Type, Float64Type>(&arrays[0], |d| d.is_finite().then_some(d)),
+            Work::Bits => {
+                unary::<Float64Type, Int64Type>(&arrays[0], |d| Some(one_spelling(d).to_bits().cast_signed()))
+            }
             Work::NumberOrNull => unary::<Float64Type, Float64Type>(&arrays[0], |d| (!d.is_nan()).then_some(d)),
             Work::Function(op) => function(op, &self.params, &arrays)?,
         };
         Ok(ColumnarValue::Array(array))
     }
+}
+
+/// One zero and one NaN.
+fn one_spelling(d: f64) -> f64 {
+    if d.is_nan() { f64::NAN } else { d + 0.0 }
 }
 
 /// Arrow's own checked kernels, as long as no row overflows or divides by zero.

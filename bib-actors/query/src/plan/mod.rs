@@ -6,7 +6,9 @@ mod kernels;
 mod lower;
 mod text;
 
-pub(crate) use build::{Plan, build};
+pub(crate) use build::{Order, Plan, build, column_node};
+pub(crate) use compare::{bits, finite_or_null};
+pub(crate) use lower::Lowering;
 
 #[cfg(test)]
 mod agreement;

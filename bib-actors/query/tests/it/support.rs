@@ -173,6 +173,14 @@ fn example(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// Some columns of the flights, read by nothing but Arrow's own reader.
+pub(crate) fn flights(columns: &[&str]) -> Vec<RecordBatch> {
+    let bytes = bytes::Bytes::from(example("flights.parquet"));
+    let builder = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+    let wanted = parquet::arrow::ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    builder.with_projection(wanted).build().unwrap().map(Result::unwrap).collect()
+}
+
 /// The real tables, in three datasets; shared by the tests that run at the same time and removed after the last.
 pub(crate) fn nyc() -> Arc<Lab> {
     static SHARED: Mutex<Weak<Lab>> = Mutex::new(Weak::new());

@@ -1,0 +1,175 @@
+//! One page of a view: some of its rows, where they stand, and how many there are in all. Owns the bounds of a page and
+//! the cache of counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, SchemaRef, UInt64Type};
+use bib_chunks::SignedManifest;
+use bib_domain::VersionId;
+use datafusion::functions_aggregate::expr_fn as aggregates;
+use datafusion::logical_expr::Expr;
+use futures::StreamExt;
+use tokio::time::Instant;
+
+use crate::catalog::Catalog;
+use crate::engine::{Prepared, Purpose, QueryEngine};
+use crate::error::{LimitKind, QueryError};
+use crate::stream::{QueryStats, convert};
+use crate::view::{Asked, View};
+
+/// Longest query and filter whose count is remembered: keys are held in memory too.
+const KEY_BYTES: usize = 4 << 10;
+
+/// Some rows of a view.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The version that was read.
+    pub version: VersionId,
+    /// The rows.
+    pub batches: Vec<RecordBatch>,
+    /// Where each row stands in its table, from 0 and over all files of the query: it never changes, so a link can name
+    /// it. Empty when the query makes new rows of the table's.
+    pub positions: Vec<u64>,
+    /// Rows of the view, on all pages.
+    pub matches: u64,
+    /// Rows of the query without the view's filter.
+    pub total: u64,
+    /// What the page has cost.
+    pub stats: QueryStats,
+}
+
+/// What a count is remembered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CountKey {
+    version: VersionId,
+    expression: String,
+    filter: String,
+}
+
+impl QueryEngine {
+    /// The rows of `view` from `offset` on, at most `rows` of them and never more than `page_rows` of the options.
+    ///
+    /// The order is total and the same at each call, so that pages fit together: rows that compare equal are ordered by
+    /// their position in the table, and behind a step that makes new rows by all their values.
+    ///
+    /// Cancel-safe: dropping the future ends the work; it changes nothing.
+    ///
+    /// # Errors
+    /// [`QueryError`]; the view's mistakes before any row is read.
+    pub async fn page(
+        &self,
+        view: &View,
+        offset: u64,
+        rows: u64,
+        timeout: Option<Duration>,
+        catalog: &dyn Catalog,
+    ) -> Result<Page, QueryError> {
+        let timeout = self.timeout(timeout);
+        let deadline = Instant::now() + timeout;
+        let work = Box::pin(self.read_page(view, offset, rows, catalog));
+        tokio::time::timeout_at(deadline, work).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
+    }
+
+    async fn read_page(&self, view: &View, offset: u64, rows: u64, catalog: &dyn Catalog) -> Result<Page, QueryError> {
+        let options = &self.shared.options;
+        let asked = view.parse(options)?;
+        let manifest = self.resolve(&asked, catalog).await?;
+        let prepared = Box::pin(self.prepare(&asked, view, &manifest, Purpose::Pages)).await?;
+        let known = prepared.table_rows.filter(|_| asked.query.is_whole_table());
+        let (rows, skip) = (rows.min(options.page_rows), usize::try_from(offset).unwrap_or(usize::MAX));
+        let stats = QueryStats::new(prepared.reads.counters());
+        let reading = self.collect(prepared, skip, usize::try_from(rows).unwrap_or(usize::MAX));
+        let counting = self.counts(&asked, view, &manifest, known);
+        let ((schema, batches, positions), (matches, total)) = tokio::try_join!(Box::pin(reading), Box::pin(counting))?;
+        Ok(Page { schema, version: manifest.id(), batches, positions, matches, total, stats })
+    }
+
+    async fn collect(
+        &self,
+        prepared: Prepared,
+        skip: usize,
+        rows: usize,
+    ) -> Result<(SchemaRef, Vec<RecordBatch>, Vec<u64>), QueryError> {
+        let options = &self.shared.options;
+        let frame = prepared.plan.frame.limit(skip, Some(rows)).map_err(|error| self.convert(&error))?;
+        let mut stream = frame.execute_stream().await.map_err(|error| self.convert(&error))?;
+        let numbered = prepared.plan.position.is_some();
+        let columns: Vec<usize> = (0..stream.schema().fields().len() - usize::from(numbered)).collect();
+        let broken = |error: arrow::error::ArrowError| QueryError::Internal(error.to_string());
+        let schema = Arc::new(stream.schema().project(&columns).map_err(broken)?);
+        let (mut batches, mut positions, mut bytes) = (Vec::new(), Vec::new(), 0);
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(|error| convert(&error, options.memory_bytes))?;
+            if numbered && let Some(column) = batch.columns().last().and_then(|c| c.as_primitive_opt::<UInt64Type>()) {
+                positions.extend_from_slice(column.values());
+            }
+            let batch = compact(&batch.project(&columns).map_err(broken)?).map_err(broken)?;
+            let size = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(0);
+            bytes += batch.columns().iter().map(size).sum::<usize>();
+            if bytes > options.page_bytes {
+                return Err(QueryError::Limit { which: LimitKind::PageBytes, limit: options.page_bytes as u64 });
+            }
+            prepared.reads.counters().add_rows(batch.num_rows() as u64);
+            batches.push(batch);
+        }
+        Ok((schema, batches, positions))
+    }
+
+    /// The rows of the view, and those without its filter.
+    async fn counts(
+        &self,
+        asked: &Asked,
+        view: &View,
+        manifest: &SignedManifest,
+        known: Option<u64>,
+    ) -> Result<(u64, u64), QueryError> {
+        let all = View::of(&view.expression);
+        let total = match known {
+            Some(rows) => rows,
+            None => {
+                self.count(&Asked { query: all.parse(&self.shared.options)?.query, filter: None }, &all, manifest)
+                    .await?
+            }
+        };
+        if asked.filter.is_none() {
+            return Ok((total, total));
+        }
+        let filtered = View { filter: view.filter.clone(), ..all };
+        Ok((self.count(asked, &filtered, manifest).await?, total))
+    }
+
+    async fn count(&self, asked: &Asked, view: &View, manifest: &SignedManifest) -> Result<u64, QueryError> {
+        let count = Box::pin(async {
+            let Prepared { plan, .. } = self.prepare(asked, view, manifest, Purpose::Any).await?;
+            let count = aggregates::count(Expr::Literal(1_i64.into(), None));
+            let counted = async { plan.frame.aggregate(Vec::new(), vec![count])?.collect().await };
+            let batches = counted.await.map_err(|error| self.convert(&error))?;
+            let first = batches.iter().find(|batch| batch.num_rows() > 0);
+            let value = first.and_then(|batch| batch.column(0).as_primitive_opt::<arrow::datatypes::Int64Type>());
+            let value = value.map(|column| column.value(0)).and_then(|count| u64::try_from(count).ok());
+            value.ok_or_else(|| QueryError::Internal("a count has no value".to_owned()))
+        });
+        if view.expression.len() + view.filter.len() > KEY_BYTES {
+            return count.await;
+        }
+        let (expression, filter) = (view.expression.clone(), view.filter.clone());
+        self.shared.counts.get_or(CountKey { version: manifest.id(), expression, filter }, count).await
+    }
+}
+
+/// The same rows without what else lies in the buffers of texts that are views.
+fn compact(batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let columns = batch.columns().iter().map(|column| -> ArrayRef {
+        match column.data_type() {
+            DataType::Utf8View => Arc::new(column.as_string_view().gc()),
+            DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
+            _ => Arc::clone(column),
+        }
+    });
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(batch.schema(), columns.collect(), &options)
+}
