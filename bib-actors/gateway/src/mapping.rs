@@ -6,7 +6,7 @@ use bib_chunks::{ChunkError, ManifestError};
 use bib_domain::{NameError, PathError};
 use bib_guardian::{GuardianError, InviteError};
 use bib_kit::{AskError, BlockingError, TooManyTasks};
-use bib_query::{LimitKind, QueryError};
+use bib_query::{InvalidExpression, LimitKind, QueryError};
 use bib_replicator::ReplicatorError;
 use bib_swarm::SwarmError;
 use std::time::Duration;
@@ -217,22 +217,17 @@ impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         let text = error.to_string();
         match error {
-            QueryError::InvalidExpression(place) => {
-                let problem = Self::invalid("expression", "INVALID_EXPRESSION", text)
-                    .with("line", place.line.to_string())
-                    .with("column", place.column.to_string())
-                    .with("width", place.width.to_string());
-                match place.suggestion {
-                    Some(suggestion) => problem.hint(suggestion),
-                    None => problem,
-                }
+            QueryError::InvalidExpression(place) => misplaced("expression", text, *place),
+            QueryError::InvalidFilter(place) => misplaced("filter", text, *place),
+            QueryError::Column { name, suggestion, .. } => {
+                Self::invalid("column", "COLUMN_UNUSABLE", text).hint(suggestion).with("name", name)
             }
             QueryError::NotFound { suggestions, .. } => {
                 let problem = Self::not_found("DATASET_NOT_FOUND", text).hint("bib dataset list");
                 if suggestions.is_empty() { problem } else { problem.with("suggestions", suggestions.join(", ")) }
             }
             QueryError::Incomplete { dataset } => incomplete(&dataset),
-            QueryError::Limit { which: LimitKind::Rows | LimitKind::Memory, limit } => {
+            QueryError::Limit { which: LimitKind::Rows | LimitKind::Memory | LimitKind::PageBytes, limit } => {
                 Self::new(Code::ResourceExhausted, "QUERY_LIMIT", text).with("limit", limit.to_string())
             }
             QueryError::Limit { limit, .. } => {
@@ -244,6 +239,20 @@ impl From<QueryError> for Problem {
             QueryError::Catalog(_) => Self::new(Code::Unavailable, "CATALOG_UNAVAILABLE", text).retry_after(LATER),
             other @ QueryError::Internal(_) => Self::internal(other),
         }
+    }
+}
+
+/// An expression or a filter that cannot run, with its place.
+fn misplaced(part: &'static str, text: String, place: InvalidExpression) -> Problem {
+    let problem = Problem::invalid(part, "INVALID_EXPRESSION", text)
+        .with("part", part)
+        .with("what", place.message)
+        .with("line", place.line.to_string())
+        .with("column", place.column.to_string())
+        .with("width", place.width.to_string());
+    match place.suggestion {
+        Some(suggestion) => problem.hint(suggestion),
+        None => problem,
     }
 }
 

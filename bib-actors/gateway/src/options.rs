@@ -236,6 +236,8 @@ pub struct TransferOptions {
     pub event_stream_age: Duration,
     /// How often transfers are looked at while somebody listens.
     pub transfer_tick: Duration,
+    /// How long a page, statistics or a check may wait for a place among them: a browser asks for several at once.
+    pub page_wait: Duration,
     /// Blocking reads at the same time.
     pub blocking_reads: usize,
 }
@@ -261,6 +263,7 @@ impl Default for TransferOptions {
             event_ring: 4096,
             event_stream_age: Duration::from_secs(600),
             transfer_tick: Duration::from_millis(500),
+            page_wait: Duration::from_secs(20),
             blocking_reads: 16,
         }
     }

@@ -22,6 +22,7 @@ mod tables;
 mod topic;
 mod upload;
 mod verify;
+mod view;
 mod watch;
 
 pub(crate) use admin::Admin;

@@ -13,7 +13,11 @@ use crate::shared::Shared;
 use bib_kit::clock;
 use bib_proto::v1::query_response::Part;
 use bib_proto::v1::query_service_server::QueryService;
-use bib_proto::v1::{ExplainRequest, ExplainResponse, QueryHeader, QueryRequest, QueryResponse, QuerySummary};
+use bib_proto::v1::{
+    CheckViewRequest, CheckViewResponse, ExplainRequest, ExplainResponse, ExportRequest, ExportResponse,
+    GetStatisticsRequest, GetStatisticsResponse, QueryHeader, QueryRequest, QueryResponse, QuerySummary,
+    ReadPageRequest, ReadPageResponse,
+};
 use bib_query::QueryStream;
 use futures::StreamExt;
 use std::sync::Arc;
@@ -27,6 +31,8 @@ pub(crate) struct Queries(pub(crate) Arc<Shared>);
 #[tonic::async_trait]
 impl QueryService for Queries {
     type QueryStream = Out<QueryResponse>;
+    type ReadPageStream = Out<ReadPageResponse>;
+    type ExportStream = Out<ExportResponse>;
 
     async fn query(&self, request: Request<QueryRequest>) -> Result<Response<Self::QueryStream>, Status> {
         answer(request, |caller, asked| async move { Box::pin(self.start(&caller, &asked)).await }).await
@@ -35,10 +41,29 @@ impl QueryService for Queries {
     async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {
         answer(request, |caller, asked| async move { Box::pin(self.plan(&caller, &asked.expression)).await }).await
     }
+
+    async fn check_view(&self, request: Request<CheckViewRequest>) -> Result<Response<CheckViewResponse>, Status> {
+        answer(request, |caller, asked| async move { Box::pin(self.check(&caller, asked)).await }).await
+    }
+
+    async fn read_page(&self, request: Request<ReadPageRequest>) -> Result<Response<Self::ReadPageStream>, Status> {
+        answer(request, |caller, asked| async move { Box::pin(self.page(&caller, asked)).await }).await
+    }
+
+    async fn get_statistics(
+        &self,
+        request: Request<GetStatisticsRequest>,
+    ) -> Result<Response<GetStatisticsResponse>, Status> {
+        answer(request, |caller, asked| async move { Box::pin(self.statistics(&caller, asked)).await }).await
+    }
+
+    async fn export(&self, request: Request<ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
+        answer(request, |caller, asked| async move { Box::pin(self.export_view(&caller, asked)).await }).await
+    }
 }
 
 impl Queries {
-    fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let limit = self.0.options.transfers.queries;
         self.0.queries.clone().try_acquire_owned().map_err(|_| busy("queries", limit))
     }
@@ -90,6 +115,11 @@ impl Queries {
     }
 }
 
+/// Microseconds since `began`.
+pub(super) fn elapsed_us(began: Instant) -> u64 {
+    u64::try_from(clock::since(began).as_micros()).unwrap_or(u64::MAX)
+}
+
 struct Job {
     stream: QueryStream,
     began: Instant,
@@ -127,7 +157,7 @@ impl Job {
         let summary = QuerySummary {
             rows: *rows,
             truncated: self.stream.stats.truncated(),
-            elapsed_us: u64::try_from(clock::since(self.began).as_micros()).unwrap_or(u64::MAX),
+            elapsed_us: elapsed_us(self.began),
             bytes_read: self.stream.stats.bytes_read(),
         };
         sink.send(QueryResponse { part: Some(Part::Summary(summary)) }).await

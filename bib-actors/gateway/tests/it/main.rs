@@ -16,3 +16,4 @@ mod support;
 mod tls;
 mod transfers;
 mod uploads;
+mod views;
