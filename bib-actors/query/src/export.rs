@@ -73,6 +73,7 @@ pub struct Exporter {
     schema: SchemaRef,
     made: Made,
     guarded: bool,
+    group_bytes: usize,
 }
 
 enum Writer {
@@ -124,15 +125,13 @@ impl Exporter {
                 Writer::JsonLines(Box::new(builder.build(made.clone())))
             }
             ExportFormat::Parquet => {
-                let properties = WriterProperties::builder()
-                    .set_compression(Compression::ZSTD(ZstdLevel::default()))
-                    .set_max_row_group_bytes(Some(group_bytes.max(1)))
-                    .build();
+                let properties =
+                    WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
                 let writer = ArrowWriter::try_new(made.clone(), Arc::clone(&schema), Some(properties));
                 Writer::Parquet(Box::new(writer.map_err(|error| unfit_parquet(&error))?))
             }
         };
-        Ok(Self { writer, schema, made, guarded })
+        Ok(Self { writer, schema, made, guarded, group_bytes })
     }
 
     /// The bytes that this batch adds; none as long as they are held for a row group. Computes, so it belongs on a
@@ -148,7 +147,12 @@ impl Exporter {
                 writer.write(&flat).map_err(|error| unfit(&error))?;
             }
             Writer::JsonLines(writer) => writer.write(batch).map_err(|error| unfit(&error))?,
-            Writer::Parquet(writer) => writer.write(batch).map_err(|error| unfit_parquet(&error))?,
+            Writer::Parquet(writer) => {
+                writer.write(batch).map_err(|error| unfit_parquet(&error))?;
+                if writer.memory_size() >= self.group_bytes {
+                    writer.flush().map_err(|error| unfit_parquet(&error))?;
+                }
+            }
         }
         Ok(self.made.take())
     }
@@ -287,18 +291,21 @@ mod tests {
 
     #[test]
     fn parquet_comes_in_row_groups_and_reads_back() {
-        let mut exporter = Exporter::new(ExportFormat::Parquet, &batch().schema(), 1).unwrap();
+        // texts that no compression makes small
+        let texts = (0..4_000_u64).map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let names: ArrayRef = Arc::new(StringViewArray::from_iter_values(texts));
+        let batch = RecordBatch::try_from_iter([("name", names)]).unwrap();
+        let mut exporter = Exporter::new(ExportFormat::Parquet, &batch.schema(), 1).unwrap();
         let mut bytes = Vec::new();
-        let mut early = 0;
-        for _ in 0..4 {
-            bytes.extend(exporter.batch(&batch()).unwrap());
-            early = bytes.len();
+        for _ in 0..3 {
+            let more = exporter.batch(&batch).unwrap();
+            assert!(more.len() > 8_192, "each batch is a group that is written at once: {}", more.len());
+            bytes.extend(more);
         }
-        assert!(early > 100, "groups are written while rows come: {early}");
         bytes.extend(exporter.finish().unwrap());
-        let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(bytes::Bytes::from(bytes), 100);
+        let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(bytes::Bytes::from(bytes), 1_024);
         let read: Vec<RecordBatch> = reader.unwrap().map(Result::unwrap).collect();
-        assert_eq!(read.iter().map(RecordBatch::num_rows).sum::<usize>(), 12);
+        assert_eq!(read.iter().map(RecordBatch::num_rows).sum::<usize>(), 12_000);
         assert_eq!(read[0].schema().field(0).data_type(), &DataType::Utf8View);
     }
 
