@@ -63,6 +63,14 @@
     }
   });
 
+  // an editor is sent by Ctrl+Enter, since Enter begins a line
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("[data-submits]")) {
+      event.preventDefault();
+      event.target.form.requestSubmit();
+    }
+  });
+
   // a dialog's deed waits until the name was typed
   const guardDialogs = (where) => {
     for (const input of where.querySelectorAll("input[data-must-be]")) {

@@ -57,7 +57,8 @@ async fn begin(
     Ok(client.datasets().download(request).await?.into_inner())
 }
 
-fn answer(name: &str) -> actix_web::HttpResponseBuilder {
+/// An answer that a browser saves under `name`.
+pub(crate) fn answer(name: &str) -> actix_web::HttpResponseBuilder {
     let plain: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
     let disposition = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", crate::format::part(name));
@@ -69,7 +70,8 @@ fn answer(name: &str) -> actix_web::HttpResponseBuilder {
     answer
 }
 
-fn broken(error: impl std::fmt::Display) -> actix_web::Error {
+/// Why the bytes end early.
+pub(crate) fn broken(error: impl std::fmt::Display) -> actix_web::Error {
     tracing::warn!(%error, "a download broke off");
     actix_web::error::ErrorBadGateway("the download broke off")
 }

@@ -8,10 +8,13 @@
 //! A page is a module in `pages` with its own `configure`, and an askama template that extends `layout.html`.
 
 mod assets;
+mod cel;
 mod download;
 mod error;
 mod events;
+mod export;
 mod format;
+mod grid;
 mod guard;
 mod headers;
 mod list;

@@ -53,6 +53,8 @@ struct FileRow {
     hash: String,
     hash_short: String,
     link: String,
+    /// Its rows, if it is a table.
+    table: String,
     columns: Vec<(String, String, bool)>,
 }
 
@@ -219,6 +221,10 @@ fn file_row(entry: &Entry, link: &str, version: &Version) -> FileRow {
         hash: entry.content_hash.clone(),
         hash_short: short(&entry.content_hash),
         link: if entry.kind == "file" { format!("{link}/file?{place}") } else { String::new() },
+        table: match entry.schema {
+            Some(_) => format!("{link}/v/{}/table?file={}", version.number, part(&entry.path)),
+            None => String::new(),
+        },
         columns: columns.map(|column| (column.name.clone(), column.r#type.clone(), column.nullable)).collect(),
         path: entry.path.clone(),
     }

@@ -6,6 +6,8 @@ mod datasets;
 mod home;
 mod login;
 mod nodes;
+mod query;
+mod table;
 mod topics;
 
 use crate::error::PageError;
@@ -13,9 +15,10 @@ use crate::{assets, events};
 use actix_web::web;
 
 /// The navigation: path, label, the word by which a page says that it belongs there, whether only administrators see it.
-pub(crate) const NAV: [(&str, &str, &str, bool); 5] = [
+pub(crate) const NAV: [(&str, &str, &str, bool); 6] = [
     ("/", "Home", "home", false),
     ("/datasets", "Datasets", "datasets", false),
+    ("/query", "Query", "query", false),
     ("/topics", "Topics", "topics", false),
     ("/nodes", "Nodes", "nodes", false),
     ("/audit", "Audit", "audit", true),
@@ -29,6 +32,8 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
     home::configure(config);
     datasets::configure(config);
     dataset::configure(config);
+    table::configure(config);
+    query::configure(config);
     topics::configure(config);
     nodes::configure(config);
     audit::configure(config);

@@ -1,0 +1,210 @@
+//! A table of a version: its rows in pages, its columns with what is in them, a filter, an order, one row by its number,
+//! and all of it as a file.
+
+mod address;
+mod view;
+
+use crate::cel;
+use crate::error::{Notice, PageError, status_of};
+use crate::export;
+use crate::grid::{Mistake, PAGE_ROWS, Paging, Rows};
+use crate::session::Visitor;
+use crate::shell::{page, page_with};
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use address::{Address, Asked};
+use bib_proto::v1::{
+    CheckViewRequest, Entry, GetDatasetRequest, GetStatisticsRequest, GetStatisticsResponse, ReadPageRequest, Version,
+    View,
+};
+use tonic::Code;
+use view::{CheckPart, RowPage, TablePage};
+
+/// How long a page waits for statistics that are not known yet; after that it is shown without them and asks again.
+const STATISTICS_PATIENCE_MS: u64 = 700;
+/// Columns of one page: more of them are a page too large to be drawn.
+const COLUMNS: usize = 60;
+
+type Names = web::Path<(String, String, String)>;
+
+/// Adds the routes.
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    const TABLE: &str = "/datasets/{topic}/{name}/v/{version}/table";
+    config
+        .route(TABLE, web::get().to(show))
+        .route(&format!("{TABLE}/check"), web::get().to(check))
+        .route(&format!("{TABLE}.json"), web::get().to(json))
+        .route(&format!("{TABLE}.csv"), web::get().to(csv))
+        .route(&format!("{TABLE}.jsonl"), web::get().to(json_lines))
+        .route(&format!("{TABLE}.parquet"), web::get().to(parquet));
+}
+
+/// A table that was found.
+struct Table {
+    /// `topic/name`
+    dataset: String,
+    version: Version,
+    /// Tables of the version, by path.
+    files: Vec<Entry>,
+    /// Which of them is meant; none when there is none.
+    chosen: Option<usize>,
+    address: Address,
+}
+
+impl Table {
+    async fn find(visitor: &Visitor, names: Names, asked: Asked) -> Result<Self, PageError> {
+        let (topic, name, wanted) = names.into_inner();
+        let dataset = format!("{topic}/{name}");
+        let request = GetDatasetRequest { name: dataset.clone(), version: wanted.clone() };
+        let found = visitor.client.datasets().get_dataset(request).await?.into_inner();
+        let files: Vec<Entry> = found.entries.into_iter().filter(|entry| entry.schema.is_some()).collect();
+        let address = Address::new(&topic, &name, &wanted, asked);
+        let file = &address.asked.file;
+        let chosen = if file.is_empty() { Some(0) } else { files.iter().position(|entry| entry.path == *file) };
+        if chosen.is_none() {
+            return Err(PageError::NotFound);
+        }
+        let chosen = chosen.filter(|at| *at < files.len());
+        Ok(Self { dataset, version: found.version.unwrap_or_default(), files, chosen, address })
+    }
+
+    fn file(&self) -> Result<&Entry, PageError> {
+        self.chosen.and_then(|at| self.files.get(at)).ok_or(PageError::NotFound)
+    }
+
+    /// The query for the whole table. The version by its number: it is what people read, and it was found by it.
+    fn expression(&self) -> String {
+        let path = self.chosen.and_then(|at| self.files.get(at)).map_or("", |entry| entry.path.as_str());
+        cel::table(&self.dataset, &self.version.number.to_string(), path)
+    }
+
+    /// The columns that are shown, by name; empty for all.
+    fn window(&self) -> Vec<String> {
+        let columns = self.columns();
+        if columns.len() <= COLUMNS {
+            return Vec::new();
+        }
+        columns.iter().skip(self.address.asked.cols).take(COLUMNS).cloned().collect()
+    }
+
+    fn columns(&self) -> Vec<String> {
+        let schema = self.chosen.and_then(|at| self.files.get(at)).and_then(|entry| entry.schema.as_ref());
+        schema.map(|schema| schema.columns.iter().map(|column| column.name.clone()).collect()).unwrap_or_default()
+    }
+
+    fn view(&self) -> View {
+        let asked = &self.address.asked;
+        View {
+            expression: self.expression(),
+            filter: asked.f.clone(),
+            columns: self.window(),
+            sort: asked.sort.clone(),
+            descending: asked.descending(),
+        }
+    }
+}
+
+async fn show(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
+    let table = Table::find(&visitor, names, asked.into_inner()).await?;
+    if table.chosen.is_none() {
+        return Ok(page(&TablePage::without_tables(&visitor, &table)));
+    }
+    if table.address.asked.row > 0 {
+        return one_row(&visitor, &table).await;
+    }
+    let request = ReadPageRequest {
+        view: Some(table.view()),
+        offset: Paging::offset(table.address.asked.page),
+        rows: PAGE_ROWS,
+        timeout_ms: 0,
+    };
+    let (rows, statistics) = futures::join!(Rows::read(&visitor.client, request), statistics(&visitor, &table));
+    match rows {
+        Ok(rows) => Ok(page(&TablePage::new(&visitor, &table, &rows, statistics)?)),
+        Err(error) => {
+            let mistake = Mistake::of(&error, "", &table.address.asked.f);
+            let (status, notice) = match &mistake {
+                Some(_) => (StatusCode::UNPROCESSABLE_ENTITY, None),
+                None => (status_of(&error), Some(Notice::from(&error))),
+            };
+            Ok(page_with(status, &TablePage::refused(&visitor, &table, mistake, notice, statistics)))
+        }
+    }
+}
+
+/// What is in the columns, unless it takes longer than a page may.
+async fn statistics(visitor: &Visitor, table: &Table) -> Option<GetStatisticsResponse> {
+    let view = View { filter: String::new(), sort: String::new(), descending: false, ..table.view() };
+    let timeout_ms = if table.address.asked.stats == "wait" { 0 } else { STATISTICS_PATIENCE_MS };
+    match visitor.client.queries().get_statistics(GetStatisticsRequest { view: Some(view), timeout_ms }).await {
+        Ok(found) => Some(found.into_inner()),
+        Err(status) => {
+            if status.code() != Code::DeadlineExceeded {
+                tracing::debug!(%status, "a table is shown without its statistics");
+            }
+            None
+        }
+    }
+}
+
+async fn one_row(visitor: &Visitor, table: &Table) -> Result<HttpResponse, PageError> {
+    let number = table.address.asked.row;
+    let view = View { expression: table.expression(), ..View::default() };
+    let request = ReadPageRequest { view: Some(view), offset: number - 1, rows: 1, timeout_ms: 0 };
+    let rows = Rows::read(&visitor.client, request).await?;
+    let shown = RowPage::new(visitor, table, &rows)?;
+    Ok(if rows.len() == 0 { page_with(StatusCode::NOT_FOUND, &shown) } else { page(&shown) })
+}
+
+/// The checker's word on a filter, as a part of the page.
+async fn check(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
+    let table = Table::find(&visitor, names, asked.into_inner()).await?;
+    let filter = table.address.asked.f.clone();
+    let request = CheckViewRequest { view: Some(View { columns: Vec::new(), sort: String::new(), ..table.view() }) };
+    let found = visitor.client.queries().check_view(request).await?.into_inner();
+    let mistake = found.mistake.map(|mistake| Mistake::checked(mistake, "", &filter));
+    Ok(page(&CheckPart { mistake }))
+}
+
+async fn json(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
+    let table = Table::find(&visitor, names, asked.into_inner()).await?;
+    table.file()?;
+    let view = View { columns: Vec::new(), ..table.view() };
+    let offset = Paging::offset(table.address.asked.page);
+    let request = ReadPageRequest { view: Some(view), offset, rows: PAGE_ROWS, timeout_ms: 0 };
+    let rows = Rows::read(&visitor.client, request).await?;
+    let mut answer = HttpResponse::Ok();
+    let paging = Paging::new(table.address.asked.page, rows.header.matches);
+    if let Some(next) = paging.after() {
+        let next = table.address.ending(".json", |asked| asked.page = next);
+        answer.insert_header(("link", format!("<{next}>; rel=\"next\"")));
+    }
+    Ok(answer.content_type("application/json").body(rows.json()?))
+}
+
+async fn csv(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
+    let format = if asked.r#for == "spreadsheet" { "spreadsheet-csv" } else { "csv" };
+    file(visitor, names, asked, format).await
+}
+
+async fn json_lines(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
+    file(visitor, names, asked, "jsonl").await
+}
+
+async fn parquet(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
+    file(visitor, names, asked, "parquet").await
+}
+
+async fn file(
+    visitor: Visitor,
+    names: Names,
+    asked: web::Query<Asked>,
+    format: &str,
+) -> Result<HttpResponse, PageError> {
+    let table = Table::find(&visitor, names, asked.into_inner()).await?;
+    let path = &table.file()?.path;
+    let stem = path.rsplit('/').next().and_then(|file| file.split('.').next()).unwrap_or_default();
+    let name = format!("{}-v{}-{stem}", table.dataset.replace('/', "-"), table.version.number);
+    let view = View { columns: Vec::new(), ..table.view() };
+    export::file(visitor.bulk_client()?, view, format, &name).await
+}

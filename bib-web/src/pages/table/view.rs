@@ -1,0 +1,325 @@
+//! What the templates of a table show, as text. Pure but for the present person's frame.
+
+use super::{Address, COLUMNS, Table};
+use crate::cel;
+use crate::error::{Notice, PageError};
+use crate::format::{bytes, count, counted, part, short};
+use crate::grid::{Cell, Head, Mistake, Paging, Rows, heads};
+use crate::session::Visitor;
+use crate::shell::Shell;
+use askama::Template;
+use bib_proto::v1::{Column, GetStatisticsResponse};
+
+/// One row of the table.
+pub(crate) struct RowView {
+    /// Counted from 1 in the file.
+    pub(crate) number: String,
+    pub(crate) link: String,
+    pub(crate) cells: Vec<Cell>,
+}
+
+/// A link with its words.
+pub(crate) struct Link {
+    pub(crate) to: String,
+    pub(crate) words: String,
+    pub(crate) current: bool,
+}
+
+/// Where a row stands: `/datasets/flights/nyc`, the version, the file.
+pub(crate) struct Place {
+    pub(crate) dataset: String,
+    pub(crate) dataset_link: String,
+    pub(crate) version: u64,
+    pub(crate) version_link: String,
+    pub(crate) file: String,
+}
+
+#[derive(Template)]
+#[template(path = "table.html")]
+pub(crate) struct TablePage {
+    shell: Shell,
+    place: Place,
+    files: Vec<Link>,
+    path: String,
+    file: String,
+    filter: String,
+    sort: String,
+    dir: String,
+    cols: usize,
+    example: String,
+    all_link: String,
+    mistake: Option<Mistake>,
+    summary: String,
+    heads: Vec<Head>,
+    rows: Vec<RowView>,
+    /// What stands in place of rows when there are none.
+    nothing: String,
+    paging: Paging,
+    page_links: [String; 4],
+    columns: Vec<Link>,
+    exports: Vec<Link>,
+    too_many: String,
+    /// Where the heads are fetched from when their statistics are still being computed.
+    later: String,
+}
+
+impl TablePage {
+    pub(super) fn new(
+        visitor: &Visitor,
+        table: &Table,
+        rows: &Rows,
+        statistics: Option<GetStatisticsResponse>,
+    ) -> Result<Self, PageError> {
+        let header = &rows.header;
+        let address = &table.address;
+        let columns = header.schema.as_ref().map(|schema| schema.columns.clone()).unwrap_or_default();
+        let mut shown = Self::frame(visitor, table, &columns, statistics);
+        shown.paging = Paging::new(address.asked.page, header.matches);
+        let pages = [1, shown.paging.before().unwrap_or(1), shown.paging.after().unwrap_or(1), shown.paging.pages];
+        shown.page_links = pages.map(|page| address.with(|asked| asked.page = page));
+        shown.summary = summary(table, header.matches, header.total, header.elapsed_us);
+        let id = short(&table.version.id);
+        let forever = Address {
+            path: address.path.replace(&last_version(address), &format!("/v/{id}/table")),
+            ..address.clone()
+        };
+        shown.rows = rows
+            .cells()?
+            .into_iter()
+            .zip(&header.positions)
+            .map(|(cells, position)| RowView {
+                number: count(position + 1),
+                link: forever.with(|asked| asked.row = position + 1),
+                cells,
+            })
+            .collect();
+        if shown.rows.is_empty() {
+            shown.nothing = match (header.total, header.matches) {
+                (0, _) => "The table has no rows.".to_owned(),
+                (_, 0) => "No row fits the filter.".to_owned(),
+                _ => "There are no rows on this page.".to_owned(),
+            };
+        }
+        if header.matches > header.max_rows {
+            shown.too_many = format!(
+                "{} are more than the {} that this node gives out in one file: narrow them with a filter.",
+                counted(header.matches, "row"),
+                count(header.max_rows)
+            );
+        } else if header.matches > 0 {
+            shown.exports = exports(address);
+        }
+        Ok(shown)
+    }
+
+    /// The page when its rows cannot be shown.
+    pub(super) fn refused(
+        visitor: &Visitor,
+        table: &Table,
+        mistake: Option<Mistake>,
+        alert: Option<Notice>,
+        statistics: Option<GetStatisticsResponse>,
+    ) -> Self {
+        let names = table.window();
+        let schema = table.chosen.and_then(|at| table.files.get(at)).and_then(|entry| entry.schema.clone());
+        let columns: Vec<Column> = schema.map(|schema| schema.columns).unwrap_or_default();
+        let columns: Vec<Column> =
+            columns.into_iter().filter(|column| names.is_empty() || names.contains(&column.name)).collect();
+        let mut shown = Self::frame(visitor, table, &columns, statistics);
+        shown.later.clear();
+        shown.nothing = match &mistake {
+            Some(_) => "The filter has a mistake, so no rows are shown.".to_owned(),
+            None => "The rows cannot be shown.".to_owned(),
+        };
+        shown.mistake = mistake;
+        shown.shell = shown.shell.with_alert(alert);
+        shown
+    }
+
+    /// The page of a version without a table.
+    pub(super) fn without_tables(visitor: &Visitor, table: &Table) -> Self {
+        let mut shown = Self::frame(visitor, table, &[], None);
+        shown.later.clear();
+        shown.nothing = "This version has no tables. Tables are CSV, JSON lines, Parquet and Arrow files.".to_owned();
+        shown
+    }
+
+    fn frame(visitor: &Visitor, table: &Table, columns: &[Column], statistics: Option<GetStatisticsResponse>) -> Self {
+        let (address, asked) = (&table.address, &table.address.asked);
+        let place = place(table);
+        let query = cel::view(&table.expression(), &asked.f, &asked.sort, asked.descending());
+        let mut shell = visitor.shell(format!("{} · {}", place.file, place.dataset), "datasets");
+        if table.chosen.is_some() {
+            shell = shell.same_as(format!("bib dataset query {} --limit 100", cel::shell(&query)));
+        }
+        let later = match statistics {
+            Some(_) => String::new(),
+            None => address.with(|asked| asked.stats = "wait".to_owned()),
+        };
+        Self {
+            shell,
+            files: files(table),
+            path: address.path.clone(),
+            file: asked.file.clone(),
+            filter: asked.f.clone(),
+            sort: asked.sort.clone(),
+            dir: asked.dir.clone(),
+            cols: asked.cols,
+            example: example(columns),
+            all_link: address.with(|asked| (asked.f, asked.page) = (String::new(), 0)),
+            mistake: None,
+            summary: String::new(),
+            heads: heads(columns, statistics.as_ref(), &asked.sort, asked.descending(), address),
+            rows: Vec::new(),
+            nothing: String::new(),
+            paging: Paging::new(1, 0),
+            page_links: Default::default(),
+            columns: column_windows(table),
+            exports: Vec::new(),
+            too_many: String::new(),
+            later,
+            place,
+        }
+    }
+}
+
+fn place(table: &Table) -> Place {
+    let dataset_link = format!("/datasets/{}", table.dataset.split('/').map(part).collect::<Vec<_>>().join("/"));
+    Place {
+        version_link: format!("{dataset_link}?v={}", table.version.number),
+        dataset_link,
+        dataset: table.dataset.clone(),
+        version: table.version.number,
+        file: table.chosen.and_then(|at| table.files.get(at)).map_or("no table", |file| file.path.as_str()).to_owned(),
+    }
+}
+
+/// The part of the path that names the version.
+fn last_version(address: &Address) -> String {
+    address.path.rfind("/v/").map(|at| address.path[at..].to_owned()).unwrap_or_default()
+}
+
+fn summary(table: &Table, matches: u64, total: u64, elapsed_us: u64) -> String {
+    let rows = if matches == total {
+        counted(total, "row")
+    } else {
+        format!("{} of {}", count(matches), counted(total, "row"))
+    };
+    let columns = counted(table.columns().len() as u64, "column");
+    let size = table.chosen.and_then(|at| table.files.get(at)).map_or(0, |file| file.size);
+    format!("{rows} · {columns} · {} · {} ms", bytes(size), count(elapsed_us.div_ceil(1000)))
+}
+
+fn files(table: &Table) -> Vec<Link> {
+    if table.files.len() < 2 {
+        return Vec::new();
+    }
+    let link = |(at, file): (usize, &bib_proto::v1::Entry)| Link {
+        to: table.address.with(|asked| {
+            *asked = super::Asked { file: file.path.clone(), ..Default::default() };
+        }),
+        words: file.path.clone(),
+        current: table.chosen == Some(at),
+    };
+    table.files.iter().enumerate().map(link).collect()
+}
+
+/// Links to the parts of a table with many columns.
+fn column_windows(table: &Table) -> Vec<Link> {
+    let all = table.columns().len();
+    if all <= COLUMNS {
+        return Vec::new();
+    }
+    let (present, last) = (table.address.asked.cols, (all - 1) / COLUMNS * COLUMNS);
+    let mut starts = vec![0, present.saturating_sub(COLUMNS), present, (present + COLUMNS).min(last), last];
+    starts.dedup();
+    let link = |start: usize| Link {
+        to: table.address.with(|asked| asked.cols = start),
+        words: format!("{} to {}", start + 1, (start + COLUMNS).min(all)),
+        current: start == present,
+    };
+    starts.into_iter().map(link).collect()
+}
+
+fn exports(address: &Address) -> Vec<Link> {
+    let link = |ending: &str, spreadsheet: bool, words: &str| Link {
+        to: address.ending(ending, |asked| {
+            (asked.page, asked.cols) = (0, 0);
+            asked.r#for = if spreadsheet { "spreadsheet".to_owned() } else { String::new() };
+        }),
+        words: words.to_owned(),
+        current: false,
+    };
+    vec![
+        link(".csv", false, "CSV"),
+        link(".csv", true, "CSV for spreadsheets"),
+        link(".jsonl", false, "JSON lines"),
+        link(".parquet", false, "Parquet"),
+    ]
+}
+
+/// A filter that would run on these columns.
+fn example(columns: &[Column]) -> String {
+    let of = |kind: &str| columns.iter().find(|column| column.r#type == kind);
+    match (of("double").or_else(|| of("int")), of("string")) {
+        (Some(number), Some(text)) => {
+            format!("{} > 10 && {} != null", cel::column(&number.name), cel::column(&text.name))
+        }
+        (Some(number), None) => format!("{} > 10", cel::column(&number.name)),
+        (None, Some(text)) => format!("{} == \"…\"", cel::column(&text.name)),
+        (None, None) => String::new(),
+    }
+}
+
+/// One value of a row.
+pub(crate) struct Value {
+    name: String,
+    kind: String,
+    cell: Cell,
+}
+
+#[derive(Template)]
+#[template(path = "row.html")]
+pub(crate) struct RowPage {
+    shell: Shell,
+    place: Place,
+    number: String,
+    of: String,
+    values: Vec<Value>,
+    back: String,
+    before: String,
+    after: String,
+}
+
+impl RowPage {
+    pub(super) fn new(visitor: &Visitor, table: &Table, rows: &Rows) -> Result<Self, PageError> {
+        let (address, number) = (&table.address, table.address.asked.row);
+        let place = place(table);
+        let columns = rows.header.schema.as_ref().map(|schema| schema.columns.clone()).unwrap_or_default();
+        let cells = rows.first()?.unwrap_or_default();
+        let value = |(column, cell): (Column, Cell)| Value { name: column.name, kind: column.r#type, cell };
+        let query = format!("{}.offset({}).limit(1)", table.expression(), number - 1);
+        let total = rows.header.total;
+        let to =
+            |row: u64| if (1..=total).contains(&row) { address.with(|asked| asked.row = row) } else { String::new() };
+        Ok(Self {
+            shell: visitor
+                .shell(format!("Row {} · {} · {}", count(number), place.file, place.dataset), "datasets")
+                .same_as(format!("bib dataset query {}", cel::shell(&query))),
+            number: count(number),
+            of: counted(total, "row"),
+            values: columns.into_iter().zip(cells).map(value).collect(),
+            back: address.with(|asked| asked.row = 0),
+            before: to(number - 1),
+            after: to(number + 1),
+            place,
+        })
+    }
+}
+
+/// The checker's word on a filter.
+#[derive(Template)]
+#[template(path = "mistake.html")]
+pub(crate) struct CheckPart {
+    pub(crate) mistake: Option<Mistake>,
+}
