@@ -3,6 +3,8 @@
 //! The file is TOML. Unknown keys are refused, so that a misspelt one is not silently a default.
 
 mod load;
+#[cfg(test)]
+mod reference;
 
 pub use load::{ConfigError, Overrides, load};
 
@@ -29,7 +31,7 @@ pub struct Config {
     pub query: QueryConfig,
     /// What is logged, and how.
     pub log: LogConfig,
-    /// People who may log in, each by an SSH key.
+    /// People who may log in: `name`, `role` (`admin`, `operator`, `researcher`, `reader`), `key` (OpenSSH public key).
     pub users: Vec<UserConfig>,
 }
 
@@ -37,11 +39,11 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NodeConfig {
-    /// Name for people; default the host name.
+    /// Name for people, 1 to 100 characters.
     pub name: String,
-    /// `full` or `selective`.
+    /// `full` keeps everything its base nodes have and needs PostgreSQL; `selective` keeps the topics it subscribed to.
     pub mode: String,
-    /// Folder of everything that this node keeps.
+    /// Folder of everything that the node keeps; an absolute path on a local disk, not NFS.
     pub data_dir: PathBuf,
 }
 
@@ -49,12 +51,15 @@ pub struct NodeConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfig {
-    /// `auto`, `process` (a PostgreSQL of bibd's own) or `sqlite` (limited).
+    /// `process`: a PostgreSQL of bibd's own; `sqlite`: the limited mode, a cache of other nodes' data: no `full` mode, no
+    /// topics or uploads of its own, serves nobody; `auto`: the first if PostgreSQL 14 to 18 is found, else the second
+    /// with a notice.
     pub runtime: String,
-    /// The unprivileged system user that runs PostgreSQL when bibd is root; an ordinary user runs it himself.
+    /// Unprivileged system user that runs PostgreSQL when bibd is root, `postgres` where none is named; an ordinary user
+    /// runs it himself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Folder of `initdb` and `postgres`, where they are not found by themselves.
+    /// Folder of `initdb` and `postgres`, looked into instead of all others; `BIB_POSTGRES_BIN` does the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bin_dir: Option<PathBuf>,
     /// In the limited mode: hours that copies stay after their topic was left; 0 keeps them.
@@ -65,9 +70,9 @@ pub struct DatabaseConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GrpcConfig {
-    /// Addresses for TLS.
+    /// Addresses of the API, TLS 1.3 only.
     pub listen: Vec<SocketAddr>,
-    /// Further names and addresses that the certificate is made for.
+    /// Further names and addresses in the server's certificate.
     pub names: Vec<String>,
 }
 
@@ -75,9 +80,9 @@ pub struct GrpcConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct P2pConfig {
-    /// Multiaddresses to listen on.
+    /// Multiaddresses of the node network.
     pub listen: Vec<String>,
-    /// Whether nodes on the same network are found by multicast DNS.
+    /// Whether nodes on the same network are found by themselves, by multicast DNS.
     pub mdns: bool,
     /// Seconds between two looks at each peer's catalogue, which repair a lost announcement.
     pub poll_seconds: u64,
@@ -87,11 +92,11 @@ pub struct P2pConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WebConfig {
-    /// Address of the pages. Over plain HTTP loopback only.
+    /// Address of the pages and of the probes `/livez` and `/readyz`; over plain HTTP loopback only.
     pub listen: SocketAddr,
-    /// Whether they are served over TLS, with the certificate of the API.
+    /// Whether the pages are served over TLS, with the certificate of the API.
     pub tls: bool,
-    /// Further names under which browsers ask for them.
+    /// Further names under which browsers ask for the pages; also in the certificate.
     pub hosts: Vec<String>,
 }
 
@@ -111,9 +116,9 @@ pub struct QueryConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
-    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,bib_swarm=debug`.
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,bib_swarm=debug`.
     pub level: String,
-    /// `text` or `json`.
+    /// `text` or `json`, on standard error.
     pub format: String,
 }
 
