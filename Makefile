@@ -6,7 +6,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help demo test verify fix bench microbench proto-lint prerequisites prerequisites-test
+.PHONY: help demo test verify fix bench microbench docs reference proto-lint prerequisites prerequisites-test
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')" 2>/dev/null || grep -hE '## ' $(MAKEFILE_LIST)
@@ -42,6 +42,14 @@ bench: prerequisites ## Ours and the peer's in turn, as ratios (ROWS=ingest-1g,a
 
 microbench: prerequisites ## The hot parts one by one: chunker, hash, manifests, ask, audit log, queries
 	$(CARGO) bench --locked -p bib-chunks -p bib-kit -p bib-audit -p bib-query --bench hot
+
+docs: ## The book from docs/, in target/book
+	@mdbook=$$(command -v mdbook || echo "$(TARGET)/tools/bin/mdbook"); \
+	[ -x "$$mdbook" ] || $(CARGO) install --quiet --locked --root "$(TARGET)/tools" --no-default-features --features search mdbook@0.5.4; \
+	"$$mdbook" build docs --dest-dir "$(TARGET)/book"
+
+reference: ## Writes the pages in docs/reference that are made from the sources
+	BIB_BLESS=1 $(CARGO) test --locked --workspace reference
 
 proto-lint: ## Style and compatibility rules of the .proto files
 	$(CARGO) test --locked --workspace --test proto_lint

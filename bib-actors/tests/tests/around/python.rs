@@ -1,0 +1,114 @@
+//! The client in Python against a real node, made ready as its README says.
+
+use super::shell::{bad, cache, end, good, root};
+use bib_node_tests::{Lab, Node, NodeSpec};
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn example() -> PathBuf {
+    root().join("examples/clients/python")
+}
+
+/// A Python that can make environments: Debian's own comes first, since others may lack TLS.
+fn system_python() -> &'static str {
+    let works =
+        |python: &&str| end(Command::new("env").args([*python, "-c", "import ensurepip, ssl, venv"])).status.success();
+    ["/usr/bin/python3", "python3"].into_iter().find(works).expect("a Python with venv and ssl: .ci/prerequisites test")
+}
+
+/// An environment with what the client needs, made once for each list of requirements.
+fn environment() -> PathBuf {
+    let wanted = std::fs::read_to_string(example().join("requirements.txt")).unwrap();
+    let mut hasher = DefaultHasher::new();
+    (&wanted, std::env::consts::ARCH, system_python()).hash(&mut hasher);
+    let folder = cache().join(format!("python-{:016x}", hasher.finish()));
+    let lock = File::create(folder.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let whole = folder.join("whole");
+    if !whole.exists() {
+        good(Command::new(system_python()).args(["-m", "venv", "--clear"]).arg(&folder));
+        let mut install = Command::new(folder.join("bin/python"));
+        good(install.args(["-m", "pip", "install", "--quiet", "-r"]).arg(example().join("requirements.txt")));
+        std::fs::write(whole, wanted).unwrap();
+    }
+    folder.join("bin/python")
+}
+
+/// The client with its generated modules, for one node and one person.
+struct Client<'a> {
+    python: PathBuf,
+    generated: PathBuf,
+    node: &'a Node,
+    key: PathBuf,
+}
+
+impl Client<'_> {
+    fn example(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg("-B").arg(example().join("example.py")).env("PYTHONPATH", &self.generated);
+        command.args(["--node", &format!("localhost:{}", self.node.grpc().port())]);
+        command.arg("--ca").arg(self.node.data_dir().join("tls/ca.pem")).arg("--key").arg(&self.key).args(words);
+        command
+    }
+}
+
+fn generate(python: &Path, folder: &Path) -> PathBuf {
+    let (protos, generated) = (root().join("schema/proto"), folder.join("generated"));
+    std::fs::create_dir(&generated).unwrap();
+    let mut command = Command::new(python);
+    command.args(["-m", "grpc_tools.protoc", "-I"]).arg(&protos);
+    for out in ["--python_out", "--grpc_python_out"] {
+        command.arg(format!("{out}={}", generated.display()));
+    }
+    let mut files: Vec<_> =
+        std::fs::read_dir(protos.join("bib/v1")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    good(command.args(files));
+    generated
+}
+
+fn key(folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    good(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path));
+    path
+}
+
+#[test]
+fn a_client_in_python_lists_uploads_downloads_and_queries() {
+    let lab = Lab::new().unwrap();
+    let python = environment();
+    let (ada, stranger) = (key(lab.path(), "ada"), key(lab.path(), "stranger"));
+    let public = std::fs::read_to_string(ada.with_extension("pub")).unwrap();
+    let more = format!("[[users]]\nname = \"ada\"\nrole = \"researcher\"\nkey = \"{}\"\n", public.trim());
+    let mut node = lab.node(NodeSpec { more, ..NodeSpec::selective("lab") }).unwrap();
+    node.start().unwrap();
+    let generated = generate(&python, lab.path());
+    let client = Client { python, generated, node: &node, key: ada };
+
+    node.bib(&["topic", "create", "flights"]).unwrap().ok().unwrap();
+    let data = root().join("examples/data");
+    let put = good(&mut client.example(&["upload", "flights/nyc", data.to_str().unwrap()]));
+    assert!(put.starts_with("flights/nyc\tv1\tsha256:") && put.ends_with("new=True"), "{put}");
+    let version = node.json(&["dataset", "get", "flights/nyc"]).unwrap()["version"]["id"].as_str().unwrap().to_owned();
+    assert!(put.contains(&version), "{put} is not {version}");
+    let listed = good(&mut client.example(&["list"]));
+    assert!(listed.starts_with("flights/nyc\tv1\t4 files\t") && listed.contains(&version), "{listed}");
+
+    let warmest = r#"dataset("flights/nyc", "weather.csv").aggregate(r, {"origin": r.origin}, {"hours": count()}).sort(r, r.origin)"#;
+    let rows = good(&mut client.example(&["query", warmest]));
+    assert_eq!(rows, "origin=EWR\thours=8703\norigin=JFK\thours=8706\norigin=LGA\thours=8706");
+
+    let copy = lab.path().join("copy");
+    assert_eq!(good(&mut client.example(&["download", "flights/nyc", copy.to_str().unwrap()])), version);
+    good(Command::new("diff").arg("-r").args([&data, &copy]));
+
+    let wrong = bad(&mut client.example(&["query", r#"dataset("flights/nyc", "weather.csv").filter(r, r.tmp > 1.0)"#]));
+    assert!(wrong.contains("[INVALID_EXPRESSION]") && wrong.contains("try:  "), "{wrong}");
+    let nothing = bad(&mut client.example(&["download", "flights/none", lab.path().join("x").to_str().unwrap()]));
+    assert!(nothing.contains("[DATASET_NOT_FOUND]") && nothing.contains("bib dataset list"), "{nothing}");
+    let outside = bad(&mut Client { key: stranger, ..client }.example(&["list"]));
+    assert!(outside.contains("[KEY_UNKNOWN]"), "{outside}");
+    node.stop().unwrap();
+}
