@@ -18,6 +18,15 @@ pub enum AuditError {
         /// What failed.
         reason: String,
     },
+    /// There is no room for the record. It is not in the log, and the log is as it was.
+    #[error(
+        "the audit log has no room for a record: {reason}; nothing was written, so the operation must be refused: free space on \
+         the disk of the node's data directory, and it is written again by itself"
+    )]
+    NoRoom {
+        /// What failed.
+        reason: String,
+    },
     /// The files are not what was written to them.
     #[error(
         "the audit log is damaged at record {seq} in {}: {problem}; it is kept as it is: restore the audit directory from a \
@@ -91,6 +100,14 @@ impl AuditError {
         Self::Io { what, path: path.to_owned(), reason: error.to_string() }
     }
 
+    /// A failure before anything of a record was written: without room, nothing is lost.
+    pub(crate) fn before_writing(what: &'static str, path: &Path, error: &std::io::Error) -> Self {
+        match Self::not_writable(what, path, error) {
+            Self::NotWritable { reason } if is_full(error) => Self::NoRoom { reason },
+            other => other,
+        }
+    }
+
     pub(crate) fn not_writable(what: &'static str, path: &Path, error: &std::io::Error) -> Self {
         Self::NotWritable { reason: format!("{what} {} failed: {error}", path.display()) }
     }
@@ -98,7 +115,7 @@ impl AuditError {
     /// What failed, without advice.
     pub(crate) fn reason(&self) -> String {
         match self {
-            Self::NotWritable { reason } => reason.clone(),
+            Self::NotWritable { reason } | Self::NoRoom { reason } => reason.clone(),
             other => other.to_string(),
         }
     }
@@ -108,9 +125,14 @@ impl AuditError {
     pub const fn nothing_was_written(&self) -> bool {
         match self {
             Self::Ask(ask) => ask.nothing_was_done(),
+            Self::NoRoom { .. } => true,
             _ => false,
         }
     }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 impl From<BlockingError> for AuditError {

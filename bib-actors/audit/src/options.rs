@@ -18,6 +18,9 @@ pub struct AuditOptions {
     /// A segment file is closed before it would grow past this, in bytes. It bounds what is read at start: not larger,
     /// or a start takes long; not smaller, or a long log has very many files. Since 0.1.
     pub segment_max_bytes: u64,
+    /// Room that is kept for further records in the active segment, in bytes: when the disk is full, refusals and reads
+    /// are recorded in it. Not smaller, or a refused client's retries use it up; 0 keeps none. Since 0.1.
+    pub reserve_bytes: u64,
     /// Records in one group commit. Not larger: all their callers wait for the same sync. Since 0.1.
     pub batch_max_entries: usize,
     /// Bytes in one group commit. Since 0.1.
@@ -58,6 +61,7 @@ impl AuditOptions {
             node_id,
             hmac_key,
             segment_max_bytes: 16 << 20,
+            reserve_bytes: 4 << 20,
             batch_max_entries: 1_024,
             batch_max_bytes: 1 << 20,
             queue_capacity: 4_096,

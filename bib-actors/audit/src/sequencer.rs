@@ -27,7 +27,7 @@ impl Sequencer {
     }
 
     /// Makes as many of the drafts durable as fit a block, and returns their records. After an error those taken may or
-    /// may not be in the log, and nothing more can be written.
+    /// may not be in the log, and nothing more can be written; after [`AuditError::NoRoom`] they are not, and it can.
     pub(crate) fn commit(
         &mut self,
         drafts: &mut dyn Iterator<Item = AuditDraft>,
@@ -37,6 +37,7 @@ impl Sequencer {
         let mut block = BlockBuilder::new(seq + 1);
         let mut records = Vec::new();
         let mut salts = Salts::default();
+        let fresh = self.fresh;
         while block.len() < self.block_max_bytes {
             let Some(draft) = drafts.next() else { break };
             let mut record = self.record(draft.tidied(), seq + 1, hash, unix_ns, salts.next()?);
@@ -45,8 +46,11 @@ impl Sequencer {
             self.fresh = false;
             records.push(record);
         }
-        if !records.is_empty() {
-            self.log.commit(block, (seq, hash, unix_ns))?;
+        if !records.is_empty()
+            && let Err(error) = self.log.commit(block, (seq, hash, unix_ns))
+        {
+            self.fresh = fresh;
+            return Err(error);
         }
         Ok(records)
     }

@@ -1,5 +1,6 @@
 //! The few file operations of the write path, as a trait, so that a test can make any of them fail.
 
+use rustix::fs::{FallocateFlags, fallocate};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -12,6 +13,15 @@ pub trait AuditFile: Send {
     /// # Errors
     /// When not all bytes were taken; how many were is not known then.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Sees to it that the `bytes` from `offset` on can be written without looking for room. The file's length stays.
+    /// False where the file system cannot promise that.
+    ///
+    /// # Errors
+    /// When there is no room.
+    fn reserve(&mut self, _offset: u64, _bytes: u64) -> io::Result<bool> {
+        Ok(false)
+    }
 
     /// Cuts the file to `len` bytes.
     ///
@@ -66,6 +76,14 @@ pub struct DiskFs;
 impl AuditFile for File {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.write_all_at(bytes, offset)
+    }
+
+    fn reserve(&mut self, offset: u64, bytes: u64) -> io::Result<bool> {
+        match fallocate(&*self, FallocateFlags::KEEP_SIZE, offset, bytes) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {

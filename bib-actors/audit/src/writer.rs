@@ -143,6 +143,11 @@ impl Writer {
                 Ok(records) => self.answer(records, &mut waiters),
                 Err(error) => {
                     waiters.for_each(|(waiter, _room)| waiter.answer(Err(error.clone())));
+                    if matches!(error, AuditError::NoRoom { .. }) {
+                        // nothing was written: the log is whole, and goes on when there is room
+                        tracing::warn!(%error, "records were refused");
+                        return Ok(());
+                    }
                     return Err(error);
                 }
             }

@@ -2,6 +2,9 @@
 //!
 //! After a failed write or sync nothing more is written through it. What a failed sync left behind is unknown, so the
 //! log is opened anew, which reads the tail back and writes its last block again.
+//!
+//! A full disk is found before anything is written: room is reserved ahead of the end of the active segment, and a block
+//! that does not fit what is reserved is refused as a whole.
 
 use super::block::BlockBuilder;
 use super::header::SegmentHeader;
@@ -17,11 +20,14 @@ pub(crate) struct Log {
     dir: PathBuf,
     fs: Arc<dyn AuditFs>,
     segment_max_bytes: u64,
+    reserve_bytes: u64,
     file: Box<dyn AuditFile>,
     path: PathBuf,
     /// Where the first block of the active segment begins.
     header_len: u64,
     len: u64,
+    /// Up to where the active segment has room for certain; `None` where the file system promises none.
+    reserved: Option<u64>,
     chain: Chain,
     marked_seq: u64,
     shared: Arc<Shared>,
@@ -53,13 +59,13 @@ pub(crate) fn create_segment(fs: &dyn AuditFs, dir: &Path, header: &SegmentHeade
     };
     match make() {
         Ok(file) => Ok(Active { file, path, header_len: bytes.len() as u64, len: bytes.len() as u64 }),
-        Err(error) => Err(AuditError::not_writable("making the segment", &path, &error)),
+        Err(error) => Err(AuditError::before_writing("making the segment", &path, &error)),
     }
 }
 
 impl Log {
     pub(crate) fn new(
-        (dir, fs, segment_max_bytes): (PathBuf, Arc<dyn AuditFs>, u64),
+        (dir, fs, segment_max_bytes, reserve_bytes): (PathBuf, Arc<dyn AuditFs>, u64, u64),
         active: Active,
         chain: Chain,
         shared: Arc<Shared>,
@@ -71,10 +77,12 @@ impl Log {
             dir,
             fs,
             segment_max_bytes,
+            reserve_bytes,
             file,
             path,
             header_len,
             len,
+            reserved: (reserve_bytes > 0).then_some(len),
             chain,
             marked_seq: 0,
             shared,
@@ -89,12 +97,14 @@ impl Log {
     }
 
     /// Makes a block durable that continues the chain and ends with the record `last`. When this fails the block may or
-    /// may not be in the log, and the log takes no more.
+    /// may not be in the log, and the log takes no more; after [`AuditError::NoRoom`] it is not, and the log takes more.
     pub(crate) fn commit(&mut self, block: BlockBuilder, last: (u64, Hash, u64)) -> Result<(), AuditError> {
         if let Some(reason) = &self.broken {
             return Err(AuditError::NotWritable { reason: reason.clone() });
         }
-        let done = self.write(&block.finish(), last.2);
+        let bytes = block.finish();
+        self.make_room(bytes.len() as u64, last.2)?;
+        let done = self.write(&bytes);
         match done {
             Ok(()) => {
                 (self.chain.seq, self.chain.hash, self.chain.unix_ns) = last;
@@ -112,11 +122,37 @@ impl Log {
         }
     }
 
-    fn write(&mut self, bytes: &[u8], now: u64) -> Result<(), AuditError> {
-        let more = bytes.len() as u64;
+    /// Sees to it that `more` bytes fit: begins a new segment when it is time, and reserves room ahead.
+    fn make_room(&mut self, more: u64, now: u64) -> Result<(), AuditError> {
         if self.len > self.header_len && self.len + more > self.segment_max_bytes {
-            self.rotate(now)?;
+            match self.rotate(now) {
+                Ok(()) => {}
+                // a segment may be longer than usual when there is no room for the next
+                Err(AuditError::NoRoom { .. }) if self.reserved.is_some_and(|end| self.len + more <= end) => {}
+                Err(error @ AuditError::NoRoom { .. }) => return Err(error),
+                Err(error) => {
+                    self.broken = Some(error.reason());
+                    return Err(error);
+                }
+            }
         }
+        let Some(end) = self.reserved else { return Ok(()) };
+        let ahead = more + self.reserve_bytes;
+        // room for the half of it is enough, so that not every block asks for more
+        if self.len + more + self.reserve_bytes / 2 <= end {
+            return Ok(());
+        }
+        match self.file.reserve(self.len, ahead) {
+            Ok(true) => self.reserved = Some(self.len + ahead),
+            Ok(false) => self.reserved = None,
+            Err(_) if self.len + more <= end => {}
+            Err(error) => return Err(AuditError::before_writing("reserving room in", &self.path, &error)),
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), AuditError> {
+        let more = bytes.len() as u64;
         let done = self.file.write_at(self.len, bytes).and_then(|()| self.file.sync());
         done.map_err(|error| AuditError::not_writable("writing records to", &self.path, &error))?;
         self.len += more;
@@ -133,6 +169,12 @@ impl Log {
             created_unix_ns: now,
         };
         let next = create_segment(&*self.fs, &self.dir, &header)?;
+        if self.reserved.is_some_and(|end| end > self.len)
+            && let Err(error) = self.file.set_len(self.len)
+        {
+            tracing::debug!(%error, "the room reserved in a closed segment stays reserved");
+        }
+        self.reserved = (self.reserve_bytes > 0).then_some(next.len);
         let segment = Segment { path: next.path.clone(), first_seq: seq + 1, len: next.len };
         self.shared.update(|snapshot| snapshot.rotate(segment));
         (self.file, self.path, self.header_len, self.len) = (next.file, next.path, next.header_len, next.len);

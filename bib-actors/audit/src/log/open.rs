@@ -62,7 +62,7 @@ pub(crate) fn open(
     let head = Head { epoch, seq: chain.seq, hash: chain.hash, records: chain.seq };
     let last = Segment { path: active.path.clone(), first_seq: active_first(&active.path), len: active.len };
     let shared = Arc::new(Shared::new(Snapshot::new(options.node_id.clone(), head, segments, last)));
-    let base = (dir.clone(), fs, options.segment_max_bytes);
+    let base = (dir.clone(), fs, options.segment_max_bytes, options.reserve_bytes);
     let mut log = Log::new(base, active, chain, Arc::clone(&shared), lock);
     log.marked(mark.map_or(0, |mark| mark.seq));
     Ok(Opened { log, shared, cut })

@@ -6,6 +6,7 @@ mod canonical;
 mod crashes;
 mod faulty;
 mod files;
+mod full;
 mod group;
 mod log;
 mod panics;
