@@ -1,9 +1,13 @@
 //! A group of chunks that get on the disk together: many temporary files, one round of syncs, then their names.
 //!
 //! Nothing of a batch can be read from the store before [`Batch::commit`]; a batch that is dropped leaves nothing.
+//!
+//! A batch holds its chunks while it lives. Afterwards a sweep may remove what no version names: record the version that
+//! needs the chunks before, or hold them beyond the commit with [`ChunkStore::hold`].
 
 use crate::ChunkError;
 use crate::commit::{Placed, Staged};
+use crate::hold::Hold;
 use crate::store::{ChunkStore, Inner, name_of};
 use crate::temp::TempFolder;
 use bib_domain::ChunkHash;
@@ -35,11 +39,13 @@ pub struct Batch {
     staged: Vec<Staged>,
     seen: HashSet<ChunkHash>,
     bytes: u64,
+    hold: Hold,
 }
 
 impl Batch {
     pub(crate) fn new(store: ChunkStore) -> Self {
-        Self { store, folder: None, staged: Vec::new(), seen: HashSet::new(), bytes: 0 }
+        let hold = store.new_hold();
+        Self { store, folder: None, staged: Vec::new(), seen: HashSet::new(), bytes: 0, hold }
     }
 
     /// Adds a chunk whose name is known. The bytes are hashed; they are kept only if the name is theirs.
@@ -63,6 +69,7 @@ impl Batch {
     fn add(&mut self, hash: ChunkHash, bytes: &[u8]) -> Result<PutOutcome, ChunkError> {
         let inner = &*self.store.inner;
         inner.check_size(bytes)?;
+        self.hold.add(hash);
         if self.seen.contains(&hash) || inner.is_held(&hash, bytes.len() as u64)? {
             return Ok(PutOutcome { hash, new: false });
         }

@@ -16,10 +16,12 @@ pub mod fs;
 pub mod ingest;
 pub mod manifest;
 pub mod options;
+pub mod sweep;
 
 mod ahead;
 mod batch;
 mod commit;
+mod hold;
 mod layout;
 mod reader;
 mod stats;
@@ -30,6 +32,7 @@ mod verify;
 
 pub use batch::{Batch, BatchReport, PutOutcome};
 pub use error::{ChunkError, ManifestError};
+pub use hold::Hold;
 pub use ingest::{Content, VersionWriter};
 pub use manifest::{
     ChunkRef, Column, ColumnType, Entry, EntryKind, Manifest, Segment, SignedManifest, TableSchema, check_content,
@@ -38,4 +41,5 @@ pub use options::{IngestOptions, ManifestLimits, StoreOptions, VerifyOptions};
 pub use reader::{FileReader, Piece};
 pub use stats::StoreStats;
 pub use store::ChunkStore;
+pub use sweep::{Sweep, SweepReport};
 pub use verify::{Damage, DamageKind, Progress, VerifyReport, verify_version, verify_version_with};

@@ -5,6 +5,7 @@
 
 use crate::batch::Batch;
 use crate::fs::{Fs, RealFs};
+use crate::hold::{Hold, Holds};
 use crate::layout::Layout;
 use crate::manifest::{ChunkRef, SignedManifest};
 use crate::stats::{Counter, StoreStats};
@@ -46,6 +47,8 @@ pub(crate) struct Placing {
     pub(crate) chunks: HashSet<ChunkHash>,
     /// Leaf folders that were made, but whose parents were not synced since.
     pub(crate) leaves: HashSet<u32>,
+    /// Chunks that somebody works with.
+    pub(crate) holds: Holds,
 }
 
 impl Drop for Inner {
@@ -193,6 +196,20 @@ impl ChunkStore {
             }
         }
         Ok(missing)
+    }
+
+    /// Keeps a sweep away from these chunks until the hold is dropped. Look for them after this, never before.
+    #[must_use]
+    pub fn hold(&self, chunks: &[ChunkRef]) -> Hold {
+        let hold = self.new_hold();
+        for chunk in chunks {
+            hold.add(chunk.hash);
+        }
+        hold
+    }
+
+    pub(crate) fn new_hold(&self) -> Hold {
+        Hold::new(&self.inner.placing)
     }
 
     /// How much the store holds.

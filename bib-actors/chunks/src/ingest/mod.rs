@@ -13,11 +13,12 @@ mod writer;
 
 pub use writer::VersionWriter;
 
+use crate::hold::Hold;
 use crate::manifest::{ChunkRef, Entry, EntryKind};
 use std::collections::HashMap;
 
 /// What a version contains, all of it on the disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Content {
     /// Files, directories and links, sorted by path.
     pub entries: Vec<Entry>,
@@ -27,7 +28,18 @@ pub struct Content {
     pub new_chunks: u64,
     /// Bytes in them.
     pub new_bytes: u64,
+    /// No sweep removes the chunks while this value lives: keep it until the version is published.
+    _hold: Option<Hold>,
 }
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.entries, &self.chunks, self.new_chunks, self.new_bytes)
+            == (&other.entries, &other.chunks, other.new_chunks, other.new_bytes)
+    }
+}
+
+impl Eq for Content {}
 
 /// Sorts the entries, and turns their segments' numbers of pieces of work into indexes of distinct chunks.
 fn arrange(mut entries: Vec<Entry>, names: &[ChunkRef]) -> (Vec<Entry>, Vec<ChunkRef>) {

@@ -6,14 +6,14 @@
 use super::blocks::Block;
 use crate::batch::BatchReport;
 use crate::commit::{Placed, Staged};
+use crate::hold::Hold;
 use crate::manifest::ChunkRef;
 use crate::store::{ChunkStore, name_of};
 use crate::temp::TempFolder;
 use crate::{ChunkError, IngestOptions};
-use bib_domain::{ChunkHash, ContentHash};
+use bib_domain::ContentHash;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +46,8 @@ pub(crate) struct Done {
     pub(crate) contents: Vec<(usize, ContentHash)>,
     /// What was new to the store.
     pub(crate) report: BatchReport,
+    /// Keeps all of them until the version is published or given up.
+    pub(crate) hold: Option<Hold>,
 }
 
 /// The running threads.
@@ -66,14 +68,15 @@ struct Shared {
     done: Mutex<Done>,
     filling: Mutex<Filling>,
     placed: Mutex<Placed>,
+    /// The chunks of this version, which need no second look.
+    hold: Hold,
 }
 
-/// The batch that is being filled, and the chunks of this version that need no second look.
+/// The batch that is being filled.
 #[derive(Debug, Default)]
 struct Filling {
     staged: Vec<Staged>,
     bytes: u64,
-    seen: HashSet<ChunkHash>,
 }
 
 impl Pipeline {
@@ -88,6 +91,7 @@ impl Pipeline {
             done: Mutex::default(),
             filling: Mutex::default(),
             placed: Mutex::default(),
+            hold: store.new_hold(),
         });
         let (chunks, chunk_jobs) = sync_channel(options.queue);
         let (contents, content_jobs) = sync_channel(options.queue);
@@ -135,6 +139,7 @@ impl Pipeline {
 
     /// Fails if the chunk is not in the store.
     pub(crate) fn expect(&self, chunk: ChunkRef) -> Result<(), ChunkError> {
+        self.shared.hold.add(chunk.hash);
         let held = self.shared.store.inner.is_held(&chunk.hash, u64::from(chunk.len))?;
         if held { Ok(()) } else { Err(ChunkError::Missing { hash: chunk.hash }) }
     }
@@ -153,7 +158,9 @@ impl Pipeline {
         drop(staged);
         self.shared.acknowledge();
         self.check()?;
-        Ok(std::mem::take(&mut *self.shared.done.lock()))
+        let mut done = std::mem::take(&mut *self.shared.done.lock());
+        done.hold = Some(self.shared.hold.clone());
+        Ok(done)
     }
 
     /// Lets the threads come to their end.
@@ -226,7 +233,7 @@ impl Shared {
         inner.check_size(bytes)?;
         let hash = name_of(bytes);
         self.done.lock().note(job.number, ChunkRef { hash, len: bytes.len() as u32 });
-        if !self.filling.lock().seen.insert(hash) || inner.is_held(&hash, bytes.len() as u64)? {
+        if !self.hold.add(hash) || inner.is_held(&hash, bytes.len() as u64)? {
             return Ok(None);
         }
         let staged = inner.stage(&self.folder, hash, bytes)?;

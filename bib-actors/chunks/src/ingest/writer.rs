@@ -12,7 +12,7 @@ use std::io::Read;
 ///
 /// Files go in one after the other. Give them in the order of their paths: then small neighbours share chunks with
 /// the same neighbours in the next version. Nothing is promised before [`Self::finish`]; a writer that is dropped
-/// leaves at most chunks that no version names.
+/// leaves at most chunks that no version names, which a sweep removes later.
 #[derive(Debug)]
 pub struct VersionWriter {
     store: ChunkStore,
@@ -151,9 +151,11 @@ impl VersionWriter {
         self.ready()?;
         let mut names = Vec::new();
         let mut report = BatchReport::default();
+        let mut hold = None;
         if let Some(work) = self.work.take() {
             let done = work.finish()?;
             report = done.report;
+            hold = done.hold;
             for (entry, hash) in done.contents {
                 if let Some(EntryKind::File { content, .. }) = self.entries.get_mut(entry).map(|entry| &mut entry.kind)
                 {
@@ -168,7 +170,7 @@ impl VersionWriter {
             ManifestError::Path(error) => error.into(),
             error => error.into(),
         })?;
-        Ok(Content { entries, chunks, new_chunks: report.new_chunks, new_bytes: report.new_bytes })
+        Ok(Content { entries, chunks, new_chunks: report.new_chunks, new_bytes: report.new_bytes, _hold: hold })
     }
 
     /// Takes bytes from `fill` into the open file until it has no more.

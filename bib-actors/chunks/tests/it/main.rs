@@ -13,3 +13,4 @@ mod memory;
 mod packs;
 mod roundtrip;
 mod store;
+mod sweep;
