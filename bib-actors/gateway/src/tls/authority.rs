@@ -15,6 +15,8 @@ use std::time::Duration;
 
 const CERTIFICATE: &str = "ca.pem";
 const KEY: &str = "ca.key.pem";
+/// A certificate whose key may not be on the disk yet.
+const NEW_CERTIFICATE: &str = "ca.new.pem";
 /// Long: its end makes every client ask its user again.
 const VALID_DAYS: i64 = 20 * 365;
 /// Clocks of lab machines differ: begin a day early.
@@ -41,11 +43,18 @@ impl Authority {
             (Some(certificate), Some(key)) => Self::parse(&certificate_path, &certificate, &key, now),
             (None, None) => {
                 let (certificate, key) = make(names, now)?;
-                // The key first: a crash in between leaves a key without certificate, which the next arm names.
+                // The certificate under another name, the key, then the certificate's name: a start that ends in between
+                // is finished by the next one.
+                let new = dir.join(NEW_CERTIFICATE);
+                files::write(&new, &certificate)?;
                 files::write(&key_path, &key)?;
-                files::write(&certificate_path, &certificate)?;
+                files::rename(&new, &certificate_path)?;
                 tracing::info!(path = %certificate_path.display(), "made the node's certificate authority");
                 Self::parse(&certificate_path, &certificate, &key, now)
+            }
+            (None, Some(key)) if is_unfinished(dir, &key, now) => {
+                files::rename(&dir.join(NEW_CERTIFICATE), &certificate_path)?;
+                Self::ensure(dir, names, now)
             }
             (Some(_), None) => Err(TlsError::Half { present: certificate_path, missing: key_path }),
             (None, Some(_)) => Err(TlsError::Half { present: key_path, missing: certificate_path }),
@@ -72,6 +81,13 @@ impl Authority {
         let issuer = Issuer::from_ca_cert_der(&der, key).map_err(|error| broken(error.to_string()))?;
         Ok(Self { certificate: der, issuer })
     }
+}
+
+/// Whether an earlier start made the authority and ended before its certificate got its name.
+fn is_unfinished(dir: &Path, key: &str, now: i64) -> bool {
+    let path = dir.join(NEW_CERTIFICATE);
+    let made = files::read(&path).ok().flatten();
+    made.is_some_and(|certificate| Authority::parse(&path, &certificate, key, now).is_ok())
 }
 
 /// A new authority: certificate and key as PEM.

@@ -23,8 +23,14 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), TlsError> {
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).map_err(broken)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(broken)?;
-    fs::rename(&temporary, path).map_err(broken)?;
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all()).map_err(broken)
+    rename(&temporary, path)
+}
+
+/// Gives a file its name; durable when this returns.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), TlsError> {
+    let broken = |source| TlsError::Write { path: to.to_owned(), source };
+    fs::rename(from, to).map_err(broken)?;
+    to.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all()).map_err(broken)
 }
 
 /// Reads a file, `None` if it is not there.

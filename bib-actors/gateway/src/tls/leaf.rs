@@ -217,6 +217,22 @@ mod tests {
     }
 
     #[test]
+    fn a_first_start_that_ended_half_way_is_finished() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = ensure(dir.path(), &names(&[]), NOW).unwrap();
+        let (new, certificate) = (dir.path().join("ca.new.pem"), dir.path().join("ca.pem"));
+        std::fs::rename(&certificate, &new).unwrap();
+        let again = ensure(dir.path(), &names(&[]), NOW).unwrap();
+        assert_eq!(fingerprint_of(&first.authority), fingerprint_of(&again.authority));
+        // a certificate that is not the key's finishes nothing
+        let other = tempfile::tempdir().unwrap();
+        ensure(other.path(), &names(&[]), NOW).unwrap();
+        std::fs::copy(other.path().join("ca.pem"), &new).unwrap();
+        std::fs::remove_file(&certificate).unwrap();
+        assert!(matches!(ensure(dir.path(), &names(&[]), NOW), Err(TlsError::Half { .. })));
+    }
+
+    #[test]
     fn what_is_no_name_is_left_out() {
         let all = expected(&names(&["0.0.0.0", "::", "bad name", "", "-x", "Data.Example.org", "fe80::1"]));
         let fixed = ["localhost", "127.0.0.1", "::1", "lab-a", "data.example.org", "fe80::1"];
