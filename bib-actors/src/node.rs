@@ -169,6 +169,13 @@ fn guardian_options(
     let ttl_hours = config.database.cache_ttl_hours;
     options.cache_ttl = (ttl_hours > 0).then(|| Duration::from_secs(ttl_hours.saturating_mul(3600)));
     options.database_user.clone_from(&config.database.user);
+    let storage = &config.storage;
+    options.space.rules.reserve_bytes = storage.reserve_mib.saturating_mul(1 << 20);
+    options.space.rules.reserve_percent = storage.reserve_percent;
+    options.space.rules.ballast_bytes = storage.ballast_mib.saturating_mul(1 << 20);
+    options.orphans.period = Duration::from_secs(storage.sweep_seconds);
+    options.orphans.grace = Duration::from_secs(storage.orphan_grace_seconds);
+    options.space.period = Duration::from_millis(storage.check_ms);
     Ok(options)
 }
 

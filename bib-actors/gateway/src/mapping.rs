@@ -72,6 +72,7 @@ impl From<AuditError> for Problem {
             AuditError::NotWritable { .. } => Self::new(Code::Unavailable, "AUDIT_NOT_WRITABLE", error.to_string())
                 .hint("an administrator of the node: free space or repair the disk under its data directory")
                 .retry_after(LATER),
+            AuditError::NoRoom { .. } => disk_full(error.to_string()),
             AuditError::Damaged { seq, .. } => Self::new(Code::DataLoss, "AUDIT_DAMAGED", error.to_string())
                 .hint("bib admin audit verify")
                 .with("seq", seq.to_string()),
@@ -111,6 +112,7 @@ impl From<GuardianError> for Problem {
             E::AuditUnavailable { .. } => Self::new(Code::Unavailable, "AUDIT_NOT_WRITABLE", text)
                 .hint("an administrator of the node: free space or repair the disk under its data directory")
                 .retry_after(LATER),
+            E::DiskFull { .. } => disk_full(text),
             E::Overloaded { .. } => Self::new(Code::ResourceExhausted, "DATABASE_BUSY", text).retry_after(LATER),
             E::Unavailable { .. } => {
                 Self::new(Code::Unavailable, "DATABASE_UNAVAILABLE", text).hint("bib status").retry_after(LATER)
@@ -133,6 +135,10 @@ impl From<GuardianError> for Problem {
                 .hint("send the upload again")
                 .with("dataset", dataset.to_string())
                 .retry_after(SOON),
+            E::ChunksGone { .. } => {
+                Self::new(Code::Aborted, "CHUNKS_GONE", text).hint("send the upload again").retry_after(SOON)
+            }
+            E::Chunks(chunk) => chunk.into(),
             E::BadManifest { .. } => Self::invalid("header.dataset", "BAD_MANIFEST", text),
             E::ManifestHurt { id, .. } => {
                 Self::new(Code::DataLoss, "MANIFEST_DAMAGED", text).hint("bib status").with("version", id.to_string())
@@ -146,6 +152,13 @@ impl From<GuardianError> for Problem {
             other => Self::internal(other),
         }
     }
+}
+
+/// There is no room for what was asked.
+fn disk_full(text: String) -> Problem {
+    Problem::new(Code::ResourceExhausted, "DISK_FULL", text)
+        .hint("free space under the node's data directory (bib status says where and how much), then send it again")
+        .retry_after(LATER)
 }
 
 /// There is no such topic here.
@@ -206,8 +219,7 @@ impl From<ChunkError> for Problem {
                 .with("chunk", hash.to_string()),
             ChunkError::NoSuchFile { path } => Self::not_found("FILE_NOT_FOUND", text).with("path", path),
             ChunkError::NotAFile { path } => Self::invalid("paths", "NOT_A_FILE", text).with("path", path),
-            ref full if full.is_storage_full() => Self::new(Code::ResourceExhausted, "DISK_FULL", text)
-                .hint("free space under the node's data directory, then try again"),
+            ref full if full.is_storage_full() => disk_full(text),
             other => Self::internal(other),
         }
     }

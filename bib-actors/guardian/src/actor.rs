@@ -13,8 +13,10 @@ use crate::manifests::ManifestStore;
 use crate::ops::expire::ExpireCopies;
 use crate::ops::status::Sweep;
 use crate::options::GuardianOptions;
+use crate::orphans::sweep_orphans;
 use crate::process;
 use crate::setup;
+use crate::space::Space;
 use bib_audit::AuditAppended;
 use bib_chunks::ChunkStore;
 use bib_domain::{OpContext, StorageKind};
@@ -30,8 +32,8 @@ pub const NAME: &str = "guardian";
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// What a shutdown takes beside stopping the database.
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(15);
-/// Background tasks: the audit table, the watch, the sweep.
-const BACKGROUND_TASKS: usize = 4;
+/// Background tasks: the audit table, the watches of the database and of the disks, the sweeps of rows and of chunks.
+const BACKGROUND_TASKS: usize = 6;
 /// Blocking calls at a time: SQLite's connections, manifests, starting programs.
 const BLOCKING_CALLS: usize = 16;
 
@@ -48,6 +50,7 @@ struct Parts {
     chunks: ChunkStore,
     audit: Arc<dyn Ledger>,
     router: Router,
+    space: Space,
 }
 
 impl StorageGuardian {
@@ -55,7 +58,8 @@ impl StorageGuardian {
     #[must_use]
     pub fn new(options: GuardianOptions, chunks: ChunkStore, audit: Arc<dyn Ledger>, router: Router) -> Self {
         let slot = Slot::new(Self::spec(&options));
-        Self { slot, parts: Parts { options, chunks, audit, router } }
+        let space = Space::new(&options.data_dir, options.space);
+        Self { slot, parts: Parts { options, chunks, audit, router, space } }
     }
 
     /// Rank, policy and bounds.
@@ -71,7 +75,12 @@ impl StorageGuardian {
     /// The verbs, for whoever needs them; valid before the start and across restarts.
     #[must_use]
     pub fn handle(&self) -> GuardianHandle {
-        GuardianHandle::new(self.slot.handle(), self.parts.chunks.clone(), &self.parts.options)
+        GuardianHandle::new(
+            self.slot.handle(),
+            self.parts.chunks.clone(),
+            self.parts.space.clone(),
+            &self.parts.options,
+        )
     }
 
     /// The child, for the root to start.
@@ -135,16 +144,24 @@ impl Guardian {
 }
 
 async fn open_core(args: &StartArgs, parts: Parts) -> Result<Core, GuardianError> {
-    let Parts { options, chunks: _, audit, router } = parts;
+    let Parts { options, chunks, audit, router, space } = parts;
     let pool = args.blocking(BLOCKING_CALLS);
     let data_dir = options.data_dir.clone();
     process::on(&pool, move || files::private_dir(&data_dir)).await?;
     let lock = DirLock::acquire(options.data_dir.join("guardian.lock"), LOCK_PATIENCE).await?;
+    // a database that starts on a full disk needs the ballast's room for its recovery
+    let look = space.clone();
+    process::on(&pool, move || {
+        look.keep();
+        Ok(())
+    })
+    .await?;
     let database = setup::open_database(&options, &pool, args.incarnation).await?;
     let (root, cache, files) = (options.data_dir.join("manifests"), options.manifest_cache_bytes, pool.clone());
     let manifests = process::on(&pool, move || ManifestStore::open(root, cache, files)).await?;
     let events = Events { versions: router.topic(), peers: router.topic(), subscriptions: router.topic() };
-    Ok(Core { options, database, ledger: audit, manifests, events, index: AuditIndex::default(), _lock: lock })
+    let index = AuditIndex::default();
+    Ok(Core { options, database, ledger: audit, manifests, chunks, events, index, space, pool, _lock: lock })
 }
 
 impl Child for Guardian {
@@ -155,6 +172,8 @@ impl Child for Guardian {
         let core = Arc::clone(&self.core);
         self.background("audit-index", async move { core.index.follow(&core, news).await });
         self.background("watch", watch(Arc::clone(&self.core), self.doom.clone()));
+        self.background("space", watch_space(Arc::clone(&self.core)));
+        self.background("orphans", sweep_orphans(Arc::clone(&self.core)));
         self.background("sweep", sweep(Arc::clone(&self.core)));
     }
 
@@ -190,6 +209,17 @@ async fn watch(core: Arc<Core>, doom: Doom) {
                 }
             }
         }
+    }
+}
+
+/// Looks at the disks now and then, and keeps the ballast.
+async fn watch_space(core: Arc<Core>) {
+    loop {
+        let space = core.space.clone();
+        if let Err(error) = core.pool.run(move || space.keep()).await {
+            tracing::error!(%error, "the room on the disks was not looked at");
+        }
+        core.space.next_look().await;
     }
 }
 

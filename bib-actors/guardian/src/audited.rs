@@ -7,7 +7,7 @@ use crate::core::Core;
 use crate::database::{Access, DbRole, Footprint, Tx};
 use crate::error::GuardianError;
 use bib_audit::{AuditDraft, Outcome};
-use bib_domain::OpContext;
+use bib_domain::{Need, OpContext};
 use bib_kit::clock;
 use std::future::Future;
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub(crate) trait Change: Send + Sync + 'static {
     const ROLE: DbRole;
     /// Whether a retry must find the first answer, since doing it twice is not the same as once.
     const REMEMBER: bool = false;
+    /// What it takes of the disk: what needs room is refused when there is little.
+    const NEED: Need = Need::Room;
 
     /// Who asked.
     fn cx(&self) -> &OpContext;
@@ -73,6 +75,14 @@ impl Core {
     pub(crate) async fn change<C: Change>(&self, change: C) -> Result<C::Output, GuardianError> {
         let begun = clock::monotonic();
         let draft = |outcome| draft(change.cx(), C::ACTION, change.object(), C::ROLE, outcome);
+        if let Err(full) = self.space.admit(C::NEED) {
+            // the log keeps room of its own; a refusal that it cannot take is a refusal all the same
+            let record = draft(Outcome::Refused).metadata("reason", full.to_string()).duration(clock::since(begun));
+            if let Err(error) = self.ledger.append(record).await {
+                tracing::warn!(%error, action = C::ACTION, "a refusal was not recorded in the audit log");
+            }
+            return Err(full);
+        }
         let intent = self
             .ledger
             .append(draft(Outcome::Intent))

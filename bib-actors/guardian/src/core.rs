@@ -7,6 +7,9 @@ use crate::index::AuditIndex;
 use crate::ledger::Ledger;
 use crate::manifests::ManifestStore;
 use crate::options::GuardianOptions;
+use crate::space::Space;
+use bib_chunks::ChunkStore;
+use bib_kit::BlockingPool;
 use bib_kit::events::Topic;
 use std::sync::Arc;
 
@@ -23,8 +26,12 @@ pub(crate) struct Core {
     pub(crate) database: Box<dyn Database>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) manifests: ManifestStore,
+    pub(crate) chunks: ChunkStore,
     pub(crate) events: Events,
     pub(crate) index: AuditIndex,
+    pub(crate) space: Space,
+    /// Blocking calls: files, and SQLite's connections.
+    pub(crate) pool: BlockingPool,
     /// Keeps every other incarnation and every other bibd out of the data directory.
     pub(crate) _lock: DirLock,
 }

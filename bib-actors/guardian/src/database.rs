@@ -30,6 +30,8 @@ pub(crate) enum Access {
 pub(crate) enum DbError {
     /// No connection became free in time.
     Overloaded { role: &'static str, waited_ms: u64 },
+    /// There is no room on the database's disk; nothing was changed.
+    Full(String),
     /// The connection or the server is gone.
     Lost(String),
     /// The database refused the statement; the text has no values in it.
@@ -40,6 +42,9 @@ impl From<DbError> for GuardianError {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Overloaded { role, waited_ms } => Self::Overloaded { role, waited_ms },
+            DbError::Full(reason) => {
+                Self::DiskFull { notice: format!("the database has no room on its disk ({reason}); free space there") }
+            }
             DbError::Lost(reason) => Self::Unavailable { reason },
             DbError::Refused(reason) => Self::Statement { reason },
         }

@@ -34,6 +34,12 @@ pub enum GuardianError {
         /// What the audit chain said.
         reason: String,
     },
+    /// There is no room on a disk, so nothing may grow.
+    #[error("{notice}; nothing was changed")]
+    DiskFull {
+        /// Where, how much is missing, and what to do.
+        notice: String,
+    },
     /// All connections of a role are in use.
     #[error("the database is busy: no connection of role {role} became free within {waited_ms} ms; try again later")]
     Overloaded {
@@ -115,6 +121,18 @@ pub enum GuardianError {
         /// The number.
         number: u64,
     },
+    /// The version is said to be whole, and is not.
+    #[error(
+        "{missing} of the version's chunks are not in this node's store: they were removed since they came, because nobody named \
+         them; send the upload again"
+    )]
+    ChunksGone {
+        /// How many.
+        missing: usize,
+    },
+    /// The chunk store failed.
+    #[error(transparent)]
+    Chunks(#[from] bib_chunks::ChunkError),
     /// The manifest names a dataset that cannot be kept.
     #[error("the manifest cannot be kept: {reason}")]
     BadManifest {
@@ -187,13 +205,15 @@ impl GuardianError {
     pub const fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::TopicExists { .. }
+            Self::DiskFull { .. }
+                | Self::TopicExists { .. }
                 | Self::TopicNotFound { .. }
                 | Self::DatasetNotFound { .. }
                 | Self::VersionNotFound { .. }
                 | Self::NoSuchVersion { .. }
                 | Self::Ambiguous { .. }
                 | Self::NumberTaken { .. }
+                | Self::ChunksGone { .. }
                 | Self::BadManifest { .. }
                 | Self::Invite(_)
                 | Self::PeerNotFound { .. }

@@ -13,6 +13,7 @@ use crate::audited::{Change, Look};
 use crate::error::GuardianError;
 use crate::messages::{Do, See};
 use crate::options::GuardianOptions;
+use crate::space::Space;
 use bib_chunks::ChunkStore;
 use bib_domain::OpContext;
 use bib_kit::faults::{FaultError, Where};
@@ -24,6 +25,7 @@ use std::time::Duration;
 pub struct GuardianHandle {
     to: Ref<Guardian>,
     chunks: ChunkStore,
+    space: Space,
     limits: Limits,
     /// On whose behalf reads are recorded; the node's own if nobody's.
     reader: Option<OpContext>,
@@ -37,10 +39,10 @@ struct Limits {
 }
 
 impl GuardianHandle {
-    pub(crate) fn new(to: Ref<Guardian>, chunks: ChunkStore, options: &GuardianOptions) -> Self {
+    pub(crate) fn new(to: Ref<Guardian>, chunks: ChunkStore, space: Space, options: &GuardianOptions) -> Self {
         let limits =
             Limits { deadline: options.ask_deadline, page: options.page_limit, own_key: options.publisher_key };
-        Self { to, chunks, limits, reader: None }
+        Self { to, chunks, space, limits, reader: None }
     }
 
     /// The same handle for one operation: its reads are recorded on behalf of whoever asked for it.
@@ -53,6 +55,12 @@ impl GuardianHandle {
     #[must_use]
     pub fn chunks(&self) -> ChunkStore {
         self.chunks.clone()
+    }
+
+    /// The room on the disks. Asking it passes no mailbox either.
+    #[must_use]
+    pub fn space(&self) -> Space {
+        self.space.clone()
     }
 
     /// Waits until the guardian takes requests; false if it does not within the deadline.

@@ -10,7 +10,7 @@ use crate::ops::versions::KnowsManifest;
 use crate::rows::{AuditIndexStatus, StorageInfo};
 use bib_audit::Outcome;
 use bib_chunks::SignedManifest;
-use bib_domain::OpContext;
+use bib_domain::{Need, OpContext};
 use bib_kit::{Cx, Handles, Reply, clock};
 use std::future::Future;
 use std::sync::Arc;
@@ -102,6 +102,7 @@ async fn rebuild(core: &Core, cx: &OpContext) -> Result<u64, GuardianError> {
     let begun = clock::monotonic();
     let draft = |outcome| draft(cx, "audit.index.rebuild", "audit_log".to_owned(), DbRole::Audit, outcome);
     let unavailable = |error: bib_audit::AuditError| GuardianError::AuditUnavailable { reason: error.to_string() };
+    core.space.admit(Need::Room)?;
     core.ledger.append(draft(Outcome::Intent)).await.map_err(unavailable)?;
     let done = core.index.rebuild(core).await;
     let record = match &done {

@@ -9,6 +9,7 @@ use crate::database::{Access, DbRole, Tx, Value};
 use crate::error::GuardianError;
 use crate::rows::AuditIndexStatus;
 use bib_audit::{AuditAppended, AuditRecord};
+use bib_domain::SpaceState;
 use bib_kit::{Event, Subscription};
 use std::fmt::Write;
 use std::time::Duration;
@@ -204,6 +205,8 @@ impl AuditIndex {
         let mut batch: Vec<AuditRecord> = Vec::new();
         let mut behind = true;
         loop {
+            // the log is the truth and waits; the database must not grow
+            core.space.wait(|state| state != SpaceState::Emergency).await;
             let done = if behind {
                 batch.clear();
                 self.catch_up(core, &mut *self.state.lock().await).await

@@ -10,6 +10,7 @@
 
 mod actor;
 mod audited;
+mod ballast;
 mod core;
 mod credentials;
 mod database;
@@ -26,12 +27,14 @@ mod messages;
 mod migrations;
 mod ops;
 mod options;
+mod orphans;
 mod postgres;
 mod process;
 mod rows;
 mod runtime;
 mod seal;
 mod setup;
+mod space;
 mod sqlite;
 
 pub use actor::{Guardian, NAME, StorageGuardian, shut_down};
@@ -40,8 +43,9 @@ pub use events::{PeersChanged, SubscriptionsChanged, VersionPublished};
 pub use filesystem::refuse_file_system;
 pub use handle::GuardianHandle;
 pub use ledger::Ledger;
-pub use options::{DatabaseRuntime, GuardianOptions, PoolSizes, SealKey};
+pub use options::{DatabaseRuntime, GuardianOptions, OrphanOptions, PoolSizes, SealKey, SpaceOptions};
 pub use rows::{
     AuditIndexStatus, CatalogPage, Counts, DatasetRow, NewTopic, PeerRow, Published, SessionRow, StorageInfo, Topic,
     UserRow, VersionRow, VersionState,
 };
+pub use space::Space;

@@ -109,6 +109,13 @@ impl ManifestStore {
         if let Some(found) = self.cached(id) {
             return Ok(found);
         }
+        let manifest = self.read(id).await?;
+        self.inner.cache.lock().put(Arc::clone(&manifest));
+        Ok(manifest)
+    }
+
+    /// Reads it from the disk, and keeps it out of the memory of the last used ones.
+    pub(crate) async fn read(&self, id: VersionId) -> Result<Arc<SignedManifest>, GuardianError> {
         let inner = Arc::clone(&self.inner);
         self.run(move || {
             let path = inner.place(id).0;
@@ -118,9 +125,7 @@ impl ManifestStore {
             if manifest.id() != id {
                 return Err(hurt(format!("it is the manifest of {}", manifest.id())));
             }
-            let manifest = Arc::new(manifest);
-            inner.cache.lock().put(Arc::clone(&manifest));
-            Ok(manifest)
+            Ok(Arc::new(manifest))
         })
         .await
     }

@@ -1,6 +1,7 @@
 //! Every bound, deadline and place that the guardian uses.
 
 use bib_domain::NodeMode;
+use bib_domain::space::SpaceRules;
 use bib_kit::Placement;
 use std::fmt;
 use std::path::PathBuf;
@@ -82,6 +83,40 @@ pub struct PoolSizes {
     pub audit: usize,
 }
 
+/// How the room on the disks is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpaceOptions {
+    /// How much is kept free, and how large the ballast is.
+    pub rules: SpaceRules,
+    /// Time between two looks of the watcher. Changes look by themselves before they begin; a shorter period only gives
+    /// the ballast up sooner.
+    pub period: Duration,
+}
+
+impl Default for SpaceOptions {
+    fn default() -> Self {
+        let rules = SpaceRules { reserve_bytes: 1 << 30, reserve_percent: 10, ballast_bytes: 64 << 20 };
+        Self { rules, period: Duration::from_secs(1) }
+    }
+}
+
+/// How chunks that no version names are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrphanOptions {
+    /// Time between two sweeps; one more begins with each start and when the disk runs full.
+    pub period: Duration,
+    /// Younger chunks stay: an upload that broke off finds them when it is sent again.
+    pub grace: Duration,
+    /// Chunks that a sweep looks at in one round. It bounds the memory; more rounds read the manifests more often.
+    pub candidates: usize,
+}
+
+impl Default for OrphanOptions {
+    fn default() -> Self {
+        Self { period: Duration::from_secs(6 * 3600), grace: Duration::from_secs(24 * 3600), candidates: 1 << 18 }
+    }
+}
+
 /// The guardian's options. [`GuardianOptions::new`] fills in what a workstation needs.
 #[derive(Debug, Clone)]
 pub struct GuardianOptions {
@@ -135,6 +170,10 @@ pub struct GuardianOptions {
     pub cache_ttl: Option<Duration>,
     /// How often what expired is removed.
     pub sweep_interval: Duration,
+    /// The room on the disks.
+    pub space: SpaceOptions,
+    /// The removal of chunks that no version names.
+    pub orphans: OrphanOptions,
     /// Where the actor runs: on a thread of its own, but in tests.
     pub placement: Placement,
 }
@@ -168,6 +207,8 @@ impl GuardianOptions {
             request_retention: Duration::from_secs(7 * 24 * 3600),
             cache_ttl: Some(Duration::from_secs(30 * 24 * 3600)),
             sweep_interval: Duration::from_secs(600),
+            space: SpaceOptions::default(),
+            orphans: OrphanOptions::default(),
             placement: Placement::Own,
         }
     }

@@ -120,7 +120,9 @@ impl Database for PgDatabase {
         match tokio::time::timeout(self.ping_deadline, answer).await {
             // every connection in use is a sign of life
             Ok(Ok(()) | Err(DbError::Overloaded { .. })) => Ok(()),
-            Ok(Err(DbError::Lost(reason) | DbError::Refused(reason))) => Err(PingError::Sick(reason)),
+            Ok(Err(DbError::Full(reason) | DbError::Lost(reason) | DbError::Refused(reason))) => {
+                Err(PingError::Sick(reason))
+            }
             Err(_) => Err(PingError::Sick(format!("no answer within {} s", self.ping_deadline.as_secs()))),
         }
     }

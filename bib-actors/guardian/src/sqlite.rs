@@ -88,8 +88,8 @@ pub(crate) fn db_error(error: &rusqlite::Error) -> DbError {
                 rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked => {
                     DbError::Overloaded { role: "sqlite", waited_ms: 0 }
                 }
-                rusqlite::ErrorCode::DiskFull
-                | rusqlite::ErrorCode::SystemIoFailure
+                rusqlite::ErrorCode::DiskFull => DbError::Full(text),
+                rusqlite::ErrorCode::SystemIoFailure
                 | rusqlite::ErrorCode::CannotOpen
                 | rusqlite::ErrorCode::DatabaseCorrupt
                 | rusqlite::ErrorCode::ReadOnly => DbError::Lost(text),
@@ -190,7 +190,9 @@ impl Database for SqliteDatabase {
         };
         match answer.await {
             Ok(()) | Err(DbError::Overloaded { .. }) => Ok(()),
-            Err(DbError::Lost(reason) | DbError::Refused(reason)) => Err(PingError::Sick(reason)),
+            Err(DbError::Full(reason) | DbError::Lost(reason) | DbError::Refused(reason)) => {
+                Err(PingError::Sick(reason))
+            }
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Config {
     pub node: NodeConfig,
     /// Where the metadata lives.
     pub database: DatabaseConfig,
+    /// How much room is kept free on the disks.
+    pub storage: StorageConfig,
     /// The API for people and programs.
     pub grpc: GrpcConfig,
     /// The network of nodes.
@@ -64,6 +66,24 @@ pub struct DatabaseConfig {
     pub bin_dir: Option<PathBuf>,
     /// In the limited mode: hours that copies stay after their topic was left; 0 keeps them.
     pub cache_ttl_hours: u64,
+}
+
+/// How much room is kept free on the disks. Since 0.1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageConfig {
+    /// Room that is kept free wherever the node writes, in MiB; with less, the node is read-only.
+    pub reserve_mib: u64,
+    /// But not more than this part of a file system, in percent.
+    pub reserve_percent: u8,
+    /// Size in MiB of the file that is given up for the database when the reserve melts all the same; 0 for none.
+    pub ballast_mib: u64,
+    /// Milliseconds between two looks at the disks.
+    pub check_ms: u64,
+    /// Seconds between two sweeps for chunks that no version names.
+    pub sweep_seconds: u64,
+    /// Seconds for which such a chunk is kept, for an upload that is sent again.
+    pub orphan_grace_seconds: u64,
 }
 
 /// The API for people and programs.
@@ -146,6 +166,19 @@ impl Default for DatabaseConfig {
     }
 }
 
+impl Default for StorageConfig {
+    fn default() -> Self {
+        Self {
+            reserve_mib: 1024,
+            reserve_percent: 10,
+            ballast_mib: 64,
+            check_ms: 1000,
+            sweep_seconds: 21_600,
+            orphan_grace_seconds: 86_400,
+        }
+    }
+}
+
 impl Default for GrpcConfig {
     fn default() -> Self {
         Self { listen: vec![SocketAddr::from(([0, 0, 0, 0], 4000))], names: Vec::new() }
@@ -222,6 +255,15 @@ impl Config {
             return value(
                 "p2p.poll_seconds, query.timeout_seconds, query.max_rows",
                 "zero would mean never or nothing",
+            );
+        }
+        if self.storage.check_ms == 0
+            || self.storage.sweep_seconds == 0
+            || !(1..=50).contains(&self.storage.reserve_percent)
+        {
+            return value(
+                "storage.check_ms, storage.sweep_seconds, storage.reserve_percent",
+                "a period must not be zero, and the reserve is 1 to 50 percent of a file system",
             );
         }
         for user in &self.users {

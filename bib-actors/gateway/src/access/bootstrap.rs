@@ -27,6 +27,9 @@ pub(crate) async fn install(guardian: &GuardianHandle, keys: &[BootstrapKey]) ->
             Err(GuardianError::KeyTaken { .. }) => {
                 return Err(refused("it belongs to another user already".to_owned()).into());
             }
+            Err(error @ GuardianError::DiskFull { .. }) => {
+                tracing::warn!(user = wanted.name, %error, "a key from the configuration is added at a later start")
+            }
             Err(error) => return Err(error.into()),
         }
     }

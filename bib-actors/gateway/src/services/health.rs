@@ -37,6 +37,10 @@ impl HealthOf {
         {
             warnings.push(storage.notice);
         }
+        let full = self.0.deps.guardian.space().notice();
+        if known && !full.is_empty() {
+            warnings.push(full);
+        }
         Ok(GetHealthResponse {
             ready: is_ready(&actors),
             actors: actors.iter().map(|actor| state_of(actor, known)).collect(),

@@ -2,10 +2,14 @@
 
 use crate::problem::Problem;
 use bib_chunks::{ChunkStore, Content, EntryKind, IngestOptions, VersionWriter};
-use bib_domain::ContentHash;
+use bib_domain::{ContentHash, Need};
+use bib_guardian::Space;
 use std::collections::HashMap;
 use tokio::sync::mpsc;
 use tonic::Code;
+
+/// Bytes after which the disk is looked at again: well below any reserve.
+const LOOK_EVERY: usize = 4 << 20;
 
 /// What the upload says, in order.
 pub(super) enum Command {
@@ -41,11 +45,24 @@ pub(super) struct FileStart {
 
 /// Writes what comes until the end. Blocking: runs on a thread of its own.
 ///
-/// The channel's end without [`Command::End`] is an upload that was given up: the writer is dropped, nothing stays.
-pub(super) fn receive(store: ChunkStore, mut commands: mpsc::Receiver<Command>) -> Result<Content, Problem> {
+/// The channel's end without [`Command::End`] is an upload that was given up: the writer is dropped, nothing stays. So it
+/// ends, too, when the disk runs full meanwhile.
+pub(super) fn receive(
+    store: ChunkStore,
+    space: &Space,
+    mut commands: mpsc::Receiver<Command>,
+) -> Result<Content, Problem> {
     let inner = VersionWriter::new(store, IngestOptions::default());
     let mut writer = Writer { inner, open: false, promised: HashMap::new() };
+    let mut unlooked = 0;
     while let Some(command) = commands.blocking_recv() {
+        if let Command::Data(bytes) = &command {
+            unlooked += bytes.len();
+            if unlooked >= LOOK_EVERY {
+                unlooked = 0;
+                space.admit(Need::Room)?;
+            }
+        }
         match command {
             Command::End => return writer.finish(),
             other => writer.take(other)?,

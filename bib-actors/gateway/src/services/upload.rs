@@ -12,7 +12,7 @@ use crate::options::TransferOptions;
 use crate::problem::Problem;
 use crate::shared::Shared;
 use bib_chunks::Content;
-use bib_domain::{ContentHash, DatasetRef};
+use bib_domain::{ContentHash, DatasetRef, Need};
 use bib_proto::v1;
 use bib_proto::v1::upload_request::Part;
 use bib_proto::v1::{Entry, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
@@ -22,6 +22,8 @@ use tonic::{Code, Status, Streaming};
 
 /// Longest message of a version, in bytes.
 const MESSAGE_MAX: usize = 4096;
+/// What a refusal stands under in the audit log.
+const METHOD: &str = "/bib.v1.DatasetService/Upload";
 
 /// Takes an upload and publishes it.
 pub(super) async fn upload(
@@ -36,6 +38,11 @@ pub(super) async fn upload(
     };
     let op = caller.op_with(&header.request_id)?;
     let dataset = check_header(&header)?;
+    if let Err(full) = shared.deps.guardian.space().admit(Need::Room) {
+        let problem = Problem::from(full);
+        shared.journal.refused(caller, METHOD, &problem).await;
+        return Err(problem);
+    }
     origin::check(shared).await?;
     if shared.deps.guardian.on_behalf_of(&op).get_topic(&dataset.topic).await?.is_none() {
         return Err(topic_not_found(dataset.topic.as_str()));
@@ -69,8 +76,8 @@ fn check_header(header: &UploadHeader) -> Result<DatasetRef, Problem> {
 async fn take(shared: &Arc<Shared>, mut parts: Streaming<UploadRequest>) -> Result<Content, Problem> {
     let limits = shared.options.transfers.clone();
     let (feed, commands) = mpsc::channel(limits.upload_queue);
-    let store = shared.deps.chunks.clone();
-    let writing = shared.writes.run(move || receive(store, commands));
+    let (store, space) = (shared.deps.chunks.clone(), shared.deps.guardian.space());
+    let writing = shared.writes.run(move || receive(store, &space, commands));
     tokio::pin!(writing);
     let fed = tokio::select! {
         biased;

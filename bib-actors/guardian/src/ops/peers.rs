@@ -7,7 +7,7 @@ use crate::database::{DbError, DbRole, Row, Tx};
 use crate::error::GuardianError;
 use crate::events::PeersChanged;
 use crate::rows::PeerRow;
-use bib_domain::{NodeId, OpContext};
+use bib_domain::{Need, NodeId, OpContext};
 
 const COLUMNS: &str = "node_id, name, mode, storage, addresses, base, blamed, last_seen_ms, sync_cursor";
 
@@ -113,6 +113,7 @@ impl Change for EditPeer {
     type Output = ();
     const ACTION: &'static str = "peer.edit";
     const ROLE: DbRole = DbRole::Node;
+    const NEED: Need = Need::Housekeeping;
 
     fn cx(&self) -> &OpContext {
         &self.cx

@@ -8,10 +8,11 @@ use crate::core::Core;
 use crate::database::{DbRole, Tx, Value};
 use crate::error::GuardianError;
 use crate::events::VersionPublished;
+use crate::process::on;
 use crate::rows::{Published, VersionRow, VersionState};
-use bib_chunks::{EntryKind, Manifest, SignedManifest};
-use bib_domain::{DatasetRef, OpContext, VersionId};
-use std::sync::Arc;
+use bib_chunks::{EntryKind, Hold, Manifest, SignedManifest};
+use bib_domain::{DatasetRef, Need, OpContext, VersionId};
+use std::sync::{Arc, OnceLock};
 
 /// The totals of a manifest, as the catalogue keeps them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub(crate) struct Publish {
     pub(crate) dataset: DatasetRef,
     pub(crate) state: VersionState,
     pub(crate) local: bool,
+    /// Keeps the chunks from a sweep until this is committed.
+    hold: OnceLock<Hold>,
 }
 
 impl Publish {
@@ -59,7 +62,7 @@ impl Publish {
             .parse()
             .map_err(|error: bib_domain::NameError| GuardianError::BadManifest { reason: error.to_string() })?;
         let local = manifest.publisher() == own_key;
-        Ok(Self { cx, manifest, dataset, state, local })
+        Ok(Self { cx, manifest, dataset, state, local, hold: OnceLock::new() })
     }
 
     /// Finds or makes the dataset's row and locks it until the transaction ends.
@@ -201,6 +204,20 @@ impl Change for Publish {
     }
 
     async fn prepare(&self, core: &Core) -> Result<(), GuardianError> {
+        // held first, looked for after: whoever sent this may have let go of the chunks
+        let (store, manifest) = (core.chunks.clone(), Arc::clone(&self.manifest));
+        let whole = self.state.complete;
+        let (hold, missing) = on(&core.pool, move || {
+            let hold = store.hold(&manifest.manifest().chunks);
+            let missing = if whole { store.missing(&manifest)?.len() } else { 0 };
+            Ok((hold, missing))
+        })
+        .await?;
+        // it is prepared once
+        let _ = self.hold.set(hold);
+        if missing > 0 {
+            return Err(GuardianError::ChunksGone { missing });
+        }
         core.manifests.put(Arc::clone(&self.manifest)).await
     }
 
@@ -252,6 +269,7 @@ impl Change for MarkComplete {
     type Output = VersionRow;
     const ACTION: &'static str = "dataset.complete";
     const ROLE: DbRole = DbRole::Transform;
+    const NEED: Need = Need::Housekeeping;
 
     fn cx(&self) -> &OpContext {
         &self.cx

@@ -4,7 +4,7 @@ use crate::audited::{Change, Look, Stamp};
 use crate::database::{DbRole, Tx};
 use crate::error::GuardianError;
 use crate::rows::SessionRow;
-use bib_domain::{OpContext, Role};
+use bib_domain::{Need, OpContext, Role};
 
 /// Open sessions of one person.
 const SESSIONS_EACH: i64 = 64;
@@ -30,6 +30,7 @@ impl Change for CreateSession {
     const ACTION: &'static str = "session.create";
     const ROLE: DbRole = DbRole::Node;
     const REMEMBER: bool = true;
+    const NEED: Need = Need::Housekeeping;
 
     fn cx(&self) -> &OpContext {
         &self.cx
@@ -90,6 +91,7 @@ impl Change for EndSession {
     type Output = ();
     const ACTION: &'static str = "session.end";
     const ROLE: DbRole = DbRole::Node;
+    const NEED: Need = Need::Housekeeping;
 
     fn cx(&self) -> &OpContext {
         &self.cx

@@ -4,7 +4,7 @@ use crate::audited::{Change, Look, Stamp};
 use crate::database::{DbRole, Tx};
 use crate::error::GuardianError;
 use crate::rows::Counts;
-use bib_domain::OpContext;
+use bib_domain::{Need, OpContext};
 use std::time::Duration;
 
 /// How much there is in the catalogue.
@@ -40,6 +40,7 @@ impl Change for Sweep {
     type Output = ();
     const ACTION: &'static str = "catalog.sweep";
     const ROLE: DbRole = DbRole::AdminJobs;
+    const NEED: Need = Need::Housekeeping;
 
     fn cx(&self) -> &OpContext {
         &self.cx

@@ -4,6 +4,7 @@ use super::value;
 use crate::database::{Access, DbError, Row, Session, Value};
 use async_trait::async_trait;
 use deadpool_postgres::Object;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 /// An open transaction. Dropped before its commit it takes its connection with it, which undoes it at the server.
@@ -18,6 +19,9 @@ pub(super) fn db_error(error: &tokio_postgres::Error) -> DbError {
         return DbError::Lost(error.to_string());
     };
     let text = format!("{} {}", db.code().code(), db.message());
+    if *db.code() == SqlState::DISK_FULL {
+        return DbError::Full(text);
+    }
     // connection exceptions, shutdown and crash of the server, no room for connections
     let lost = ["08", "57P", "53"].iter().any(|class| db.code().code().starts_with(class));
     if lost { DbError::Lost(text) } else { DbError::Refused(text) }

@@ -47,8 +47,15 @@ pub(crate) fn pinned(layout: &Layout, options: &GuardianOptions) -> Vec<(&'stati
     ]
 }
 
-/// `postgresql.conf`.
-pub(crate) fn postgresql_conf(layout: &Layout, options: &GuardianOptions) -> String {
+/// How small and how large the server's log may be between two checkpoints, in MiB. On a small disk it must not be what
+/// fills it.
+fn wal_sizes(disk_bytes: u64) -> (u64, u64) {
+    let most = ((disk_bytes / 10) >> 20).clamp(64, 1024);
+    (if most < 512 { 32 } else { 80 }, most)
+}
+
+/// `postgresql.conf`, for a file system of `disk_bytes`.
+pub(crate) fn postgresql_conf(layout: &Layout, options: &GuardianOptions, disk_bytes: u64) -> String {
     let mut text = String::from("# Written by bibd at every start: changes are lost.\n");
     let mut set = |name: &str, value: &str| {
         let _ = writeln!(text, "{name} = '{value}'");
@@ -73,7 +80,9 @@ pub(crate) fn postgresql_conf(layout: &Layout, options: &GuardianOptions) -> Str
     set("synchronous_commit", "on");
     set("wal_level", "replica");
     set("max_wal_senders", "0");
-    set("max_wal_size", "1GB");
+    let (least, most) = wal_sizes(disk_bytes);
+    set("max_wal_size", &format!("{most}MB"));
+    set("min_wal_size", &format!("{least}MB"));
     set("restart_after_crash", "on");
     set("max_prepared_transactions", "0");
     set("shared_buffers", "128MB");
@@ -122,8 +131,10 @@ pub(crate) fn pg_hba_conf() -> String {
 
 /// Writes all of them; the server's account may read them and not write them.
 pub(crate) fn write(layout: &Layout, account: &Account, options: &GuardianOptions) -> Result<(), GuardianError> {
+    let disk = rustix::fs::statvfs(&layout.root)
+        .map_err(|error| GuardianError::file("look at the file system of", &layout.root)(error.into()))?;
     let files = [
-        ("postgresql.conf", postgresql_conf(layout, options)),
+        ("postgresql.conf", postgresql_conf(layout, options, disk.f_blocks * disk.f_frsize)),
         ("pg_hba.conf", pg_hba_conf()),
         ("pg_ident.conf", "# Written by bibd at every start: no names are mapped.\n".to_owned()),
     ];
@@ -167,13 +178,20 @@ mod tests {
     }
 
     #[test]
+    fn the_log_of_a_small_disk_is_small() {
+        assert_eq!(wal_sizes(200 << 20), (32, 64));
+        assert_eq!(wal_sizes(2 << 30), (32, 204));
+        assert_eq!(wal_sizes(1 << 40), (80, 1024));
+    }
+
+    #[test]
     fn the_configuration_is_hardened_and_quoted() {
         let dir = tempfile::tempdir().unwrap();
         let account = Account::choose(None).unwrap();
         let mut layout = Layout::new(dir.path(), &account).unwrap();
         layout.run = "/it's/a \\ path".into();
         let options = GuardianOptions::new(dir.path().into(), NodeMode::Full, SealKey::new([0; 32]), [0; 32]);
-        let text = postgresql_conf(&layout, &options);
+        let text = postgresql_conf(&layout, &options, 1 << 40);
         for line in [
             "listen_addresses = ''",
             "unix_socket_directories = '/it''s/a \\\\ path'",

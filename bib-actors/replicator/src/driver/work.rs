@@ -5,7 +5,7 @@ use crate::fetch;
 use crate::report::{Progress, TransferRow, TransferState};
 use crate::transfer::{self, Job, Outcome};
 use bib_domain::backlog::{Offered, Standing};
-use bib_domain::{ChunkHash, DatasetRef, NodeId, VersionId};
+use bib_domain::{ChunkHash, DatasetRef, NodeId, SpaceState, VersionId};
 use bib_kit::clock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,8 +25,11 @@ impl Driver {
         offered
     }
 
-    /// Starts as many transfers as may run.
+    /// Starts as many transfers as may run; none while there is no room for what they bring.
     pub(super) fn start_transfers(&mut self) {
+        if self.shared.guardian.space().state() != SpaceState::Open {
+            return;
+        }
         while self.underway.len() < self.shared.options.transfers_at_once {
             let now_ms = clock::unix_ms().unsigned_abs();
             let (policy, peers) = (&self.policy, &self.peers);
@@ -126,7 +129,11 @@ impl Driver {
             let underway = self.underway.get(&row.version)?;
             Some(underway.progress.row(row.version, row.dataset, TransferState::Running, row.error))
         });
-        let waiting = waiting.into_iter().map(|row| TransferRow::waiting(row.version, row.dataset, row.error));
+        let paused = self.shared.guardian.space().notice();
+        let waiting = waiting.into_iter().map(|row| {
+            let why = if paused.is_empty() { row.error } else { format!("paused: {paused}") };
+            TransferRow::waiting(row.version, row.dataset, why)
+        });
         running.chain(waiting).chain(self.ended.iter().rev().cloned()).collect()
     }
 }

@@ -9,7 +9,7 @@ use super::verified::VerifiedChunks;
 use crate::report::Progress;
 use crate::shared::Shared;
 use bib_chunks::{Batch, ChunkError};
-use bib_domain::{ChunkHash, NodeId};
+use bib_domain::{ChunkHash, Need, NodeId};
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
@@ -103,7 +103,13 @@ impl Lane {
     }
 
     /// Checks and writes pieces, and syncs the group if that is due. `None` when this node cannot keep them.
-    async fn turn(&self, group: Group, pieces: Vec<Piece>, commit: bool) -> Option<Group> {
+    async fn turn(&self, group: Group, mut pieces: Vec<Piece>, mut commit: bool) -> Option<Group> {
+        let full = self.shared.guardian.space().admit(Need::Room).err();
+        if full.is_some() {
+            // what was taken before is kept; the rest comes again when there is room
+            pieces.clear();
+            commit = true;
+        }
         let (store, verified) = (self.shared.chunks.clone(), Arc::clone(&self.verified));
         let commit_bytes = self.shared.options.commit_bytes;
         let flush = self.flush.clone();
@@ -118,7 +124,13 @@ impl Lane {
             Ok::<_, ChunkError>(turn)
         };
         let error = match self.shared.blocking.run(work).await {
-            Ok(Ok(turn)) => return Some(self.tell(turn).await),
+            Ok(Ok(turn)) => {
+                let group = self.tell(turn).await;
+                match full {
+                    None => return Some(group),
+                    Some(full) => full.to_string(),
+                }
+            }
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
