@@ -3,6 +3,7 @@
 //! Everything here goes through the programs that users run: `bibd` and `bib`. Nothing of the node is linked.
 
 pub mod demo;
+pub mod faults;
 mod lab;
 mod node;
 mod outcome;

@@ -4,9 +4,13 @@
 
 mod architecture;
 mod data;
+mod full_disk;
 mod inputs;
 mod journey;
 mod login;
+mod lost_sync;
+mod memory;
+mod orphans;
 mod pairing;
 mod resume;
 mod storage;
