@@ -2,7 +2,7 @@
 
 use crate::support::{build, draft, options};
 use bib_audit::{AuditError, AuditFile, AuditFs, DiskFs};
-use bib_kit::system::run;
+use bib_kit::probe::run;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
