@@ -7,6 +7,11 @@ use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
 
+/// The system's allocator keeps a heap for each thread that ever held a chunk, and gives none of them back: a node that
+/// verifies the same version again and again grows with it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A node for research data. Runs in the foreground; stop it with Ctrl-C or SIGTERM.
 #[derive(Debug, Parser)]
 #[command(name = "bibd", version, max_term_width = 100)]
