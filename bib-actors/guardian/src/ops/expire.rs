@@ -9,7 +9,7 @@ use super::publish::refresh_latest;
 use crate::audited::{Change, Stamp};
 use crate::database::{DbRole, Tx};
 use crate::error::GuardianError;
-use bib_domain::{OpContext, VersionId};
+use bib_domain::{Need, OpContext, VersionId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ impl Change for ExpireCopies {
     type Output = Vec<VersionId>;
     const ACTION: &'static str = "cache.expire";
     const ROLE: DbRole = DbRole::AdminJobs;
+    const NEED: Need = Need::Housekeeping;
 
     fn cx(&self) -> &OpContext {
         &self.cx
