@@ -3,6 +3,7 @@
 use crate::exit::Exit;
 use bib_proto::client::{ClientError, TrustError};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Why a command did not do what was asked.
@@ -20,6 +21,8 @@ pub struct CliError {
     pub request_id: Box<str>,
     /// The gRPC code's name, empty if no node answered.
     pub grpc_code: Box<str>,
+    /// Further facts that the node gave, by name.
+    pub metadata: Box<BTreeMap<String, String>>,
 }
 
 /// Result of a command.
@@ -29,8 +32,15 @@ impl CliError {
     /// An error of this side.
     #[must_use]
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        let (request_id, grpc_code) = (Box::default(), Box::default());
-        Self { exit, message: message.into(), reason: String::new(), hints: Vec::new(), request_id, grpc_code }
+        Self {
+            exit,
+            message: message.into(),
+            reason: String::new(),
+            hints: Vec::new(),
+            request_id: Box::default(),
+            grpc_code: Box::default(),
+            metadata: Box::default(),
+        }
     }
 
     /// A bad flag or argument.
@@ -102,6 +112,7 @@ impl CliError {
             "reason": self.reason,
             "domain": bib_proto::ERROR_DOMAIN,
             "message": self.message,
+            "metadata": *self.metadata,
             "hint": self.hints.iter().find(|hint| hint.starts_with("bib ")).or_else(|| self.hints.first()),
             "hints": self.hints,
             "requestId": self.request_id,
@@ -153,6 +164,8 @@ impl From<ClientError> for CliError {
                 made.grpc_code = code_name(status.code()).into();
                 made.request_id = details.metadata.get("request_id").map(|id| id.as_str().into()).unwrap_or_default();
                 made.reason = details.reason;
+                *made.metadata = details.metadata;
+                made.metadata.remove("request_id");
                 made.hints = details.hints;
                 if made.exit == Exit::NotLoggedIn && made.hints.is_empty() {
                     made.hints.push("log in with a key that the node knows: --ssh-key FILE, or ssh-add".to_owned());

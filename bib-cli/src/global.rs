@@ -1,6 +1,9 @@
 //! Flags that every command takes, before or after its name.
 
-use clap::{Args, ValueEnum};
+use clap::builder::FalseyValueParser;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, ValueEnum};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,68 +55,200 @@ pub(crate) enum ProgressMode {
     None,
 }
 
+/// How much is said on standard error about what is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// Errors
+    Error,
+    /// Errors and remarks
+    Warn,
+    /// Also which node is asked
+    Info,
+    /// Also every call
+    Debug,
+}
+
 /// The flags themselves.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Node to talk to: unix:///PATH or https://HOST:PORT
-    #[arg(long, env = "BIB_NODE", value_name = "ADDR", global = true)]
+    /// Node to talk to: unix:///PATH, https://HOST:PORT, or the name of a context
+    #[arg(long, env = "BIB_NODE", hide_env_values = true, value_name = "ADDR", global = true)]
     pub(crate) node: Option<String>,
+    /// Context to use, as bib context list names them; local for the node on this machine
+    #[arg(
+        long,
+        env = "BIB_CONTEXT",
+        hide_env_values = true,
+        value_name = "NAME",
+        global = true,
+        hide_short_help = true
+    )]
+    pub(crate) context: Option<String>,
+    /// File of this program's settings [default: config.toml in the folder of --config-dir]
+    #[arg(
+        short,
+        long,
+        env = "BIB_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE",
+        global = true,
+        hide_short_help = true
+    )]
+    pub(crate) config: Option<PathBuf>,
     /// How results are printed [default: table on a terminal, else plain]
-    #[arg(short, long, env = "BIB_OUTPUT", value_name = "FORMAT", global = true)]
+    #[arg(short, long, env = "BIB_OUTPUT", hide_env_values = true, value_name = "FORMAT", global = true)]
     pub(crate) output: Option<Format>,
     /// Same as -o json
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Print what this jq expression makes of the JSON form
+    #[arg(long, value_name = "EXPR", global = true)]
+    pub(crate) jq: Option<String>,
     /// Only these columns, in this order: --columns name,size
-    #[arg(long, value_delimiter = ',', value_name = "LIST", global = true)]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", global = true, hide_short_help = true)]
     pub(crate) columns: Vec<String>,
     /// Order a list by this column; --sort size:desc for the largest first
-    #[arg(long, value_name = "COLUMN", global = true)]
+    #[arg(long, value_name = "COLUMN", global = true, hide_short_help = true)]
     pub(crate) sort: Option<String>,
     /// No header line above a table
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub(crate) no_headers: bool,
     /// Whole cells and all columns, also where the terminal is narrow
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub(crate) no_truncate: bool,
     /// Only ids and paths on standard output, no chatter
-    #[arg(short, long, env = "BIB_QUIET", global = true)]
+    #[arg(short, long, env = "BIB_QUIET", hide_env_values = true, value_parser = FalseyValueParser::new(), global = true)]
     pub(crate) quiet: bool,
     /// Say which node is asked, on standard error; twice for every call
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, hide_short_help = true)]
     pub(crate) verbose: u8,
-    /// Colours
-    #[arg(long, value_enum, default_value = "auto", global = true)]
-    pub(crate) color: ColorChoice,
-    /// Progress on standard error
-    #[arg(long, env = "BIB_PROGRESS", value_enum, default_value = "auto", global = true)]
-    pub(crate) progress: ProgressMode,
+    /// As -v (info) and -vv (debug), by name
+    #[arg(
+        long,
+        env = "BIB_LOG",
+        hide_env_values = true,
+        value_enum,
+        value_name = "LEVEL",
+        global = true,
+        hide_short_help = true
+    )]
+    pub(crate) log_level: Option<LogLevel>,
+    /// Colours [default: auto, where NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb count]
+    #[arg(long, value_enum, value_name = "WHEN", global = true, hide_short_help = true)]
+    pub(crate) color: Option<ColorChoice>,
+    /// Same as --color never
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) no_color: bool,
+    /// Signs of the ASCII set only, as where the locale is not UTF-8
+    #[arg(long, env = "BIB_ASCII", hide_env_values = true, value_parser = FalseyValueParser::new(), global = true, hide_short_help = true)]
+    pub(crate) ascii: bool,
+    /// For screen readers: nothing is redrawn, tables are lists, choices are numbered
+    #[arg(long, env = "BIB_ACCESSIBLE", hide_env_values = true, value_parser = FalseyValueParser::new(), global = true, hide_short_help = true)]
+    pub(crate) accessible: bool,
+    /// Progress on standard error [default: auto]
+    #[arg(
+        long,
+        env = "BIB_PROGRESS",
+        hide_env_values = true,
+        value_enum,
+        value_name = "FORM",
+        global = true,
+        hide_short_help = true
+    )]
+    pub(crate) progress: Option<ProgressMode>,
     /// Longest time to wait, for example 30s or 5m [default: 30s, none for transfers]
-    #[arg(long, env = "BIB_TIMEOUT", value_parser = parse_duration, value_name = "DUR", global = true)]
+    #[arg(long, env = "BIB_TIMEOUT", hide_env_values = true, value_parser = parse_duration, value_name = "DUR", global = true, hide_short_help = true)]
     pub(crate) timeout: Option<Duration>,
-    /// Never ask a question
-    #[arg(long, env = "BIB_NO_INPUT", global = true)]
+    /// Never ask a question; also where CI is set
+    #[arg(long, env = "BIB_NO_INPUT", hide_env_values = true, value_parser = FalseyValueParser::new(), global = true, hide_short_help = true)]
     pub(crate) no_input: bool,
     /// Answer yes to questions
     #[arg(short, long, global = true)]
     pub(crate) yes: bool,
     /// Private key to log in with [default: that of setup or connect, else the SSH agent]
-    #[arg(long, env = "BIB_SSH_KEY", value_name = "FILE", global = true)]
+    #[arg(
+        long,
+        env = "BIB_SSH_KEY",
+        hide_env_values = true,
+        value_name = "FILE",
+        global = true,
+        hide_short_help = true
+    )]
     pub(crate) ssh_key: Option<PathBuf>,
     /// Name this request: a retry with the same UUID does the work once
-    #[arg(long, value_name = "UUID", global = true)]
+    #[arg(long, value_name = "UUID", global = true, hide_short_help = true)]
     pub(crate) request_id: Option<String>,
     /// Folder of this program's own files [default: ~/.config/bib]
-    #[arg(long, env = "BIB_CONFIG_DIR", value_name = "DIR", global = true)]
+    #[arg(
+        long,
+        env = "BIB_CONFIG_DIR",
+        hide_env_values = true,
+        value_name = "DIR",
+        global = true,
+        hide_short_help = true
+    )]
     pub(crate) config_dir: Option<PathBuf>,
+    /// Which flag or variable each setting came from.
+    #[arg(skip)]
+    pub(crate) origins: BTreeMap<&'static str, &'static str>,
 }
 
+/// Settings that files have too: their key, their flag, and their variable, if they have one.
+const SETTINGS: [(&str, &str, &str); 7] = [
+    ("node", "--node", "BIB_NODE"),
+    ("context", "--context", "BIB_CONTEXT"),
+    ("ssh_key", "--ssh-key", "BIB_SSH_KEY"),
+    ("output", "--output", "BIB_OUTPUT"),
+    ("color", "--color", ""),
+    ("progress", "--progress", "BIB_PROGRESS"),
+    ("timeout", "--timeout", "BIB_TIMEOUT"),
+];
+
 impl Global {
+    /// Writes down which settings came from flags and which from the environment.
+    pub(crate) fn note_origins(&mut self, matches: &ArgMatches) {
+        let mut leaf = matches;
+        while let Some((_, deeper)) = leaf.subcommand() {
+            leaf = deeper;
+        }
+        for (key, flag, variable) in SETTINGS {
+            match leaf.value_source(key) {
+                Some(ValueSource::CommandLine) => drop(self.origins.insert(key, flag)),
+                Some(ValueSource::EnvVariable) => drop(self.origins.insert(key, variable)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether a setting came from the command line.
+    #[must_use]
+    pub(crate) fn is_flag(&self, key: &str) -> bool {
+        self.origins.get(key).is_some_and(|origin| origin.starts_with("--"))
+    }
+
     /// Whether somebody is there to answer a question.
     #[must_use]
     pub(crate) fn may_ask(&self) -> bool {
-        !self.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+        let automatic = std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+        !self.no_input && !automatic && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Whether results and errors are for a program.
+    #[must_use]
+    pub(crate) fn wants_json(&self) -> bool {
+        self.json || self.jq.is_some() || matches!(self.output, Some(Format::Json | Format::Jsonl))
+    }
+
+    /// How much is said: 0 nothing more, 1 which node is asked, 2 every call.
+    #[must_use]
+    pub(crate) fn verbosity(&self) -> u8 {
+        let named = match self.log_level {
+            None | Some(LogLevel::Error | LogLevel::Warn) => 0,
+            Some(LogLevel::Info) => 1,
+            Some(LogLevel::Debug) => 2,
+        };
+        self.verbose.max(named)
     }
 }
 

@@ -1,11 +1,10 @@
 //! The `bib` program: parses, runs one command, turns its error into a message and an exit code.
 
 use bib_cli::{Cli, CliError, Exit, asks_for_json, run};
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() && asks_for_json(std::env::args()) => {
             bib_cli::note(&CliError::of_parser(&error).as_json());
@@ -17,35 +16,48 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            bib_cli::note(&format!("error: the system gives no threads: {error}"));
+            bib_cli::report(&CliError::new(Exit::Failed, format!("the system gives no threads: {error}")), json);
             return ExitCode::from(Exit::Failed.code());
         }
     };
+    // on a thread of its own: a signal is seen also while the command computes
+    let stop = runtime.spawn(stopped(json));
     let ended = runtime.block_on(async {
         // the work is dropped where this ends, and with it what was not finished
         tokio::select! {
             outcome = run(cli) => Ok(outcome),
-            exit = stopped() => Err(exit),
+            exit = stop => Err(exit.unwrap_or(Exit::Failed)),
         }
     });
     let outcome = match ended {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
-            bib_cli::note(&if json { error.as_json() } else { error.for_people() });
+            bib_cli::report(&error, json);
             ExitCode::from(error.exit.code())
         }
-        Err(exit) => {
-            bib_cli::note("interrupted");
-            ExitCode::from(exit.code())
-        }
+        Err(exit) => ExitCode::from(exit.code()),
     };
     // a blocked read of standard input must not hold the program back
     runtime.shutdown_background();
     outcome
 }
 
-/// Comes back when somebody wants this program to end.
-async fn stopped() -> Exit {
+/// Comes back when somebody wants this program to end. From then on, a second signal ends it at once.
+async fn stopped(json: bool) -> Exit {
+    let exit = signal().await;
+    let text = match exit {
+        Exit::Interrupted => "interrupted; tidying up, a second Ctrl-C ends it at once",
+        _ => "told to stop; tidying up",
+    };
+    bib_cli::report_stop(exit, text, json);
+    tokio::spawn(async {
+        let exit = signal().await;
+        std::process::exit(i32::from(exit.code()));
+    });
+    exit
+}
+
+async fn signal() -> Exit {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => tokio::select! {

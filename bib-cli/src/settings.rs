@@ -5,50 +5,91 @@ use crate::exit::Exit;
 use crate::global::Global;
 use bib_proto::client::{Address, TrustStore};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What `bib setup` and `bib connect` remember.
+/// What `bib setup`, `bib connect` and `bib config set` remember. A project's file and the system's have the same form.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
     /// Address of the node that commands go to.
     pub(crate) node: Option<String>,
+    /// Name of the context that commands use.
+    pub(crate) context: Option<String>,
     /// Private key to log in with.
     pub(crate) ssh_key: Option<PathBuf>,
     /// Folder of the node on this machine.
     pub(crate) data_dir: Option<PathBuf>,
+    /// As `--output`.
+    pub(crate) output: Option<String>,
+    /// As `--color`.
+    pub(crate) color: Option<String>,
+    /// As `--progress`.
+    pub(crate) progress: Option<String>,
+    /// As `--timeout`.
+    pub(crate) timeout: Option<String>,
+    /// Nodes that were connected to, by a name of their own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) contexts: BTreeMap<String, Context>,
+}
+
+/// A node, and who one is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Context {
+    /// Its address.
+    pub(crate) node: String,
+    /// Private key to log in with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ssh_key: Option<PathBuf>,
 }
 
 /// The folder of this program's own files.
 #[derive(Debug, Clone)]
-pub(crate) struct Home(PathBuf);
+pub(crate) struct Home {
+    folder: PathBuf,
+    file: PathBuf,
+}
 
 impl Home {
-    /// From `--config-dir`, else the XDG configuration folder.
+    /// From `--config-dir`, else the XDG configuration folder; the settings lie in it unless `--config` names a file.
     ///
     /// # Errors
     /// When no folder can be told: neither flag nor `HOME` is there.
     pub(crate) fn find(global: &Global) -> CliResult<Self> {
-        if let Some(folder) = &global.config_dir {
-            return Ok(Self(folder.clone()));
-        }
         let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
         let base =
             std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(home);
-        base.map(|base| Self(base.join("bib")))
-            .ok_or_else(|| CliError::usage("HOME is not set: say where bib keeps its files with --config-dir DIR"))
+        let folder =
+            global.config_dir.clone().or_else(|| base.map(|base| base.join("bib"))).ok_or_else(|| {
+                CliError::usage("HOME is not set: say where bib keeps its files with --config-dir DIR")
+            })?;
+        let file = global.config.clone().unwrap_or_else(|| folder.join("config.toml"));
+        Ok(Self { folder, file })
     }
 
     /// The folder itself.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.folder
+    }
+
+    /// The file of the settings.
+    #[must_use]
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// Whom this user trusts.
     #[must_use]
     pub(crate) fn trust(&self) -> TrustStore {
-        TrustStore::at(self.0.join("trusted_nodes"))
+        TrustStore::at(self.folder.join("trusted_nodes"))
+    }
+
+    /// The folder of the sessions that are kept.
+    #[must_use]
+    pub(crate) fn sessions(&self) -> PathBuf {
+        self.folder.join("sessions")
     }
 
     /// Where the session with the node at `address` is kept.
@@ -56,13 +97,13 @@ impl Home {
     pub(crate) fn session(&self, address: &Address) -> PathBuf {
         let name: String =
             address.to_string().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        self.0.join("sessions").join(name)
+        self.sessions().join(name)
     }
 
     /// Where the daemon's configuration is written by `bib setup`.
     #[must_use]
     pub(crate) fn daemon_config(&self) -> PathBuf {
-        self.0.join("bibd.toml")
+        self.folder.join("bibd.toml")
     }
 
     /// Reads the settings; none yet is fine.
@@ -70,15 +111,7 @@ impl Home {
     /// # Errors
     /// When the file is there but damaged.
     pub(crate) fn settings(&self) -> CliResult<Settings> {
-        let path = self.0.join("config.toml");
-        match std::fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text).map_err(|error| {
-                CliError::usage(format!("{} is not valid: {error}", path.display()))
-                    .hint("mend that line, or remove the file and choose the node again: bib connect ADDR")
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Settings::default()),
-            Err(error) => Err(CliError::new(Exit::Failed, format!("cannot read {}: {error}", path.display()))),
-        }
+        Ok(read_settings(&self.file)?.unwrap_or_default())
     }
 
     /// Keeps the settings, durably.
@@ -87,7 +120,23 @@ impl Home {
     /// When the file cannot be written; it is then as it was.
     pub(crate) fn save(&self, settings: &Settings) -> CliResult {
         let text = toml::to_string(settings).map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
-        write_private(&self.0.join("config.toml"), &text)
+        write_private(&self.file, &text)
+    }
+}
+
+/// Reads a file of settings; `None` if it is not there.
+///
+/// # Errors
+/// When the file is there but damaged.
+pub(crate) fn read_settings(path: &Path) -> CliResult<Option<Settings>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => toml::from_str(&text).map(Some).map_err(|error| {
+            CliError::usage(format!("{} is not valid: {error}", path.display()))
+                .because("BAD_CONFIG")
+                .hint("mend that line, or let the doctor set the file aside: bib doctor --fix")
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(CliError::new(Exit::Failed, format!("cannot read {}: {error}", path.display()))),
     }
 }
 

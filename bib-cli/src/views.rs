@@ -63,7 +63,7 @@ pub(crate) fn node(node: &v1::Node) -> Value {
         "id": node.id, "name": node.name, "mode": node.mode, "storage": node.storage, "paired": node.paired,
         "connected": node.connected, "addresses": node.addresses, "transport": node.transport, "rttUs": node.rtt_us,
         "lastSeenAt": rfc3339(node.last_seen_ms), "lastSeenMs": node.last_seen_ms, "base": node.base,
-        "blamed": node.blamed, "trust": if node.storage == "sqlite" { "untrusted-storage" } else { "" },
+        "blamed": node.blamed, "catalogReadAt": rfc3339(node.catalog_read_ms), "trust": if node.storage == "sqlite" { "untrusted-storage" } else { "" },
     })
 }
 
@@ -110,4 +110,16 @@ pub(crate) fn fingerprint(hex: &str) -> String {
 #[must_use]
 pub(crate) fn short_hash(hash: &str) -> String {
     hash.strip_prefix("sha256:").unwrap_or(hash).chars().take(12).collect()
+}
+
+/// Whether a version's chunks are all here, with its sign.
+#[must_use]
+pub(crate) fn completeness(version: &Value) -> &'static str {
+    if version["complete"] == true { "✓ complete" } else { "◌ arriving" }
+}
+
+/// A state without its sign.
+#[must_use]
+pub(crate) fn word(state: &str) -> &str {
+    state.split_once(' ').map_or(state, |(_, word)| word)
 }

@@ -2,9 +2,10 @@
 
 use crate::error::CliResult;
 use crate::global::Format;
+use crate::listing::Found;
 use crate::output::{Column, Output};
 use crate::session::Env;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -15,20 +16,19 @@ const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
 /// The rounds of a command: one, or without end.
 pub(crate) struct Rounds {
-    /// Where each round is printed.
-    pub(crate) out: Output,
+    out: Output,
     watch: bool,
     redraws: bool,
     round: u64,
 }
 
 impl Rounds {
-    /// One round, or with `watch` one every two seconds.
+    /// One round, or with `watch` one every two seconds; each prints at most `most` records.
     #[must_use]
-    pub(crate) fn new(env: &Env, watch: bool) -> Self {
-        let mut out = env.out.clone();
+    pub(crate) fn new(env: &Env, watch: bool, most: Option<usize>) -> Self {
+        let mut out = env.out.limited(most);
         let table = matches!(out.format, Format::Table | Format::Wide);
-        let redraws = watch && table && std::io::stdout().is_terminal();
+        let redraws = watch && table && std::io::stdout().is_terminal() && !env.global.accessible;
         if watch && matches!(out.format, Format::Json | Format::Plain | Format::Yaml) {
             // records that come without end are read line by line
             out.format = Format::Jsonl;
@@ -51,13 +51,46 @@ impl Rounds {
     /// As [`Output::list`].
     pub(crate) fn list(&self, items: &[Value], columns: &[Column], empty: &str) -> CliResult {
         self.clear();
+        if self.watch && self.out.is_json() {
+            let marked: Vec<Value> = items.iter().map(|item| self.marked(item)).collect();
+            return self.out.list(&marked, columns, empty);
+        }
         self.out.list(items, columns, empty)
     }
 
+    /// As [`Rounds::list`] of what pages gave; says where to go on.
+    ///
+    /// # Errors
+    /// As [`Output::list`].
+    pub(crate) fn pages(&self, found: &Found, columns: &[Column], empty: &str) -> CliResult {
+        self.list(&found.items, columns, empty)?;
+        if !self.watch {
+            found.tell(&self.out);
+        }
+        Ok(())
+    }
+
     /// Prints the record of this round.
-    pub(crate) fn object(&self, item: &Value, people: impl FnOnce() -> String) {
+    ///
+    /// # Errors
+    /// As [`Output::object`].
+    pub(crate) fn object(&self, item: &Value, people: impl FnOnce() -> String) -> CliResult {
         self.clear();
-        self.out.object(item, people);
+        if self.watch && self.out.is_json() {
+            self.out.object(&self.marked(item), people)
+        } else {
+            self.out.object(item, people)
+        }
+    }
+
+    /// A line of a stream says what kind of line it is, and in which round it was seen.
+    fn marked(&self, item: &Value) -> Value {
+        let mut item = item.clone();
+        if let Value::Object(fields) = &mut item {
+            fields.insert("type".to_owned(), json!("status"));
+            fields.insert("round".to_owned(), json!(self.round));
+        }
+        item
     }
 
     fn clear(&self) {

@@ -3,30 +3,36 @@
 mod admin;
 mod auth;
 mod completion;
+mod config;
 mod connect;
+mod context;
 mod dataset;
 mod doctor;
 mod exit_codes;
 mod invite;
 mod join;
+mod man;
 mod node;
 mod setup;
 mod status;
 mod topic;
+mod topics;
 mod ui;
 mod version;
 
 use crate::error::CliResult;
-use crate::global::{ColorChoice, Format, Global};
+use crate::global::Global;
+use crate::look::Look;
 use crate::session::Env;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Keeps, proves, shares and queries research data.
 #[derive(Debug, Parser)]
 #[command(name = "bib", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
     after_help = "Begin with: bib setup, then bibd, then bib status\nExamples of a command: bib help dataset upload\n\
-    Exit codes: bib exit-codes"
+    All options of a command: bib help COMMAND\n\
+    More help: bib help environment, formatting, config, cel, node-modes, ports, security, exit-codes"
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -36,10 +42,28 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// Reads the command line, and which settings came from the environment.
+    ///
+    /// # Errors
+    /// When it cannot be read, or asks for help.
+    pub fn read() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        cli.global.note_origins(&matches);
+        Ok(cli)
+    }
+
+    /// The flags that every command takes, for tests.
+    #[cfg(test)]
+    pub(crate) fn into_global(self) -> Global {
+        self.global
+    }
+
     /// Whether errors are to be printed as JSON.
     #[must_use]
     pub fn wants_json(&self) -> bool {
-        self.global.json || matches!(self.global.output, Some(Format::Json | Format::Jsonl))
+        self.global.wants_json()
     }
 }
 
@@ -62,6 +86,9 @@ enum Command {
     Invite(invite::Args),
     /// Pair this node with the one that made the ticket
     Join(join::Args),
+    /// Nodes that were connected to, each by a name
+    #[command(subcommand)]
+    Context(context::Command),
     /// Named collections of datasets
     #[command(subcommand)]
     Topic(topic::Command),
@@ -74,14 +101,20 @@ enum Command {
     /// The audit log and the node itself
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Settings of this program
+    #[command(subcommand, after_help = topics::CONFIG)]
+    Config(config::Command),
     /// Versions of this program and of the node
     #[command(after_help = "Examples:\n  bib version\n  bib version -o json")]
     Version,
     /// Print the completion script for a shell
     Completion(completion::Args),
+    /// Print the manual pages
+    Man(man::Args),
     /// List the exit codes
-    #[command(after_help = "Examples:\n  bib exit-codes\n  bib exit-codes -o csv")]
-    ExitCodes,
+    ExitCodes(exit_codes::Args),
+    #[command(flatten)]
+    Topics(topics::Topic),
 }
 
 /// Whether these words ask for JSON, where they cannot be read as a command.
@@ -93,7 +126,7 @@ pub fn asks_for_json(words: impl Iterator<Item = String>) -> bool {
         match word.strip_prefix("--output").or_else(|| word.strip_prefix("-o")) {
             Some("") => words.get(index + 1).is_some_and(|form| json(form)),
             Some(form) => json(form),
-            None => word == "--json",
+            None => word == "--json" || word == "--jq" || word.starts_with("--jq="),
         }
     })
 }
@@ -103,21 +136,18 @@ pub fn asks_for_json(words: impl Iterator<Item = String>) -> bool {
 /// # Errors
 /// Whatever went wrong, with its exit code.
 pub async fn run(cli: Cli) -> CliResult {
-    match cli.global.color {
-        ColorChoice::Always => console::set_colors_enabled_stderr(true),
-        ColorChoice::Never => console::set_colors_enabled_stderr(false),
-        ColorChoice::Auto => {}
-    }
     if let Command::Doctor(args) = cli.command {
         // the one command that is for when things are damaged
         let (env, damage) = Env::for_doctor(cli.global)?;
-        return doctor::run(&env, args, damage).await;
+        return Box::pin(doctor::run(&env, args, damage)).await;
     }
-    let env = Env::new(cli.global)?;
+    let flags = cli.global.clone();
+    // an error of the settings looks as the flags say
+    let env = Env::new(cli.global).inspect_err(|_| Look::new(&flags).adopt())?;
     match cli.command {
-        Command::Setup(args) => setup::run(&env, args),
+        Command::Setup(args) => Box::pin(setup::run(&env, args)).await,
         Command::Status(args) => status::run(&env, args).await,
-        Command::Doctor(args) => doctor::run(&env, args, None).await,
+        Command::Doctor(args) => Box::pin(doctor::run(&env, args, None)).await,
         Command::Ui(args) => ui::run(&env, args).await,
         Command::Auth(command) => auth::run(&env, command).await,
         Command::Connect(args) => connect::run(&env, args).await,
@@ -128,63 +158,22 @@ pub async fn run(cli: Cli) -> CliResult {
         Command::Node(command) => node::run(&env, command).await,
         Command::Admin(command) => admin::run(&env, command).await,
         Command::Version => version::run(&env).await,
-        Command::Completion(args) => completion::run(args),
-        Command::ExitCodes => exit_codes::run(&env),
+        Command::Completion(args) => completion::run(&env, args),
+        Command::Context(command) => context::run(&env, command),
+        Command::Config(command) => config::run(&env, command),
+        Command::Topics(topic) => topics::run(&topic),
+        Command::Man(args) => man::run(&env, args),
+        Command::ExitCodes(args) => exit_codes::run(&env, &args),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
-
-    fn walk(command: &clap::Command, path: &str, check: &mut dyn FnMut(&clap::Command, &str)) {
-        for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
-            let path = format!("{path} {}", child.get_name());
-            check(child, &path);
-            walk(child, &path, check);
-        }
-    }
 
     #[test]
     fn the_tree_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_command_says_what_it_does_in_one_line() {
-        walk(&Cli::command(), "bib", &mut |command, path| {
-            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-            assert!(!about.is_empty() && about.len() <= 80, "{path}: {about:?}");
-            assert!(!about.ends_with('.'), "{path}: {about:?}");
-        });
-    }
-
-    #[test]
-    fn every_verb_has_examples() {
-        walk(&Cli::command(), "bib", &mut |command, path| {
-            let leaf = command.get_subcommands().all(|child| child.get_name() == "help");
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            let examples = help.lines().filter(|line| line.trim_start().starts_with("bib ")).count();
-            assert!(!leaf || (help.starts_with("Examples:\n") && examples >= 2), "{path}: {help:?}");
-        });
-    }
-
-    #[test]
-    fn examples_can_be_parsed() {
-        walk(&Cli::command(), "bib", &mut |command, path| {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            for line in help.lines().map(str::trim).filter(|line| line.starts_with("bib ")) {
-                let plain = line.split(['#', '|', '>']).next().unwrap_or_default();
-                // quoted expressions are one word; what they say is the node's business
-                if plain.contains(['\'', '"']) {
-                    continue;
-                }
-                let parsed = Cli::try_parse_from(plain.split_whitespace());
-                let fake = plain.contains("...");
-                assert!(fake || parsed.is_ok(), "{path}: {plain:?}: {}", parsed.err().unwrap());
-            }
-        });
     }
 
     #[test]

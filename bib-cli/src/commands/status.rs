@@ -32,12 +32,12 @@ pub(crate) struct Args {
 /// Prints the status.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let client = env.client().await?;
-    let mut rounds = Rounds::new(env, args.watch);
+    let mut rounds = Rounds::new(env, args.watch, None);
     let mut well = true;
     while rounds.next().await {
         let seen = look(env, &client).await?;
         well = is_well(&seen);
-        rounds.object(&record(&seen), || people(&seen, terminal_width().unwrap_or(usize::MAX)));
+        rounds.object(&record(&seen), || people(&seen, terminal_width().unwrap_or(usize::MAX)))?;
     }
     if args.exit_code && !well {
         return Err(CliError::new(Exit::Unhealthy, "the node is not well: see the lines above")

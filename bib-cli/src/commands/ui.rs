@@ -46,8 +46,7 @@ pub(crate) async fn run(env: &Env, args: Args) -> CliResult {
         env.out.remark("no browser could be opened here; open this in one, within a minute:");
     }
     let record = json!({"url": url, "expiresMs": made.expires_ms});
-    env.out.object(&record, || url.clone());
-    Ok(())
+    env.out.object(&record, || url.clone())
 }
 
 /// Hands the link to the desktop. Its word is all there is: whether a window came up, nobody tells.

@@ -18,6 +18,6 @@ pub(super) async fn run(env: &Env) -> CliResult {
     let shown = server.clone().unwrap_or_else(|| "not reached".to_owned());
     env.out.object(&json!({"name": own, "client": own, "server": server, "api": "bib.v1"}), || {
         format!("bib {own} · server {shown} · api bib.v1")
-    });
+    })?;
     Ok(())
 }

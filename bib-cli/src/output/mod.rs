@@ -2,6 +2,8 @@
 
 mod column;
 mod fit;
+mod jq;
+mod jq_library;
 mod table;
 mod tame;
 mod text;
@@ -9,6 +11,7 @@ mod yaml;
 
 pub(crate) use column::{Column, Show, column, field, wide, wide_table};
 pub(crate) use fit::{fit, terminal_width};
+pub(crate) use jq::Jq;
 pub(crate) use table::align;
 pub(crate) use tame::Tame;
 pub(crate) use text::{age, bytes, count, counted, milliseconds, rfc3339, wrap};
@@ -16,53 +19,105 @@ pub(crate) use text::{age, bytes, count, counted, milliseconds, rfc3339, wrap};
 use crate::error::{CliResult, printable};
 use crate::exit::Exit;
 use crate::global::{Format, Global};
+use crate::look::Look;
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 /// Fields that name a record, most telling first.
 const NAMES: [&str; 7] = ["ticket", "url", "path", "id", "name", "seq", "code"];
+/// The largest integer that a double holds exactly, as readers of JSON use them.
+const LARGEST_EXACT: u64 = 1 << 53;
 
 /// Where results go, and in which form.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     /// The form.
     pub(crate) format: Format,
+    /// How many records of a list are printed; `None` for all.
+    most: Option<usize>,
     headers: bool,
     quiet: bool,
+    accessible: bool,
     columns: Vec<String>,
     sort: Option<String>,
     /// The terminal's columns, where tables are to fit one.
     width: Option<usize>,
+    jq: Option<Arc<Jq>>,
 }
 
 impl Output {
     /// As the flags say; a table on a terminal, plain text elsewhere.
-    #[must_use]
-    pub(crate) fn new(global: &Global) -> Self {
+    ///
+    /// # Errors
+    /// When the expression of `--jq` cannot be read.
+    pub(crate) fn new(global: &Global) -> CliResult<Self> {
         let usual = if io::stdout().is_terminal() { Format::Table } else { Format::Plain };
-        let format = if global.json { Format::Json } else { global.output.unwrap_or(usual) };
+        let format = match (global.output.unwrap_or(usual), &global.jq) {
+            (Format::Jsonl, Some(_)) => Format::Jsonl,
+            (_, Some(_)) => Format::Json,
+            (_, None) if global.json => Format::Json,
+            (format, None) => format,
+        };
         let fits = format == Format::Table && !global.no_truncate;
-        Self {
+        Ok(Self {
             format,
+            most: None,
             headers: !global.no_headers,
             quiet: global.quiet,
+            accessible: global.accessible,
             columns: global.columns.clone(),
             sort: global.sort.clone(),
             width: terminal_width().filter(|_| fits),
-        }
+            jq: global.jq.as_deref().map(Jq::new).transpose()?.map(Arc::new),
+        })
+    }
+
+    /// The same, with at most so many records of a list.
+    #[must_use]
+    pub(crate) fn limited(&self, most: Option<usize>) -> Self {
+        Self { most, ..self.clone() }
     }
 
     /// A table on standard output, for tests.
     #[cfg(test)]
     #[must_use]
     pub(crate) fn for_tests() -> Self {
-        Self { format: Format::Table, headers: true, quiet: false, columns: Vec::new(), sort: None, width: None }
+        Self {
+            format: Format::Table,
+            most: None,
+            headers: true,
+            quiet: false,
+            accessible: false,
+            columns: Vec::new(),
+            sort: None,
+            width: None,
+            jq: None,
+        }
     }
 
     /// Whether a program reads the output.
     #[must_use]
     pub(crate) const fn is_json(&self) -> bool {
         matches!(self.format, Format::Json | Format::Jsonl)
+    }
+
+    /// Whether nothing but results is to be said.
+    #[must_use]
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether a list is asked for as it is usually shown: no choice of columns, no order, not just names.
+    #[must_use]
+    pub(crate) const fn is_plain_list(&self) -> bool {
+        !self.quiet && self.columns.is_empty() && self.sort.is_none()
+    }
+
+    /// Whether lists are put in an order of the user's, for which all of them must be known.
+    #[must_use]
+    pub(crate) const fn sorts(&self) -> bool {
+        self.sort.is_some()
     }
 
     /// Whether tables have a header line.
@@ -77,15 +132,26 @@ impl Output {
         self.width
     }
 
+    /// What `--jq` asks for.
+    #[must_use]
+    pub(crate) fn jq(&self) -> Option<Arc<Jq>> {
+        self.jq.clone()
+    }
+
     /// Prints a list; `empty` is what to say, on standard error, when there is nothing in it.
     ///
     /// # Errors
-    /// When `--columns` or `--sort` names a column that is not there.
+    /// When `--columns` or `--sort` names a column that is not there, or `--jq` fails.
     pub(crate) fn list(&self, items: &[Value], columns: &[Column], empty: &str) -> CliResult {
         let chosen = column::choose(columns, &self.columns)?;
-        let items = column::sorted(items, columns, self.sort.as_deref())?;
-        if items.is_empty() && !self.quiet && !self.is_json() {
-            note(empty);
+        let mut items = column::sorted(items, columns, self.sort.as_deref())?;
+        items.iter_mut().for_each(exact_numbers);
+        if items.is_empty() {
+            self.remark(empty);
+        }
+        if let Some(most) = self.most.filter(|most| *most < items.len()) {
+            self.remark(&format!("{most} of {} are shown; all of them: --limit 0", items.len()));
+            items.truncate(most);
         }
         if self.quiet && !self.is_json() {
             self.names(&items);
@@ -93,36 +159,59 @@ impl Output {
         }
         let wide = self.format == Format::Wide || !self.columns.is_empty();
         match self.format {
-            Format::Json => line(&to_pretty(&Value::Array(items))),
-            Format::Jsonl => items.iter().for_each(|item| line(&item.to_string())),
+            Format::Json => self.document(&Value::Array(items))?,
+            Format::Jsonl => items.iter().try_for_each(|item| self.json_line(item))?,
             Format::Yaml => text_block(&yaml::render(&Value::Array(items))),
             Format::Name => self.names(&items),
             Format::Csv => text_block(&table::csv(&items, &chosen, self.headers)),
             Format::Plain => text_block(&table::plain(&items, &chosen)),
+            Format::Table | Format::Wide if self.accessible => people(&table::records(&items, &chosen, wide)),
             Format::Table | Format::Wide => {
-                text_block(&table::aligned(&items, &chosen, wide, self.headers, self.width));
+                people(&table::aligned(&items, &chosen, wide, self.headers, self.width));
             }
         }
         Ok(())
     }
 
-    /// Prints one record; `people` is its form for people.
-    pub(crate) fn object(&self, item: &Value, people: impl FnOnce() -> String) {
+    /// Prints one record; `shown` is its form for people.
+    ///
+    /// # Errors
+    /// When `--jq` fails.
+    pub(crate) fn object(&self, item: &Value, shown: impl FnOnce() -> String) -> CliResult {
+        let mut item = item.clone();
+        exact_numbers(&mut item);
         match self.format {
-            Format::Json => line(&to_pretty(item)),
-            Format::Jsonl => line(&item.to_string()),
-            Format::Yaml => text_block(&yaml::render(item)),
-            Format::Name => self.names(std::slice::from_ref(item)),
-            _ if self.quiet => self.names(std::slice::from_ref(item)),
-            _ => text_block(&people()),
+            Format::Json => self.document(&item)?,
+            Format::Jsonl => self.json_line(&item)?,
+            Format::Yaml => text_block(&yaml::render(&item)),
+            Format::Name => self.names(std::slice::from_ref(&item)),
+            _ if self.quiet => self.names(std::slice::from_ref(&item)),
+            _ => people(&shown()),
         }
+        Ok(())
     }
 
     /// A remark for people, on standard error; not with `-q` or in a JSON form.
     pub(crate) fn remark(&self, text: &str) {
         if !self.quiet && !self.is_json() {
-            note(text);
+            note(&Look::of_now().plain(text));
         }
+    }
+
+    fn document(&self, value: &Value) -> CliResult {
+        match &self.jq {
+            Some(jq) => jq.lines(value)?.iter().for_each(|text| line(text)),
+            None => line(&to_pretty(value)),
+        }
+        Ok(())
+    }
+
+    fn json_line(&self, value: &Value) -> CliResult {
+        match &self.jq {
+            Some(jq) => jq.lines(value)?.iter().for_each(|text| line(text)),
+            None => line(&value.to_string()),
+        }
+        Ok(())
     }
 
     fn names(&self, items: &[Value]) {
@@ -130,6 +219,27 @@ impl Output {
             let name = NAMES.iter().map(|key| field(item, key)).find(|text| !text.is_empty());
             line(&name.unwrap_or_default());
         }
+    }
+}
+
+/// Numbers that not every reader of JSON keeps exactly become text.
+fn exact_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.as_u64().is_some_and(|number| number > LARGEST_EXACT) => {
+            *value = Value::String(number.to_string());
+        }
+        Value::Array(items) => items.iter_mut().for_each(exact_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(exact_numbers),
+        _ => {}
+    }
+}
+
+/// Text for people on standard output.
+pub(crate) fn people(text: &str) {
+    if !text.is_empty() {
+        // what steers the terminal goes before the colours come
+        let text = Tame::default().clean(text.as_bytes());
+        raw_block(&Look::of_now().paint(&String::from_utf8_lossy(&text)));
     }
 }
 
@@ -151,14 +261,19 @@ pub(crate) fn raw(text: &str) {
 
 fn text_block(text: &str) {
     if !text.is_empty() {
-        let mut out = io::stdout().lock();
-        let end = if text.ends_with('\n') { "" } else { "\n" };
         // names and messages come from elsewhere; the tabs and line ends are ours
         let text = Tame::default().clean(text.as_bytes());
-        let written = out.write_all(&text).and_then(|()| write!(out, "{end}")).and_then(|()| out.flush());
-        drop(out);
-        end_if_failed(written);
+        raw_block(&String::from_utf8_lossy(&text));
     }
+}
+
+/// Text as it is, with a line end.
+fn raw_block(text: &str) {
+    let mut out = io::stdout().lock();
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    let written = out.write_all(text.as_bytes()).and_then(|()| write!(out, "{end}")).and_then(|()| out.flush());
+    drop(out);
+    end_if_failed(written);
 }
 
 /// What cannot be printed ends the program: quietly where nobody reads on, else with an error.
@@ -175,10 +290,28 @@ pub(crate) fn end_if_failed(written: io::Result<()>) {
 
 /// One line on standard error.
 pub fn note(text: &str) {
+    to_stderr(&printable(text));
+}
+
+/// One line on standard error, whose control characters are meant.
+pub(crate) fn to_stderr(text: &str) {
     // nobody can be told when standard error is closed
-    let _ = writeln!(io::stderr().lock(), "{}", printable(text));
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 fn to_pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_beyond_a_double_are_text() {
+        let mut value = json!({"small": 1_u64 << 53, "large": [(1_u64 << 53) + 1], "text": "x", "less": -1});
+        exact_numbers(&mut value);
+        assert_eq!(value, json!({"small": 1_u64 << 53, "large": ["9007199254740993"], "text": "x", "less": -1}));
+    }
 }

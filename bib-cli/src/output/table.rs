@@ -30,6 +30,15 @@ pub(super) fn aligned(items: &[Value], columns: &[Column], wide: bool, headers: 
     align(&rows)
 }
 
+/// One cell a line, its name before it, an empty line between records: what a screen reader reads well.
+pub(super) fn records(items: &[Value], columns: &[Column], wide: bool) -> String {
+    let shown: Vec<&Column> = columns.iter().filter(|column| wide || column.show == Show::Always).collect();
+    let cell =
+        |column: &&Column, item: &Value| format!("{}: {}\n", column.header.to_lowercase(), clean(&(column.cell)(item)));
+    let record = |item: &Value| shown.iter().map(|column| cell(column, item)).collect::<String>();
+    items.iter().map(record).collect::<Vec<_>>().join("\n")
+}
+
 /// Pads each cell to its column's width, two spaces between columns.
 #[must_use]
 pub(crate) fn align(rows: &[Vec<String>]) -> String {
@@ -104,6 +113,7 @@ mod tests {
         assert_eq!(csv(&items, &columns(), true), "name,bytes\n\"a,b\",1\nlonger,2048\n");
         assert_eq!(csv(&items, &columns(), false), "\"a,b\",1\nlonger,2048\n");
         assert_eq!(aligned(&[], &columns(), true, true, None), "");
+        assert_eq!(records(&items, &columns(), false), "name: a,b\n\nname: longer\n");
     }
 
     #[test]

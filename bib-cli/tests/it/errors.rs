@@ -107,13 +107,32 @@ fn row(reason: &str, codes: &BTreeSet<Option<i32>>, meaning: &[String]) -> Strin
 }
 
 /// How `bib` exits with the reasons that no node gave.
-const OWN: [(&str, Exit); 7] = [
+const OWN: [(&str, Exit); 26] = [
+    ("ANSWERS_MISSING", Exit::Usage),
+    ("BAD_ANSWERS", Exit::Usage),
+    ("BAD_CONFIG", Exit::Usage),
+    ("BAD_FILTER", Exit::Usage),
+    ("BAD_JQ", Exit::Usage),
+    ("BAD_SETTING", Exit::Usage),
+    ("CONFIRMATION_NEEDED", Exit::Usage),
+    ("CONTEXT_EXISTS", Exit::Conflict),
+    ("CONTEXT_NOT_FOUND", Exit::NotFound),
     ("DATA_DAMAGED", Exit::Integrity),
+    ("EMPTY_INPUT", Exit::Usage),
+    ("INTERRUPTED", Exit::Interrupted),
     ("KEY_UNUSABLE", Exit::NotLoggedIn),
+    ("NODE_ENDED", Exit::Failed),
+    ("NODE_STARTING", Exit::Pending),
     ("NODE_UNREACHABLE", Exit::Unreachable),
+    ("NOT_SET", Exit::NotFound),
+    ("NOT_SET_UP", Exit::NotFound),
+    ("NO_SYSTEMD", Exit::Failed),
+    ("SETUP_DIFFERS", Exit::Conflict),
     ("TRUST_CHANGED", Exit::Trust),
     ("TRUST_UNKNOWN", Exit::Trust),
     ("UNHEALTHY", Exit::Unhealthy),
+    ("UNKNOWN_CHECK", Exit::Usage),
+    ("UNKNOWN_SETTING", Exit::Usage),
     ("USAGE", Exit::Usage),
 ];
 

@@ -5,17 +5,17 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// Runs `bib` with a home of its own.
-fn bib(home: &Path, words: &[&str]) -> Output {
+pub(crate) fn bib(home: &Path, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bib"));
     command.args(words).env_clear().env("HOME", home).stdin(Stdio::null());
     command.output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn error_of(output: &Output) -> Value {
+pub(crate) fn error_of(output: &Output) -> Value {
     let errors = text(&output.stderr);
     serde_json::from_str(errors.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("no JSON: {errors}"))
 }
@@ -35,7 +35,15 @@ fn the_exit_code_tells_the_kind_of_failure() {
         (2, &["--node", "http://x", "status"]),
         (2, &["exit-codes", "--columns", "colour"]),
         (2, &["exit-codes", "--sort", "code:sideways"]),
-        (2, &["dataset", "upload", "-", "--topic", "t", "--name", "n"]),
+        (2, &["dataset", "upload", "-", "--topic", "t"]),
+        (2, &["dataset", "upload", "-", "--topic", "t", "--name", "n", "--file", "../x"]),
+        (10, &["dataset", "upload", "-", "--topic", "t", "--name", "n"]),
+        (2, &["exit-codes", "--jq", ".["]),
+        (2, &["exit-codes", "--jq", ".[].code.x"]),
+        (2, &["exit-codes", "--filter", "size > 1"]),
+        (2, &["exit-codes", "--filter", "code"]),
+        (2, &["join", "bib1xyz"]),
+        (2, &["man", "tpic"]),
         (2, &["dataset", "query", "x", "--out", "rows.xls"]),
         (6, &["dataset", "upload", missing, "--topic", "t"]),
         (10, &["status"]),
@@ -45,7 +53,12 @@ fn the_exit_code_tells_the_kind_of_failure() {
     for (code, words) in table {
         let output = bib(home.path(), words);
         assert_eq!(output.status.code(), Some(*code), "bib {words:?}: {}", text(&output.stderr));
-        assert!(*code == 0 || text(&output.stderr).starts_with("error: "), "{words:?}: {}", text(&output.stderr));
+        let json = words.contains(&"--jq");
+        assert!(
+            *code == 0 || json || text(&output.stderr).starts_with("error: "),
+            "{words:?}: {}",
+            text(&output.stderr)
+        );
     }
 }
 
@@ -78,6 +91,45 @@ fn the_same_list_in_every_form() {
     assert!(print(&["--sort", "code:desc", "--columns", "code"]).starts_with("143\n130\n124\n"));
     assert_eq!(serde_json::from_str::<Value>(&print(&["--json"])).unwrap()[0]["code"], 0);
     assert!(print(&["-o", "jsonl"]).lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+}
+
+#[test]
+fn a_list_is_filtered_cut_and_taken_apart() {
+    let home = tempfile::tempdir().unwrap();
+    let print = |words: &[&str]| text(&bib(home.path(), &[&["exit-codes"], words].concat()).stdout);
+    assert_eq!(print(&["--filter", "code in [12, 130] || meaning.contains('quota')", "-q"]), "12\n16\n130\n");
+    assert_eq!(print(&["--limit", "2", "-q"]), "0\n1\n");
+    assert_eq!(print(&["--limit", "0", "--sort", "code:desc", "-q"]).lines().next(), Some("143"));
+    assert_eq!(print(&["--limit", "1", "--sort", "code:desc", "-q"]), "143\n", "the order comes before the cut");
+    assert_eq!(print(&["--jq", ".[1].meaning"]), "failed, unclassified\n");
+    assert_eq!(print(&["--jq", "select(.code > 140).code", "-o", "jsonl"]), "143\n");
+    let cut = bib(home.path(), &["exit-codes", "--limit", "2"]);
+    assert!(text(&cut.stderr).contains("2 of 19 are shown; all of them: --limit 0"), "{}", text(&cut.stderr));
+    let none = bib(home.path(), &["exit-codes", "--filter", "code == 99", "--json"]);
+    assert_eq!((text(&none.stdout).as_str(), text(&none.stderr).as_str()), ("[]\n", ""));
+    let error = error_of(&bib(home.path(), &["exit-codes", "--filter", "kode == 1", "--json"]));
+    assert_eq!(error["hint"], "bib help cel");
+    assert_eq!(error["hints"][0], "fields: code, meaning");
+}
+
+#[test]
+fn text_for_people_is_coloured_or_plain_as_it_was_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |words: &[&str], vars: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bib"));
+        command.args(words).env_clear().env("HOME", home.path()).envs(vars.iter().copied());
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    let coloured = |words: &[&str], vars: &[(&str, &str)]| text(&run(words, vars).stderr).contains('\u{1b}');
+    assert!(!coloured(&["status"], &[]), "a pipe is no terminal");
+    assert!(coloured(&["status", "--color", "always"], &[("NO_COLOR", "1")]));
+    assert!(coloured(&["status"], &[("CLICOLOR_FORCE", "1")]));
+    assert!(!coloured(&["status", "--no-color"], &[("CLICOLOR_FORCE", "1")]));
+    let version = |vars: &[(&str, &str)]| text(&run(&["version"], vars).stdout);
+    assert!(version(&[]).contains(" · "));
+    assert!(version(&[("LC_ALL", "C")]).is_ascii() && version(&[("BIB_ASCII", "1")]).is_ascii());
+    let records = text(&run(&["exit-codes", "-o", "table"], &[("BIB_ACCESSIBLE", "1")]).stdout);
+    assert!(records.starts_with("code: 0\nmeaning: success"), "{records}");
 }
 
 #[test]

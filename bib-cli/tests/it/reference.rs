@@ -29,9 +29,20 @@ fn page() -> String {
     text.push_str("\n## Global options\n\nBefore or after the command's name.\n\n");
     options(root.get_arguments().filter(|arg| arg.is_global_set()), &mut text);
     section(&root, &mut text);
+    topics(&root, &mut text);
     text.push_str("\n## Exit codes\n\n`bib exit-codes` prints them. New ones may be added: take any other than 0 for a failure.\n\n");
     exit_codes(&mut text);
     text
+}
+
+/// Help that belongs to no command: commands that are not listed.
+fn topics(root: &Command, text: &mut String) {
+    text.push_str("\n## Help topics\n\n");
+    for topic in root.get_subcommands().filter(|command| command.is_hide_set()) {
+        let about = topic.get_about().map(ToString::to_string).unwrap_or_default();
+        writeln!(text, "* `bib help {}`: {about}", topic.get_name()).unwrap();
+    }
+    text.push_str("* `bib help config`: settings, and where they come from\n");
 }
 
 fn exit_codes(text: &mut String) {

@@ -1,27 +1,23 @@
 //! `bib admin audit list`.
 
-use crate::error::CliResult;
+use crate::error::{CliError, CliResult};
+use crate::listing::Paging;
 use crate::output::{column, field, wide};
 use crate::session::Env;
 use crate::views;
-use bib_proto::v1::ListAuditRequest;
-use serde_json::Value;
-
-/// Records asked for at once.
-const PAGE: u32 = 500;
+use bib_proto::v1::{AuditRecord, ListAuditRequest};
 
 /// Which records.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bib admin audit list --limit 20\n  bib admin audit list --action dataset. -o jsonl"
+    after_help = "Examples:\n  bib admin audit list --limit 20\n  bib admin audit list --action dataset. --filter 'outcome != \"ok\"' -o jsonl"
 )]
 pub(crate) struct Args {
-    /// At most this many; 0 for all
-    #[arg(long, default_value_t = 100)]
-    limit: u32,
+    #[command(flatten)]
+    paging: Paging,
     /// Only records before this position
-    #[arg(long, default_value_t = 0, value_name = "SEQ")]
-    before: u64,
+    #[arg(long, value_name = "SEQ", conflicts_with = "page_token")]
+    before: Option<u64>,
     /// Only actions that begin with this
     #[arg(long, default_value = "")]
     action: String,
@@ -33,21 +29,24 @@ pub(crate) struct Args {
 /// Prints the records.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let client = env.client().await?;
-    let mut admin = client.admin();
-    let wanted = if args.limit == 0 { usize::MAX } else { args.limit as usize };
-    let (mut items, mut before_seq) = (Vec::<Value>::new(), args.before);
-    while items.len() < wanted {
-        let page_size = u32::try_from(wanted - items.len()).unwrap_or(u32::MAX).min(PAGE);
+    let fetch = async |page_size: u32, token: String| {
+        let before_seq = match (token.as_str(), args.before) {
+            ("", before) => before.unwrap_or(0),
+            (text, _) => text.parse().map_err(|_| {
+                CliError::usage("--page-token: this is not a token of this list")
+                    .hint("begin again without it; in this list it is the position of a record")
+            })?,
+        };
         let (action, actor) = (args.action.clone(), args.actor.clone());
         let request = ListAuditRequest { page_size, before_seq, action, actor };
-        let records = env.call(admin.list_audit(request)).await?.into_inner().records;
-        items.extend(records.iter().map(views::audit));
+        let records = env.call(client.admin().list_audit(request)).await?.into_inner().records;
         // position 0 would mean "from the end" again
-        match records.last().map(|record| record.seq) {
-            Some(last) if last > 0 => before_seq = last,
-            _ => break,
-        }
-    }
+        let last = records.last().filter(|record| record.seq > 0 && records.len() >= page_size as usize);
+        let next = last.map_or_else(String::new, |record| record.seq.to_string());
+        Ok((records.iter().map(views::audit).collect(), next))
+    };
+    let template = views::audit(&AuditRecord::default());
+    let found = args.paging.collect(env.out.sorts(), &template, |_| true, fetch).await?;
     let columns = [
         column("SEQ", |v| field(v, "seq")),
         column("TIME", |v| field(v, "time")),
@@ -62,5 +61,8 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         wide("OPERATION", |v| field(v, "operationId")),
         wide("HASH", |v| field(v, "entryHash")),
     ];
-    env.out.list(&items, &columns, "No audit records match")
+    let out = env.out.limited(args.paging.most());
+    out.list(&found.items, &columns, "No audit record fits")?;
+    found.tell(&out);
+    Ok(())
 }

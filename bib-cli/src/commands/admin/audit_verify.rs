@@ -30,7 +30,7 @@ pub(super) async fn run(env: &Env) -> CliResult {
             },
             verdict.witnesses,
         )
-    });
+    })?;
     if verdict.ok {
         return Ok(());
     }

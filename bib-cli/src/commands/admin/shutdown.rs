@@ -20,11 +20,11 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     if args.dry_run {
         let node = env.call(client.nodes().get_self(GetSelfRequest {})).await?.into_inner().node.unwrap_or_default();
         let record = json!({"name": node.name, "id": node.id, "state": "running", "dryRun": true});
-        env.out.object(&record, || format!("would stop {} ({})", node.name, node.id));
+        env.out.object(&record, || format!("would stop {} ({})", node.name, node.id))?;
         return Ok(());
     }
     env.call(client.admin().shutdown(ShutdownRequest {})).await?;
-    env.out.object(&json!({"state": "stopping"}), || "the node is stopping".to_owned());
+    env.out.object(&json!({"state": "stopping"}), || "the node is stopping".to_owned())?;
     env.out.remark("start it again: bibd");
     Ok(())
 }

@@ -27,7 +27,7 @@ pub(crate) async fn run(env: &Env, args: &Args) -> CliResult {
         )
         .hint("copy it whole from the page, without spaces"));
     }
-    let keys = SshKey::load(&env.credential()?).await?;
+    let keys = SshKey::load(&env.credential(env.target()?.ssh_key)?).await?;
     let Some(key) = keys.first() else {
         return Err(CliError::new(Exit::NotLoggedIn, "there is no key to sign with").hint("ssh-keygen -t ed25519"));
     };

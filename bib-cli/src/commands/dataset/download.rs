@@ -58,7 +58,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let got = env.long(fetch(env, client, request, &out)).await?;
     let record = json!({"name": got.version.dataset, "version": got.version.id, "path": out, "files": got.files, "bytes": got.bytes});
     env.out.remark(&format!("{}, {}, every hash checked", counted(got.files, "file"), bytes(got.bytes)));
-    env.out.object(&record, || out.display().to_string());
+    env.out.object(&record, || out.display().to_string())?;
     Ok(())
 }
 
@@ -79,7 +79,7 @@ async fn plan(env: &Env, client: &Client, args: &Args, out: &Path) -> CliResult 
     let (files, total) = (counted(files, "file"), bytes(total));
     env.out.object(&record, || {
         format!("would write {files}, {total}, of {} v{} to {}", version.dataset, version.number, out.display())
-    });
+    })?;
     Ok(())
 }
 

@@ -4,8 +4,9 @@ use crate::error::CliResult;
 use crate::output::{align, bytes, counted, rfc3339};
 use crate::session::Env;
 use crate::views;
+use crate::watch::Rounds;
 use bib_proto::v1::{GetDatasetRequest, GetDatasetResponse};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How many entries a person is shown; programs get all.
 const SHOWN_ENTRIES: usize = 50;
@@ -19,22 +20,31 @@ pub(crate) struct Args {
     /// Number, id or unique beginning of the id [default: the latest]
     #[arg(long, default_value = "")]
     version: String,
+    /// Show again every two seconds; JSON lines unless on a terminal
+    #[arg(short, long)]
+    watch: bool,
 }
 
 /// Prints one version with its entries.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let client = env.client().await?;
-    let request = GetDatasetRequest { name: args.name, version: args.version };
-    let answer = env.call(client.datasets().get_dataset(request)).await?.into_inner();
-    let record = json!({
+    let mut rounds = Rounds::new(env, args.watch, None);
+    while rounds.next().await {
+        let request = GetDatasetRequest { name: args.name.clone(), version: args.version.clone() };
+        let answer = env.call(client.datasets().get_dataset(request)).await?.into_inner();
+        rounds.object(&record(&answer), || people(&answer))?;
+    }
+    Ok(())
+}
+
+fn record(answer: &GetDatasetResponse) -> Value {
+    json!({
         "name": answer.dataset.as_ref().map(|dataset| dataset.name.clone()),
         "dataset": answer.dataset.as_ref().map(views::dataset),
         "version": answer.version.as_ref().map(views::version),
         "entries": answer.entries.iter().map(views::entry).collect::<Vec<_>>(),
         "signature": answer.signature,
-    });
-    env.out.object(&record, || people(&answer));
-    Ok(())
+    })
 }
 
 fn people(answer: &GetDatasetResponse) -> String {
@@ -47,7 +57,7 @@ fn people(answer: &GetDatasetResponse) -> String {
         version.id,
         rfc3339(version.created_ms),
         version.publisher,
-        answer.signature.chars().take(32).collect::<String>() + "…",
+        answer.signature.chars().take(32).collect::<String>(),
         counted(version.files, "file"),
         bytes(version.bytes),
         counted(version.chunks, "chunk"),
@@ -78,7 +88,7 @@ fn people(answer: &GetDatasetResponse) -> String {
         .collect();
     text.push_str(&align(&rows));
     if answer.entries.len() > SHOWN_ENTRIES {
-        text.push_str(&format!("… and {} more; all of them: -o json\n", answer.entries.len() - SHOWN_ENTRIES));
+        text.push_str(&format!("and {} more; all of them: -o json\n", answer.entries.len() - SHOWN_ENTRIES));
     }
     text
 }

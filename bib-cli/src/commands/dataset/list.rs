@@ -1,24 +1,25 @@
 //! `bib dataset list`.
 
 use crate::error::CliResult;
+use crate::listing::{Found, Paging};
 use crate::output::{age, bytes, column, field, wide};
 use crate::session::Env;
 use crate::views;
 use crate::watch::Rounds;
 use bib_proto::client::Client;
-use bib_proto::v1::ListDatasetsRequest;
-use serde_json::Value;
+use bib_proto::v1::{Dataset, ListDatasetsRequest, Version};
 
 /// Which datasets.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bib dataset list\n  bib dataset list --topic flights -o json")]
+#[command(
+    after_help = "Examples:\n  bib dataset list\n  bib dataset list --topic flights --filter 'latest.rows > 1000' -o json"
+)]
 pub(crate) struct Args {
     /// Only of this topic
     #[arg(long)]
     topic: Option<String>,
-    /// At most this many; 0 for all
-    #[arg(long, default_value_t = 100)]
-    limit: u32,
+    #[command(flatten)]
+    paging: Paging,
     /// Show again every two seconds; JSON lines unless on a terminal
     #[arg(short, long)]
     watch: bool,
@@ -35,7 +36,8 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         column("ROWS", |v| field(&v["latest"], "rows")),
         column("SIZE", |v| bytes(v["latest"]["bytes"].as_u64().unwrap_or(0)))
             .exact("bytes", |v| field(&v["latest"], "bytes")),
-        column("STATE", |v| if v["latest"]["complete"] == true { "complete".into() } else { "arriving".into() }),
+        column("STATE", |v| views::completeness(&v["latest"]).into())
+            .exact("state", |v| views::word(views::completeness(&v["latest"])).into()),
         wide("PUBLISHER", |v| field(&v["latest"], "publisher")),
         column("AGE", |v| age(v["updatedMs"].as_i64().unwrap_or(0), crate::now_ms()))
             .exact("updated", |v| field(v, "updatedAt")),
@@ -45,29 +47,21 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         None => "No datasets yet. Put one in: bib dataset upload FOLDER --topic TOPIC --name NAME".to_owned(),
     };
     let client = env.client().await?;
-    let mut rounds = Rounds::new(env, args.watch);
+    let mut rounds = Rounds::new(env, args.watch, args.paging.most());
     while rounds.next().await {
-        let items = all(env, &client, &args).await?;
-        rounds.list(&items, &columns, &empty)?;
+        let found = find(env, &client, &args).await?;
+        rounds.pages(&found, &columns, &empty)?;
     }
     Ok(())
 }
 
-async fn all(env: &Env, client: &Client, args: &Args) -> CliResult<Vec<Value>> {
-    let mut datasets = client.datasets();
-    let topic = args.topic.clone().unwrap_or_default();
-    let (mut items, mut page_token) = (Vec::<Value>::new(), String::new());
-    loop {
-        let request = ListDatasetsRequest { topic: topic.clone(), page_token, ..Default::default() };
-        let page = env.call(datasets.list_datasets(request)).await?.into_inner();
-        items.extend(page.datasets.iter().map(views::dataset));
-        page_token = page.next_page_token;
-        if page_token.is_empty() || (args.limit > 0 && items.len() >= args.limit as usize) {
-            break;
-        }
-    }
-    if args.limit > 0 {
-        items.truncate(args.limit as usize);
-    }
-    Ok(items)
+async fn find(env: &Env, client: &Client, args: &Args) -> CliResult<Found> {
+    let template = views::dataset(&Dataset { latest: Some(Version::default()), ..Dataset::default() });
+    let fetch = async |page_size, page_token| {
+        let topic = args.topic.clone().unwrap_or_default();
+        let request = ListDatasetsRequest { topic, page_size, page_token, ..Default::default() };
+        let page = env.call(client.datasets().list_datasets(request)).await?.into_inner();
+        Ok((page.datasets.iter().map(views::dataset).collect(), page.next_page_token))
+    };
+    args.paging.collect(env.out.sorts(), &template, |_| true, fetch).await
 }

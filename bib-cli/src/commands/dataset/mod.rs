@@ -6,6 +6,7 @@ mod list;
 mod preview;
 mod query;
 mod rows;
+mod sink;
 mod upload;
 mod verify;
 mod versions;

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// A CEL expression over dataset("TOPIC/DATASET")
     expression: String,
     /// At most this many rows; 0 for the node's limit
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_name = "N")]
     limit: u64,
     /// Say how it would run, without running it
     #[arg(long)]
@@ -99,6 +99,6 @@ async fn explain(env: &Env, expression: String) -> CliResult {
         }
         answer.row_by_row.iter().for_each(|part| text.push_str(&format!("row by row: {part}\n")));
         text
-    });
+    })?;
     Ok(())
 }

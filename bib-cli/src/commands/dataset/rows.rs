@@ -1,9 +1,10 @@
 //! Rows of a query as table, CSV, JSON, Parquet or Arrow, while they arrive.
 
+use super::sink::{Filtered, Printed, Refused};
 use crate::error::{CliError, CliResult, printable};
 use crate::exit::Exit;
 use crate::global::Format;
-use crate::output::{Output, Tame, align, fit};
+use crate::output::{Jq, Output, Tame, align, fit};
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
@@ -15,6 +16,7 @@ use parquet::file::properties::WriterProperties;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Rows that are held back to find the width of a table's columns.
 const TABLE_BLOCK_ROWS: usize = 1000;
@@ -72,6 +74,10 @@ pub(super) struct RowPrinter {
 /// Where the bytes go: standard output, or a file that appears under its name when it is whole.
 struct Target {
     path: Option<PathBuf>,
+    /// What standard output shows of the rows, in place of them.
+    jq: Option<Arc<Jq>>,
+    /// Whether all rows are one document, else each is one.
+    whole: bool,
 }
 
 enum Writer {
@@ -96,7 +102,7 @@ impl RowPrinter {
         Ok(Self {
             form,
             decoder: StreamDecoder::new(),
-            target: Target { path: path.map(Path::to_owned) },
+            target: Target { path: path.map(Path::to_owned), jq: out.jq(), whole: form == Form::JsonArray },
             writer: None,
             headers: out.has_headers(),
             width: out.width().filter(|_| path.is_none()),
@@ -228,7 +234,10 @@ impl Target {
 
     fn open(&self) -> CliResult<Box<dyn Write + Send>> {
         match self.temporary() {
-            None => Ok(Box::new(Printed { tame: io::stdout().is_terminal().then(Tame::default) })),
+            None => Ok(match &self.jq {
+                Some(jq) => Box::new(Filtered::new(Arc::clone(jq), self.whole)),
+                None => Box::new(Printed { tame: io::stdout().is_terminal().then(Tame::default) }),
+            }),
             Some(path) => match File::create(&path) {
                 Ok(file) => Ok(Box::new(file)),
                 Err(error) => Err(CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display()))),
@@ -255,34 +264,6 @@ impl Drop for Target {
         if let Some(temporary) = self.temporary() {
             let _ = std::fs::remove_file(temporary);
         }
-    }
-}
-
-/// Standard output; a closed pipe ends the program quietly, whichever writer notices it. A terminal gets no control
-/// characters, a program or a file gets every byte.
-struct Printed {
-    tame: Option<Tame>,
-}
-
-impl Write for Printed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = match &mut self.tame {
-            Some(tame) => io::stdout().write_all(&tame.clean(bytes)).map(|()| bytes.len()),
-            None => io::stdout().write(bytes),
-        };
-        match written {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                crate::output::end_if_failed(Err(error));
-                Ok(0)
-            }
-            outcome => outcome,
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let flushed = io::stdout().flush();
-        crate::output::end_if_failed(flushed);
-        Ok(())
     }
 }
 
@@ -319,10 +300,19 @@ fn write_table(
 }
 
 fn failed(error: io::Error) -> CliError {
-    CliError::new(Exit::Failed, format!("cannot write the rows: {error}"))
+    broken(&error)
 }
 
-fn broken(error: &dyn std::error::Error) -> CliError {
+fn broken(error: &(dyn std::error::Error + 'static)) -> CliError {
+    // what --jq refused carries its own words, however deep it lies
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    let inner = |error: &(dyn std::error::Error + 'static)| {
+        let refused = error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<Refused>()?;
+        Some(refused.0.clone())
+    };
+    if let Some(why) = causes.find_map(inner) {
+        return CliError::usage(why).because("BAD_JQ").hint("bib help formatting");
+    }
     CliError::new(Exit::Failed, format!("cannot write the rows: {error}"))
 }
 
@@ -331,7 +321,6 @@ mod tests {
     use super::*;
     use arrow::array::{Int64Array, StringArray};
     use arrow::ipc::writer::StreamWriter;
-    use std::sync::Arc;
 
     fn stream(rows: usize) -> Vec<u8> {
         let carrier = Arc::new(StringArray::from(vec![Some("UA"), None]));

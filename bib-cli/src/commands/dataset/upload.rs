@@ -1,10 +1,10 @@
-//! `bib dataset upload FILE|DIR`.
+//! `bib dataset upload FILE|DIR|-`.
 
 use super::walk::{Found, Kind, shown, special, walk};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{bytes, counted};
-use crate::progress::Progress;
+use crate::progress::{Progress, UPLOAD};
 use crate::session::Env;
 use crate::views;
 use bib_proto::v1::upload_request::Part;
@@ -12,9 +12,9 @@ use bib_proto::v1::{Entry, GetTopicRequest, UploadEnd, UploadHeader, UploadReque
 use rustix::fs::OFlags;
 use serde_json::{Value, json};
 use std::fs::{File, Metadata};
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -22,13 +22,16 @@ use tokio_stream::wrappers::ReceiverStream;
 const PART_BYTES: usize = 256 << 10;
 /// Messages that wait between the disk and the network.
 const PARTS_AHEAD: usize = 16;
+/// The path that means standard input.
+const STANDARD_INPUT: &str = "-";
 
 /// What to put in, and where.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  bib dataset upload ./measurements --topic weather --name stations\n  \
-    bib dataset upload flights.parquet --topic flights --name 2013 --message \"from nycflights13\"")]
+    bib dataset upload flights.parquet --topic flights --name 2013 --message \"from nycflights13\"\n  \
+    zcat stations.csv.gz | bib dataset upload - --topic weather --name stations --file stations.csv")]
 pub(crate) struct Args {
-    /// A file or a folder
+    /// A file or a folder; - for standard input
     path: PathBuf,
     /// Topic that the dataset belongs to; make it with `bib topic create`
     #[arg(long)]
@@ -36,6 +39,9 @@ pub(crate) struct Args {
     /// Name of the dataset [default: the file's name without its ending]
     #[arg(long)]
     name: Option<String>,
+    /// What the file is called in the dataset, where it comes from standard input
+    #[arg(long, value_name = "FILE", default_value = "data")]
+    file: String,
     /// What is new in this version
     #[arg(short, long, default_value = "")]
     message: String,
@@ -49,17 +55,18 @@ pub(crate) struct Args {
 
 /// Uploads; prints the version.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
+    let piped = args.path == Path::new(STANDARD_INPUT);
     let name = match &args.name {
         Some(name) => name.clone(),
+        None if piped => {
+            return Err(CliError::usage("standard input gives the dataset no name").hint("say it: --name NAME"));
+        }
         None => derive_name(&args.path)?,
     };
     let dataset: bib_domain::DatasetRef = format!("{}/{name}", args.topic)
         .parse()
         .map_err(|error: bib_domain::NameError| CliError::usage(error.to_string()).because("BAD_NAME"))?;
-    let path = args.path.clone();
-    let found = tokio::task::spawn_blocking(move || walk(&path))
-        .await
-        .map_err(|error| CliError::new(Exit::Failed, format!("cannot list {}: {error}", args.path.display())))??;
+    let found = if piped { vec![standard_input(env, &args)?] } else { list(&args.path).await? };
     let total: u64 = found.iter().map(|item| item.size).sum();
     let files = found.iter().filter(|item| item.kind == Kind::File).count();
     if args.dry_run {
@@ -67,8 +74,11 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         env.call(client.topics().get_topic(GetTopicRequest { name: args.topic })).await?;
         let record = json!({"name": dataset.to_string(), "files": files, "bytes": total, "dryRun": true});
         env.out.object(&record, || {
+            if piped {
+                return format!("would put standard input into dataset/{dataset} as {}", args.file);
+            }
             format!("would put {}, {}, into dataset/{dataset}", counted(files as u64, "file"), bytes(total))
-        });
+        })?;
         return Ok(());
     }
     let header = UploadHeader {
@@ -78,11 +88,28 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         allow_broken_tables: args.allow_broken_tables,
     };
     let answer = env.long(Box::pin(send(env, header, found, total))).await?;
-    show(env, &answer);
-    Ok(())
+    show(env, &answer)
 }
 
-fn derive_name(path: &std::path::Path) -> CliResult<String> {
+async fn list(path: &Path) -> CliResult<Vec<Found>> {
+    let folder = path.to_owned();
+    tokio::task::spawn_blocking(move || walk(&folder))
+        .await
+        .map_err(|error| CliError::new(Exit::Failed, format!("cannot list {}: {error}", path.display())))?
+}
+
+/// What is piped in becomes one file, whose size is known only at its end.
+fn standard_input(env: &Env, args: &Args) -> CliResult<Found> {
+    bib_domain::paths::check_path(&args.file)
+        .map_err(|why| CliError::usage(format!("--file: {why}")).hint("for example: --file stations.csv"))?;
+    if std::io::stdin().is_terminal() {
+        env.out.remark("reading standard input until Ctrl-D");
+    }
+    let (path, source) = (args.file.clone(), PathBuf::from(STANDARD_INPUT));
+    Ok(Found { path, source, kind: Kind::File, size: 0, mode: 0o644, named: true })
+}
+
+fn derive_name(path: &Path) -> CliResult<String> {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let stem = whole.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_lowercase();
     if stem.parse::<bib_domain::DatasetName>().is_ok() {
@@ -99,7 +126,7 @@ async fn send(env: &Env, header: UploadHeader, found: Vec<Found>, total: u64) ->
     let mut datasets = client.datasets();
     let call = datasets.upload(ReceiverStream::new(stream));
     tokio::pin!(call);
-    let mut progress = Progress::new(&env.global, "upload", total);
+    let mut progress = Progress::new(&env.global, UPLOAD, total);
     let answer = loop {
         tokio::select! {
             answer = &mut call => break answer,
@@ -148,6 +175,9 @@ fn send_file(
     put: &impl Fn(Part) -> Result<(), Option<CliError>>,
     seen: &mpsc::Sender<(u64, String)>,
 ) -> Result<u64, Option<CliError>> {
+    if item.source == Path::new(STANDARD_INPUT) {
+        return send_input(item, put, seen);
+    }
     let fail = |reason: String| Some(CliError::new(Exit::Failed, format!("{}: {reason}", shown(&item.source))));
     let cannot = |error: std::io::Error| fail(format!("cannot read it: {error}; nothing was put in"));
     let mut file = open(item).map_err(cannot)?;
@@ -192,7 +222,35 @@ fn stamp(metadata: &Metadata) -> (u64, i64, i64) {
     (metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
-fn show(env: &Env, answer: &UploadResponse) {
+/// Standard input to its end. Nothing at all is taken for a failure of what should have written it.
+fn send_input(
+    item: &Found,
+    put: &impl Fn(Part) -> Result<(), Option<CliError>>,
+    seen: &mpsc::Sender<(u64, String)>,
+) -> Result<u64, Option<CliError>> {
+    let mut input = std::io::stdin().lock();
+    let mut sent = 0_u64;
+    loop {
+        let mut part = Vec::with_capacity(PART_BYTES);
+        let read = input.by_ref().take(PART_BYTES as u64).read_to_end(&mut part).map_err(|error| {
+            Some(CliError::new(Exit::Failed, format!("cannot read standard input: {error}; nothing was put in")))
+        })?;
+        if read == 0 {
+            break;
+        }
+        sent += read as u64;
+        put(Part::Data(part))?;
+        // progress may be dropped, data may not
+        let _ = seen.try_send((read as u64, item.path.clone()));
+    }
+    if sent > 0 {
+        return Ok(sent);
+    }
+    let error = CliError::usage("standard input was empty; nothing was put in").because("EMPTY_INPUT");
+    Err(Some(error.hint("look at the program before the pipe; an empty file can be uploaded by its name")))
+}
+
+fn show(env: &Env, answer: &UploadResponse) -> CliResult {
     let version = answer.version.clone().unwrap_or_default();
     let mut record = views::version(&version);
     if let Value::Object(fields) = &mut record {
@@ -222,5 +280,5 @@ fn show(env: &Env, answer: &UploadResponse) {
             "unchanged: this content is the latest version already".to_owned()
         };
         format!("{how}\ndataset/{} v{} {}", version.dataset, version.number, version.id)
-    });
+    })
 }

@@ -33,7 +33,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let record = json!({"name": args.name, "version": report.version, "ok": report.ok, "signatureOk": report.signature_ok,
         "chunks": report.chunks, "bytes": report.bytes, "damage": damage,
         "moreDamage": report.more_damage});
-    env.out.object(&record, || people(&args.name, &report));
+    env.out.object(&record, || people(&args.name, &report))?;
     if report.ok {
         return Ok(());
     }

@@ -41,12 +41,6 @@ pub(super) fn walk(root: &Path) -> CliResult<Vec<Found>> {
         CliError::new(exit, format!("cannot read {}: {error}", shown(path)))
     };
     // what is named on the command line may be a link; what lies below is kept as it is
-    if root == Path::new("-") {
-        return Err(CliError::usage(
-            "standard input has no name and no known size, so it cannot become a file of a dataset",
-        )
-        .hint("write it to a file first, then upload that file"));
-    }
     let metadata = std::fs::metadata(root).map_err(|error| about(root, error))?;
     let mut found = Vec::new();
     if metadata.is_file() {

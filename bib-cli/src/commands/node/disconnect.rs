@@ -9,7 +9,7 @@ use serde_json::json;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  bib node disconnect lab-b\n  bib node disconnect 9xKq3fZ1")]
 pub(crate) struct Args {
-    /// Name, peer id or a unique end of it
+    /// Name, peer id, or a unique beginning or end of it
     id: String,
     /// Say which node it would be, and change nothing
     #[arg(long)]
@@ -23,11 +23,20 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         let known = env.call(client.nodes().get_node(GetNodeRequest { id: args.id })).await?.into_inner().node;
         let node = known.unwrap_or_default();
         let record = json!({"id": node.id, "connected": node.connected, "dryRun": true});
-        env.out.object(&record, || format!("would disconnect from {} ({})", node.name, node.id));
+        env.out.object(&record, || format!("would disconnect from {} ({})", node.name, node.id))?;
         return Ok(());
     }
-    env.call(client.nodes().disconnect_node(DisconnectNodeRequest { id: args.id.clone() })).await?;
-    env.out.object(&json!({"id": args.id, "connected": false}), || format!("disconnected from {}", args.id));
-    env.out.remark("a paired node is dialled again when it is needed; at once: bib node connect ADDR");
+    let known = env.call(client.nodes().get_node(GetNodeRequest { id: args.id })).await?.into_inner().node;
+    let node = known.unwrap_or_default();
+    env.call(client.nodes().disconnect_node(DisconnectNodeRequest { id: node.id.clone() })).await?;
+    let record = json!({"id": node.id, "name": node.name, "connected": false});
+    env.out.object(&record, || format!("disconnected from {} ({})", node.name, node.id))?;
+    let address = node.addresses.first().map_or_else(|| "ADDR".to_owned(), |address| with_id(address, &node.id));
+    env.out.remark(&format!("a paired node is dialled again when it is needed; at once: bib node connect {address}"));
     Ok(())
+}
+
+/// The address with the id at its end, so that nobody else is taken for the node.
+fn with_id(address: &str, id: &str) -> String {
+    if address.contains("/p2p/") { address.to_owned() } else { format!("{address}/p2p/{id}") }
 }

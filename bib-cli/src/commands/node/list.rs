@@ -1,20 +1,25 @@
 //! `bib node list`.
 
 use crate::error::CliResult;
+use crate::listing::Listing;
 use crate::output::{age, column, field, wide, wide_table};
 use crate::session::Env;
 use crate::views;
 use crate::watch::Rounds;
-use bib_proto::v1::ListNodesRequest;
+use bib_proto::v1::{ListNodesRequest, Node};
 use serde_json::Value;
 
 /// Which nodes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bib node list\n  bib node list --connected -o json")]
+#[command(
+    after_help = "Examples:\n  bib node list\n  bib node list --connected --filter 'connected && rttUs < 5000' -o json"
+)]
 pub(crate) struct Args {
     /// Only those that are connected now
     #[arg(long)]
     connected: bool,
+    #[command(flatten)]
+    listing: Listing,
     /// Show again every two seconds; JSON lines unless on a terminal
     #[arg(short, long)]
     watch: bool,
@@ -33,7 +38,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         column("MODE", |v| field(v, "mode")),
         column("TRUST", |v| field(v, "trust").trim_end_matches("-storage").to_owned())
             .exact("trust", |v| field(v, "trust")),
-        column("STATE", |v| if v["connected"] == true { "connected".into() } else { "away".into() }),
+        column("STATE", |v| state(v).into()).exact("state", |v| views::word(state(v)).into()),
         column("TRANSPORT", |v| field(v, "transport")),
         column("RTT", |v| match v["rttUs"].as_u64().unwrap_or(0) {
             0 => String::new(),
@@ -46,12 +51,17 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
             .exact("seen", |v| field(v, "lastSeenAt")),
     ];
     let client = env.client().await?;
-    let mut rounds = Rounds::new(env, args.watch);
+    let mut rounds = Rounds::new(env, args.watch, args.listing.most());
     while rounds.next().await {
         let request = ListNodesRequest { connected_only: args.connected };
         let nodes = env.call(client.nodes().list_nodes(request)).await?.into_inner().nodes;
         let items: Vec<Value> = nodes.iter().map(views::node).collect();
+        let items = args.listing.pick(items, &views::node(&Node::default()))?;
         rounds.list(&items, &columns, "No other nodes yet. Pair one: bib invite here, bib join TICKET there")?;
     }
     Ok(())
+}
+
+fn state(node: &Value) -> &'static str {
+    if node["connected"] == true { "● connected" } else { "◌ away" }
 }

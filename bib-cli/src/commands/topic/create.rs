@@ -37,7 +37,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         match there.map(tonic::Response::into_inner) {
             Ok(answer) if args.if_not_exists => {
                 let topic = answer.topic.unwrap_or_default();
-                env.out.object(&views::topic(&topic), || format!("topic/{name} is there already"));
+                env.out.object(&views::topic(&topic), || format!("topic/{name} is there already"))?;
                 return Ok(());
             }
             Ok(_) => {
@@ -48,7 +48,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
             Err(error) if error.exit != Exit::NotFound => return Err(error),
             Err(_) if args.dry_run => {
                 let record = json!({"name": name.to_string(), "dryRun": true});
-                env.out.object(&record, || format!("would create topic/{name}"));
+                env.out.object(&record, || format!("would create topic/{name}"))?;
                 return Ok(());
             }
             Err(_) => {}
@@ -61,7 +61,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         request_id: env.request_id()?,
     };
     let topic = env.call(client.topics().create_topic(request)).await?.into_inner().topic.unwrap_or_default();
-    env.out.object(&views::topic(&topic), || format!("topic/{name} created"));
+    env.out.object(&views::topic(&topic), || format!("topic/{name} created"))?;
     env.out.remark(&format!("put data in: bib dataset upload FOLDER --topic {name}"));
     Ok(())
 }

@@ -1,21 +1,21 @@
 //! `bib topic list`.
 
 use crate::error::CliResult;
+use crate::listing::{Found, Paging};
 use crate::output::{age, bytes, column, field, wide};
 use crate::session::Env;
 use crate::views;
 use crate::watch::Rounds;
 use bib_proto::client::Client;
-use bib_proto::v1::ListTopicsRequest;
+use bib_proto::v1::{ListTopicsRequest, Topic};
 use serde_json::Value;
 
-/// How many.
+/// Which topics.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bib topic list\n  bib topic list --subscribed -o json")]
+#[command(after_help = "Examples:\n  bib topic list\n  bib topic list --filter 'bytes > 1000000000' --sort size:desc")]
 pub(crate) struct Args {
-    /// At most this many; 0 for all
-    #[arg(long, default_value_t = 100)]
-    limit: u32,
+    #[command(flatten)]
+    paging: Paging,
     /// Only those that this node gets
     #[arg(long)]
     subscribed: bool,
@@ -37,28 +37,20 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
             .exact("updated", |v| field(v, "updatedAt")),
     ];
     let client = env.client().await?;
-    let mut rounds = Rounds::new(env, args.watch);
+    let mut rounds = Rounds::new(env, args.watch, args.paging.most());
     while rounds.next().await {
-        let items = all(env, &client, &args).await?;
-        rounds.list(&items, &columns, "No topics yet. Create one: bib topic create weather")?;
+        let found = find(env, &client, &args).await?;
+        rounds.pages(&found, &columns, "No topics yet. Create one: bib topic create weather")?;
     }
     Ok(())
 }
 
-async fn all(env: &Env, client: &Client, args: &Args) -> CliResult<Vec<Value>> {
-    let mut topics = client.topics();
-    let (mut items, mut page_token) = (Vec::<Value>::new(), String::new());
-    loop {
-        let request = ListTopicsRequest { page_size: 0, page_token };
-        let page = env.call(topics.list_topics(request)).await?.into_inner();
-        items.extend(page.topics.iter().filter(|topic| !args.subscribed || topic.subscribed).map(views::topic));
-        page_token = page.next_page_token;
-        if page_token.is_empty() || (args.limit > 0 && items.len() >= args.limit as usize) {
-            break;
-        }
-    }
-    if args.limit > 0 {
-        items.truncate(args.limit as usize);
-    }
-    Ok(items)
+async fn find(env: &Env, client: &Client, args: &Args) -> CliResult<Found> {
+    let wanted = |topic: &Value| !args.subscribed || topic["subscribed"] == true;
+    let fetch = async |page_size, page_token| {
+        let request = ListTopicsRequest { page_size, page_token };
+        let page = env.call(client.topics().list_topics(request)).await?.into_inner();
+        Ok((page.topics.iter().map(views::topic).collect(), page.next_page_token))
+    };
+    args.paging.collect(env.out.sorts(), &views::topic(&Topic::default()), wanted, fetch).await
 }

@@ -36,7 +36,7 @@ pub(super) async fn run(env: &Env, args: Args, on: bool) -> CliResult {
         if args.dry_run {
             let record = json!({"name": topic.name, "subscribed": topic.subscribed, "datasets": topic.datasets,
                 "bytes": topic.bytes, "dryRun": true});
-            env.out.object(&record, || plan(&topic, on));
+            env.out.object(&record, || plan(&topic, on))?;
             return Ok(());
         }
     }
@@ -51,7 +51,7 @@ pub(super) async fn run(env: &Env, args: Args, on: bool) -> CliResult {
     };
     let topic = topic.unwrap_or_default();
     let (done, undo) = if on { ("subscribed to", "unsubscribe") } else { ("unsubscribed from", "subscribe") };
-    env.out.object(&views::topic(&topic), || format!("{done} topic/{}", topic.name));
+    env.out.object(&views::topic(&topic), || format!("{done} topic/{}", topic.name))?;
     env.out.remark(&format!("undo: bib topic {undo} {}", topic.name));
     Ok(())
 }

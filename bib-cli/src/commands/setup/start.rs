@@ -1,0 +1,209 @@
+//! Starting the node that was set up: in the background, or by systemd at every login. Then tests that it answers.
+
+use super::answers::Answers;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::session::Env;
+use crate::settings::socket_of;
+use bib_proto::client::{Address, Trust};
+use bib_proto::v1::GetSelfRequest;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// How long a node may take to answer for the first time: it makes its database first.
+const FIRST_ANSWER: Duration = Duration::from_secs(120);
+/// How often it is asked.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Lines of its log that are shown when it ends early.
+const LOG_LINES: usize = 5;
+
+/// When the node starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Start {
+    /// You start it: bibd
+    No,
+    /// Now, in the background
+    Now,
+    /// Now and at every login, by systemd
+    Login,
+}
+
+/// A node that was started and answers.
+pub(super) struct Outcome {
+    /// In which way.
+    pub(super) how: String,
+    pub(super) id: String,
+    pub(super) fingerprint: String,
+}
+
+/// Asks when to start.
+pub(super) fn ask(env: &Env) -> CliResult<Start> {
+    let mut choices = vec![("now, in the background", Start::Now), ("not now: I start bibd myself", Start::No)];
+    if systemd_answers() {
+        let place = if is_root() { "now, and whenever this machine starts" } else { "now, and at every login" };
+        choices.insert(0, (place, Start::Login));
+    }
+    let texts: Vec<String> = choices.iter().map(|(text, _)| (*text).to_owned()).collect();
+    Ok(choices[env.ask().choose("Start it?", &texts)?].1)
+}
+
+/// Starts the node as the answers say, and waits until it answers.
+pub(super) async fn start(env: &Env, answers: &Answers) -> CliResult<Option<Outcome>> {
+    if answers.start == Start::No {
+        return Ok(None);
+    }
+    let socket = Address::Unix(socket_of(&answers.data_dir));
+    if let Some(mut found) = look(env, &socket).await {
+        found.how = "as it did before; a change counts when it is started anew: bib admin shutdown".to_owned();
+        return Ok(Some(found));
+    }
+    let config = std::path::absolute(env.home.daemon_config()).unwrap_or_else(|_| env.home.daemon_config());
+    let log = answers.data_dir.join("bibd.log");
+    let (mut child, how) = match answers.start {
+        Start::Login => (None, by_systemd(&config)?),
+        _ => (Some(in_background(&config, &log)?), format!("in the background; its log is {}", log.display())),
+    };
+    env.out.remark("starting the node; the first time takes some seconds");
+    let mut waited = Duration::ZERO;
+    while waited < FIRST_ANSWER {
+        if let Some(mut found) = look(env, &Address::Unix(socket_of(&answers.data_dir))).await {
+            found.how = how;
+            return Ok(Some(found));
+        }
+        if let Some(status) = child.as_mut().and_then(|child| child.try_wait().ok().flatten()) {
+            let text = format!("bibd ended at once, with {status}:\n{}", end_of(&log));
+            return Err(CliError::new(Exit::Failed, text).because("NODE_ENDED").hint("bib doctor"));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+        waited += LOOK_AGAIN;
+    }
+    Err(CliError::new(Exit::Pending, "the node was started and does not answer yet")
+        .because("NODE_STARTING")
+        .hint("bib status")
+        .hint("bib doctor"))
+}
+
+/// Who answers at the socket, if anybody does.
+async fn look(env: &Env, socket: &Address) -> Option<Outcome> {
+    let client = env.connect(socket, Trust::KnownOnly).await.ok()?;
+    let own = env.call(client.nodes().get_self(GetSelfRequest {})).await.ok()?.into_inner();
+    let node = own.node.unwrap_or_default();
+    Some(Outcome { how: String::new(), id: node.id, fingerprint: crate::views::fingerprint(&own.tls_fingerprint) })
+}
+
+fn bibd() -> PathBuf {
+    let beside = std::env::current_exe().ok().map(|own| own.with_file_name("bibd")).filter(|bibd| bibd.is_file());
+    beside.unwrap_or_else(|| PathBuf::from("bibd"))
+}
+
+fn in_background(config: &Path, log: &Path) -> CliResult<Child> {
+    let cannot = |what: &Path, error: std::io::Error| {
+        CliError::new(Exit::Failed, format!("cannot start the node: {}: {error}", what.display()))
+            .hint("start it yourself: bibd")
+    };
+    let folder = log.parent().unwrap_or_else(|| Path::new("."));
+    std::fs::create_dir_all(folder).map_err(|error| cannot(folder, error))?;
+    let file = File::options().create(true).append(true).open(log).map_err(|error| cannot(log, error))?;
+    let copy = file.try_clone().map_err(|error| cannot(log, error))?;
+    let program = bibd();
+    let mut command = Command::new(&program);
+    command.arg("--config").arg(config).stdin(Stdio::null()).stdout(copy).stderr(file);
+    // what is typed at this terminal is not for it
+    command.process_group(0);
+    command.spawn().map_err(|error| cannot(&program, error))
+}
+
+fn end_of(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LOG_LINES)..].iter().map(|line| format!("  | {line}\n")).collect()
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn systemctl(words: &[&str]) -> Command {
+    let mut command = Command::new("systemctl");
+    if !is_root() {
+        command.arg("--user");
+    }
+    command.args(words).stdin(Stdio::null());
+    command
+}
+
+/// Whether a systemd is there that would take a unit of this user.
+fn systemd_answers() -> bool {
+    let told = systemctl(&["is-system-running"]).output();
+    told.is_ok_and(|told| {
+        matches!(String::from_utf8_lossy(&told.stdout).trim(), "running" | "degraded" | "starting" | "initializing")
+    })
+}
+
+/// Where the unit of this user belongs.
+fn unit_file() -> Option<PathBuf> {
+    if is_root() {
+        return Some(PathBuf::from("/etc/systemd/system/bibd.service"));
+    }
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
+    let base = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or(home);
+    base.map(|base| base.join("systemd/user/bibd.service"))
+}
+
+fn unit(bibd: &Path, config: &Path) -> String {
+    let target = if is_root() { "multi-user.target" } else { "default.target" };
+    format!(
+        "# made by bib setup\n[Unit]\nDescription=BIB node\nAfter=network-online.target\n\n[Service]\nType=notify\n\
+         ExecStart=\"{}\" --config \"{}\"\nRestart=on-failure\nRestartForceExitStatus=70\nTimeoutStopSec=60\n\n[Install]\nWantedBy={target}\n",
+        bibd.display(),
+        config.display()
+    )
+}
+
+fn by_systemd(config: &Path) -> CliResult<String> {
+    let cannot = |why: String| {
+        CliError::new(Exit::Failed, format!("cannot hand the node to systemd: {why}"))
+            .because("NO_SYSTEMD")
+            .hint("bib setup --start now")
+    };
+    if !systemd_answers() {
+        return Err(cannot("no systemd of this user answers here".to_owned()));
+    }
+    let path = unit_file().ok_or_else(|| cannot("HOME is not set".to_owned()))?;
+    let program = std::path::absolute(bibd()).unwrap_or_else(|_| bibd());
+    crate::settings::write_private(&path, &unit(&program, config))?;
+    for words in [&["daemon-reload"][..], &["enable", "--now", "bibd.service"]] {
+        let output = systemctl(words).output().map_err(|error| cannot(error.to_string()))?;
+        if !output.status.success() {
+            return Err(cannot(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+    }
+    Ok(format!("by systemd, also after the next login; its unit is {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_starts_this_node_and_waits_until_it_is_ready() {
+        let text = unit(Path::new("/opt/bib/bibd"), Path::new("/home/ada/.config/bib/bibd.toml"));
+        assert!(text.contains("ExecStart=\"/opt/bib/bibd\" --config \"/home/ada/.config/bib/bibd.toml\"\n"), "{text}");
+        assert!(text.contains("Type=notify"));
+    }
+
+    #[test]
+    fn the_end_of_a_log_is_short() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("bibd.log");
+        std::fs::write(&log, (0..50).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        assert_eq!(end_of(&log).lines().count(), LOG_LINES);
+        assert!(end_of(&log).ends_with("  | 49\n"));
+    }
+}
