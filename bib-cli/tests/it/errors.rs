@@ -49,7 +49,11 @@ fn code_before(before: &str) -> Option<Option<Code>> {
         {
             return CODES.iter().find(|code| format!("{code:?}") == name).map(|code| Some(*code));
         }
-        // a field of the request stands between
+        // a field of the request stands between, by its name or in a variable
+        let named = list.rsplit_once("invalid(").map(|(_, name)| name);
+        if named.is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_')) {
+            return Some(Some(Code::InvalidArgument));
+        }
         let field = list.strip_suffix('"')?.rsplit_once('"')?.0.trim_end();
         return field.ends_with("invalid(").then_some(Some(Code::InvalidArgument));
     }
@@ -166,6 +170,7 @@ fn codes_are_read_from_the_sources() {
     let code = |before: &str| code_before(before).flatten();
     assert_eq!(code("Problem::new(\n    Code::DataLoss,\n    "), Some(Code::DataLoss));
     assert_eq!(code("Self::invalid(\"entry.path\", "), Some(Code::InvalidArgument));
+    assert_eq!(code("Problem::invalid(part, "), Some(Code::InvalidArgument));
     assert_eq!(code_before("error.because("), Some(None));
     assert_eq!(code_before("std::env::var("), None);
     assert_eq!(code_before("draft.metadata(\"reason\", "), None);
