@@ -96,7 +96,7 @@ mod tests {
         let run = |text: &str| Jq::new(text).unwrap().lines(&topics).unwrap();
         assert_eq!(run(".[].name"), ["flights", "weather"]);
         assert_eq!(run("map(.bytes) | add"), ["12"]);
-        assert_eq!(run("[.[] | select(.bytes > 5)]"), [r#"[{"name":"weather","bytes":7}]"#]);
+        assert_eq!(run("[.[] | select(.bytes > 5)]"), [r#"[{"bytes":7,"name":"weather"}]"#]);
         assert_eq!(run(".[] | \"\\(.name): \\(.bytes)\""), ["flights: 5", "weather: 7"]);
         assert!(run("empty").is_empty());
         assert_eq!(run(".[] | select(.name | test(\"^FL\"; \"i\")).name"), ["flights"]);
