@@ -64,7 +64,8 @@ pub struct DatabaseConfig {
     /// Folder of `initdb` and `postgres`, looked into instead of all others; `BIB_POSTGRES_BIN` does the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bin_dir: Option<PathBuf>,
-    /// In the limited mode: hours that copies stay after their topic was left; 0 keeps them.
+    /// In the limited mode: hours that copies stay after their topic was left; while a topic is subscribed to, its
+    /// versions stay; 0 keeps all.
     pub cache_ttl_hours: u64,
 }
 
@@ -72,15 +73,17 @@ pub struct DatabaseConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageConfig {
-    /// Room that is kept free wherever the node writes, in MiB; with less, the node is read-only.
+    /// Room that is kept free on each file system that the node writes to, in MiB; with less, the node is read-only
+    /// until a quarter more than this is free again.
     pub reserve_mib: u64,
-    /// But not more than this part of a file system, in percent.
+    /// But not more than this part of a file system, in percent (1 to 50), and never less than 32 MiB.
     pub reserve_percent: u8,
     /// Size in MiB of the file that is given up for the database when the reserve melts all the same; 0 for none.
     pub ballast_mib: u64,
-    /// Milliseconds between two looks at the disks.
+    /// Milliseconds between two looks at the disks; every change looks by itself, too.
     pub check_ms: u64,
-    /// Seconds between two sweeps for chunks that no version names.
+    /// Seconds between two sweeps for chunks that no version names, which broken uploads leave; one more begins with
+    /// each start and when the disk runs full.
     pub sweep_seconds: u64,
     /// Seconds for which such a chunk is kept, for an upload that is sent again.
     pub orphan_grace_seconds: u64,

@@ -48,6 +48,7 @@ key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA... ada@lab"
 | `manifests/` | signed manifests by version | yes |
 | `audit/` | the audit log | yes |
 | `postgres/` or `bib.sqlite` | the catalogue | with the node stopped |
+| `postgres/ballast` | room for emergencies, see [when storage fails](../explanation/storage-faults.md) | no |
 | `secrets/` | the database's passwords, sealed with a key from the identity | yes |
 | `tls/` | certificate authority and server certificate of the API | yes, or clients must trust anew |
 | `run/` | the Unix socket | no |
