@@ -26,7 +26,7 @@ use crate::options::QueryOptions;
 use crate::page::CountKey;
 use crate::plan::{Order, Plan, build};
 use crate::statistics::{StatisticsKey, TableStatistics};
-use crate::stream::{Bounds, QueryStats, QueryStream, RowLimit, bounded, convert};
+use crate::stream::{Bounds, QueryStats, QueryStream, RowLimit, bounded, calmly, convert};
 use crate::table::{
     ChunkFile, ChunkObjects, ChunkTable, NumberedTable, Reads, Refusal, SchemaCache, choose_files, open_table,
 };
@@ -126,7 +126,7 @@ impl QueryEngine {
             let plan = format!("logical plan\n{}\n\nphysical plan\n{}", logical.display_indent(), physical.trim_end());
             Ok(Explanation { plan, row_by_row, schema })
         };
-        tokio::time::timeout(timeout, work).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
+        tokio::time::timeout(timeout, calmly(work)).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
     }
 
     /// Starts `expression`. At most `limit` rows come, or `max_rows` of the options; it ends after `timeout`, or that
@@ -195,7 +195,7 @@ impl QueryEngine {
             let inner = frame.execute_stream().await.map_err(|error| self.convert(&error))?;
             Ok((inner, manifest, reads))
         };
-        let started = tokio::time::timeout_at(deadline, start).await;
+        let started = tokio::time::timeout_at(deadline, calmly(start)).await;
         let (inner, manifest, reads) = started.unwrap_or(Err(QueryError::Timeout { after: timeout }))?;
         let bounds = Bounds { rows, deadline, timeout, memory_bytes: options.memory_bytes };
         Ok(QueryStream {
@@ -237,12 +237,12 @@ impl QueryEngine {
         let rows_of = |file: &Arc<ChunkFile>| file.schema.as_ref().and_then(|schema| schema.rows);
         let table_rows = files.iter().map(rows_of).sum();
         let reads = Reads::new(self.shared.store.clone(), Arc::clone(&self.shared.permits));
-        let batch_rows = self.batch_rows(&files);
+        let options = QueryOptions { batch_rows: self.batch_rows(&files), ..options.clone() };
         // rows that are neither sorted nor grouped keep the order of the file, so one partition reads them
         let in_order = purpose == Purpose::Pages || (purpose == Purpose::Rows && query.keeps_order());
         let partitions = if in_order { 1 } else { options.partitions.max(1) };
-        let state = self.session(&reads, &files, partitions, batch_rows)?;
-        let opened = open_table(&state, &reads, &self.shared.schemas, files, batch_rows).await;
+        let state = self.session(&reads, &files, partitions, options.batch_rows)?;
+        let opened = open_table(&state, &reads, &self.shared.schemas, files, &options).await;
         let table: ChunkTable = opened?;
         let columns = Column::of_schema(&table.schema);
         let (stages, result) = asked.check(view, columns.clone())?;
@@ -286,7 +286,7 @@ impl QueryEngine {
     ) -> Result<SessionState, QueryError> {
         let options = &self.shared.options;
         let runtime = self.runtime().map_err(|error| self.convert(&error))?;
-        let objects = Arc::new(ChunkObjects::new(reads.clone(), files));
+        let objects = Arc::new(ChunkObjects::new(reads.clone(), files, options.parquet_bytes));
         runtime.register_object_store(ChunkTable::url().as_ref(), objects);
         let mut config = SessionConfig::new()
             .with_target_partitions(partitions)

@@ -28,6 +28,9 @@ pub struct QueryOptions {
     pub concurrent_reads: usize,
     /// Bytes of Parquet footers kept between queries.
     pub footer_cache_bytes: usize,
+    /// Bytes of a Parquet file that one read may bring, and that its pages may take once they are unpacked: the largest
+    /// page of each column. Large enough for row groups as the usual writers make them.
+    pub parquet_bytes: u64,
     /// Schemas of nested JSON-lines files kept between queries (the manifest does not hold what is inside a
     /// nested column).
     pub nested_schema_cache: usize,
@@ -68,6 +71,7 @@ impl Default for QueryOptions {
             batch_rows: 8_192,
             concurrent_reads: 8,
             footer_cache_bytes: 64 << 20,
+            parquet_bytes: 768 << 20,
             nested_schema_cache: 64,
             page_rows: 1_000,
             page_bytes: 32 << 20,

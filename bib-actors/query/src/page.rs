@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::catalog::Catalog;
 use crate::engine::{Prepared, Purpose, QueryEngine};
 use crate::error::{LimitKind, QueryError};
-use crate::stream::{QueryStats, convert};
+use crate::stream::{QueryStats, calmly, convert};
 use crate::view::{Asked, View};
 
 /// Longest query and filter whose count is remembered: keys are held in memory too.
@@ -71,7 +71,7 @@ impl QueryEngine {
         let timeout = self.timeout(timeout);
         let deadline = Instant::now() + timeout;
         let work = Box::pin(self.read_page(view, offset, rows, catalog));
-        tokio::time::timeout_at(deadline, work).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
+        tokio::time::timeout_at(deadline, calmly(work)).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
     }
 
     async fn read_page(&self, view: &View, offset: u64, rows: u64, catalog: &dyn Catalog) -> Result<Page, QueryError> {

@@ -2,6 +2,7 @@
 //! work behind it.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use arrow::error::ArrowError;
 use bib_domain::VersionId;
 use datafusion::common::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
 use crate::error::{LimitKind, QueryError};
@@ -95,11 +96,13 @@ pub(crate) fn bounded(
     let state = Some((inner, bounds, counters));
     stream::unfold(state, |state| async move {
         let (mut inner, bounds, counters) = state?;
-        let batch = match tokio::time::timeout_at(bounds.deadline, inner.next()).await {
+        let memory = bounds.memory_bytes;
+        let next = calmly(async { inner.next().await.transpose().map_err(|error| convert(&error, memory)) });
+        let batch = match tokio::time::timeout_at(bounds.deadline, next).await {
             Err(_) => return Some((Err(QueryError::Timeout { after: bounds.timeout }), None)),
-            Ok(None) => return None,
-            Ok(Some(Err(error))) => return Some((Err(convert(&error, bounds.memory_bytes)), None)),
-            Ok(Some(Ok(batch))) => batch,
+            Ok(Ok(None)) => return None,
+            Ok(Err(error)) => return Some((Err(error), None)),
+            Ok(Ok(Some(batch))) => batch,
         };
         let (most, cut) = match bounds.rows {
             RowLimit::Cut(most) => (most, true),
@@ -120,6 +123,14 @@ pub(crate) fn bounded(
         Some((Ok(last), None))
     })
     .boxed()
+}
+
+/// Turns a panic into an error: readers of foreign formats may not foresee everything.
+pub(crate) async fn calmly<T>(work: impl Future<Output = Result<T, QueryError>>) -> Result<T, QueryError> {
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(QueryError::Internal("a part of it panicked, perhaps on a damaged file".to_owned())))
 }
 
 /// DataFusion's error in our words.

@@ -10,10 +10,14 @@ use bib_chunks::TableSchema;
 
 use super::columns_of;
 use super::error::DetectError;
-use crate::table::{ChunkReader, ReadFault};
+use crate::table::{ChunkReader, FrameFault, ReadFault, check_frames};
 
-pub(super) fn infer(reader: ChunkReader, stream: bool) -> Result<Option<TableSchema>, DetectError> {
+pub(super) fn infer(mut reader: ChunkReader, stream: bool) -> Result<Option<TableSchema>, DetectError> {
     let path = reader.file().path.clone();
+    check_frames(&mut reader, stream).map_err(|fault| match fault {
+        FrameFault::Read(error) => DetectError::from_io(&path, &error),
+        FrameFault::Says(detail) => DetectError::broken(&path, detail),
+    })?;
     // the reader of a foreign format may not foresee everything
     match catch_unwind(AssertUnwindSafe(|| read(reader, stream))) {
         Ok(Ok((schema, rows))) => Ok(Some(TableSchema { columns: columns_of(&schema), rows: Some(rows) })),

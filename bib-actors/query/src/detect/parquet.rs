@@ -12,10 +12,7 @@ use parquet::file::reader::{ChunkReader as ParquetReader, Length};
 
 use super::columns_of;
 use super::error::DetectError;
-use crate::table::{ChunkFile, ChunkReader, Counters, ReadFault};
-
-/// The first and the last bytes of a Parquet file.
-const MAGIC: &[u8] = b"PAR1";
+use crate::table::{ChunkFile, ChunkReader, Counters, ReadFault, footer_length};
 
 struct Source {
     store: ChunkStore,
@@ -51,12 +48,8 @@ pub(super) fn infer(store: &ChunkStore, file: &Arc<ChunkFile>) -> Result<Option<
     let source = Source { store: store.clone(), file: Arc::clone(file) };
     let read = |start, length| source.get_bytes(start, length).map_err(|error| from_parquet(path, &error));
     let tail = if file.size >= 12 { read(file.size - 8, 8)? } else { Bytes::new() };
-    if !tail.ends_with(MAGIC) {
-        let detail = "it does not end as a Parquet file does, so it was cut off; copy or write it again";
-        return Err(DetectError::broken(path, detail));
-    }
-    let footer = u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]);
-    let data_end = file.size.saturating_sub(8 + u64::from(footer));
+    let footer = footer_length(file.size, &tail).map_err(|detail| DetectError::broken(path, detail))?;
+    let data_end = file.size - 8 - footer;
     // the reader of a foreign format may not foresee everything
     let built =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ParquetRecordBatchReaderBuilder::try_new(source)));

@@ -20,6 +20,7 @@ use crate::catalog::Catalog;
 use crate::engine::{Prepared, Purpose, QueryEngine};
 use crate::error::QueryError;
 use crate::lang::Column;
+use crate::stream::calmly;
 use crate::view::{Asked, View};
 use aggregates::{Found, first_scan, second_scan};
 
@@ -109,7 +110,7 @@ impl QueryEngine {
             let make = Box::pin(self.describe(&asked, &view, &manifest));
             self.shared.statistics.get_or(key, make).await
         });
-        tokio::time::timeout_at(deadline, work).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
+        tokio::time::timeout_at(deadline, calmly(work)).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
     }
 
     async fn describe(

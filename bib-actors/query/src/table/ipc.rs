@@ -9,6 +9,7 @@ use arrow::ipc::reader::{FileReader, StreamReader};
 
 use super::fault::ReadFault;
 use super::file::ChunkReader;
+use super::frames::check_frames;
 use super::source::Batches;
 
 /// Reads record batches one at a time.
@@ -18,8 +19,9 @@ pub(super) struct IpcBatches {
 }
 
 impl IpcBatches {
-    pub(super) fn new(reader: ChunkReader, stream: bool, projection: Vec<usize>) -> Result<Self, ReadFault> {
+    pub(super) fn new(mut reader: ChunkReader, stream: bool, projection: Vec<usize>) -> Result<Self, ReadFault> {
         let path = reader.file().path.clone();
+        check_frames(&mut reader, stream).map_err(|fault| fault.of(&path))?;
         let reader = BufReader::new(reader);
         let batches: Result<Box<dyn Iterator<Item = _> + Send>, _> = if stream {
             StreamReader::try_new(reader, Some(projection)).map(|reader| Box::new(reader) as _)
@@ -37,8 +39,9 @@ impl Batches for IpcBatches {
 }
 
 /// The schema in an IPC file or stream.
-pub(crate) fn ipc_schema(reader: ChunkReader, stream: bool) -> Result<SchemaRef, ReadFault> {
+pub(crate) fn ipc_schema(mut reader: ChunkReader, stream: bool) -> Result<SchemaRef, ReadFault> {
     let path = reader.file().path.clone();
+    check_frames(&mut reader, stream).map_err(|fault| fault.of(&path))?;
     let reader = BufReader::new(reader);
     let schema = if stream {
         StreamReader::try_new(reader, None).map(|reader| reader.schema())

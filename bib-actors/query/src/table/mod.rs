@@ -4,12 +4,15 @@
 mod csv;
 mod fault;
 mod file;
+mod frames;
 mod ipc;
 mod json;
 mod media;
 mod numbered;
 mod objects;
 mod open;
+mod pages;
+mod parquet;
 mod provider;
 mod reads;
 mod records;
@@ -17,10 +20,12 @@ mod source;
 
 pub(crate) use fault::ReadFault;
 pub(crate) use file::{ChunkFile, ChunkReader};
+pub(crate) use frames::{FrameFault, check_frames};
 pub(crate) use media::{ARROW_FILE, ARROW_STREAM, CsvDialect, JSON_LINES, Media, PARQUET};
 pub(crate) use numbered::NumberedTable;
 pub(crate) use objects::ChunkObjects;
 pub(crate) use open::{Refusal, SchemaCache, choose_files, open_table};
+pub(crate) use parquet::footer_length;
 pub(crate) use provider::ChunkTable;
 pub(crate) use reads::{Counters, Reads};
 pub(crate) use records::{Records, endless};

@@ -15,6 +15,7 @@ use object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
+use super::fault::ReadFault;
 use super::file::ChunkFile;
 use super::reads::Reads;
 
@@ -26,11 +27,27 @@ const STREAM_STEP: u64 = 4 << 20;
 pub(crate) struct ChunkObjects {
     reads: Reads,
     files: HashMap<Path, Arc<ChunkFile>>,
+    /// Bytes that one read may bring.
+    most: u64,
 }
 
 impl ChunkObjects {
-    pub(crate) fn new(reads: Reads, files: &[Arc<ChunkFile>]) -> Self {
-        Self { reads, files: files.iter().map(|file| (location(file), Arc::clone(file))).collect() }
+    /// No read may bring more than `most` bytes: whoever reads holds all of them.
+    pub(crate) fn new(reads: Reads, files: &[Arc<ChunkFile>], most: u64) -> Self {
+        Self { reads, files: files.iter().map(|file| (location(file), Arc::clone(file))).collect(), most }
+    }
+
+    fn check(&self, file: &ChunkFile, bytes: u64) -> Result<()> {
+        if bytes <= self.most {
+            return Ok(());
+        }
+        let detail = format!(
+            "{} MiB of it would be read at once, and {} are allowed; choose fewer columns, or write it again with \
+             smaller row groups",
+            bytes >> 20,
+            self.most >> 20
+        );
+        Err(ReadFault::new(&file.path, detail).into())
     }
 
     fn file(&self, location: &Path) -> Result<&Arc<ChunkFile>> {
@@ -77,6 +94,7 @@ impl ObjectStore for ChunkObjects {
                 .map_err(|error| Error::Generic { store: "chunks", source: Box::new(error) })?,
             None => 0..file.size,
         };
+        self.check(&file, if options.head { 0 } else { range.end - range.start })?;
         let reads = self.reads.clone();
         let (meta, answered) = (meta(&file), range.clone());
         let steps = if options.head { 0..0 } else { range };
@@ -98,7 +116,10 @@ impl ObjectStore for ChunkObjects {
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        Ok(self.reads.ranges(self.file(location)?, ranges.to_vec()).await?)
+        let file = self.file(location)?;
+        let sum = ranges.iter().fold(0_u64, |sum, range| sum.saturating_add(range.end.saturating_sub(range.start)));
+        self.check(file, sum)?;
+        Ok(self.reads.ranges(file, ranges.to_vec()).await?)
     }
 
     fn list(&self, _prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

@@ -16,10 +16,12 @@ use super::file::ChunkFile;
 use super::ipc::ipc_schema;
 use super::media::Media;
 use super::objects::meta;
+use super::parquet::check_footer;
 use super::provider::ChunkTable;
 use super::reads::Reads;
 use crate::error::QueryError;
 use crate::lang::nearest;
+use crate::options::QueryOptions;
 
 /// Files that a message lists at most.
 const LISTED: usize = 10;
@@ -137,11 +139,11 @@ pub(crate) async fn open_table(
     reads: &Reads,
     cache: &SchemaCache,
     files: Vec<Arc<ChunkFile>>,
-    batch_rows: usize,
+    options: &QueryOptions,
 ) -> Result<ChunkTable, QueryError> {
     let first = Arc::clone(&files[0]);
     let schema = match first.media {
-        Media::Parquet => parquet_schema(state, &files).await?,
+        Media::Parquet => parquet_schema(state, reads, &files).await?,
         Media::ArrowFile | Media::ArrowStream => {
             let (reader, stream) = (reads.reader(&first), first.media == Media::ArrowStream);
             reads.run(&first.path, move || ipc_schema(reader, stream)).await?
@@ -149,10 +151,18 @@ pub(crate) async fn open_table(
         Media::JsonLines if is_nested(&first) => nested_schema(reads, cache, &first).await?,
         _ => Arc::new(text_schema(first.schema.as_ref())),
     };
-    Ok(ChunkTable { schema, files: Arc::new(files), reads: reads.clone(), batch_rows })
+    let QueryOptions { batch_rows, parquet_bytes, .. } = *options;
+    Ok(ChunkTable { schema, files: Arc::new(files), reads: reads.clone(), batch_rows, parquet_bytes })
 }
 
-async fn parquet_schema(state: &SessionState, files: &[Arc<ChunkFile>]) -> Result<SchemaRef, QueryError> {
+async fn parquet_schema(
+    state: &SessionState,
+    reads: &Reads,
+    files: &[Arc<ChunkFile>],
+) -> Result<SchemaRef, QueryError> {
+    for file in files {
+        check_footer(reads, file).await?;
+    }
     let store = state.runtime_env().object_store(ChunkTable::url()).map_err(|e| crate::stream::convert(&e, 0))?;
     let metas: Vec<_> = files.iter().map(|file| meta(file)).collect();
     let format = ParquetFormat::default().with_skip_metadata(true);

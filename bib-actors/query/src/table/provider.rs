@@ -19,6 +19,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::file::ChunkFile;
 use super::media::Media;
 use super::objects::meta;
+use super::parquet::CarefulFactory;
 use super::reads::Reads;
 use super::source::ChunkSource;
 
@@ -32,6 +33,8 @@ pub(crate) struct ChunkTable {
     pub(crate) files: Arc<Vec<Arc<ChunkFile>>>,
     pub(crate) reads: Reads,
     pub(crate) batch_rows: usize,
+    /// Bytes of the Parquet pages that are unpacked at once.
+    pub(crate) parquet_bytes: u64,
 }
 
 impl ChunkTable {
@@ -57,7 +60,8 @@ impl ChunkTable {
         options.global.enable_page_index = true;
         let store = state.runtime_env().object_store(Self::url())?;
         let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
-        let factory = Arc::new(CachedParquetFileReaderFactory::new(store, footers));
+        let factory = CachedParquetFileReaderFactory::new(store, footers);
+        let factory = Arc::new(CarefulFactory::new(factory, self.parquet_bytes));
         Ok(Arc::new(
             ParquetSource::new(TableSchema::from(Arc::clone(&self.schema)))
                 .with_table_parquet_options(options)

@@ -2,79 +2,127 @@
 //! tests runs itself once more, alone.
 
 use std::process::Command;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use bib_query::QueryError;
+use futures::StreamExt;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use crate::support::Lab;
 
 const CHILD: &str = "BIB_TEST_BOUNDS_CHILD";
 
-/// Runs `work` in a process of its own, whose memory must not grow by more than `most` MiB over what `work` was given.
-fn alone(name: &str, most: u64, given: usize, work: impl FnOnce()) {
-    if std::env::var_os(CHILD).is_none() {
+/// Makes a file, and has `work` take it in a process of its own, whose memory must not grow by more than `most` MiB over
+/// the file, which the tests' writer takes from memory.
+fn alone(name: &str, most: u64, make: impl FnOnce() -> Vec<u8>, work: impl AsyncFnOnce(&[u8])) {
+    let Some(path) = std::env::var_os(CHILD) else {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), make()).unwrap();
         let name = format!("bounds::{name}");
-        let child = Command::new(std::env::current_exe().unwrap()).args(["--exact", &name]).env(CHILD, "1").output();
-        let child = child.unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let child = child.args(["--exact", &name]).env(CHILD, file.path()).output().unwrap();
         assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
         assert!(String::from_utf8_lossy(&child.stdout).contains("1 passed"), "no test is called {name}");
         return;
-    }
-    work();
+    };
+    let bytes = std::fs::read(path).unwrap();
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work(&bytes));
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     let peak: u64 = line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10;
-    let allowed = most + (given >> 20) as u64;
+    let allowed = most + (bytes.len() >> 20) as u64;
     assert!(peak < allowed, "{peak} MiB were in use, {allowed} are allowed");
 }
 
-fn run(work: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+/// Reads all rows batch by batch, as a download of a result does; tells how many.
+async fn count(lab: &Lab, expression: &str) -> Result<usize, QueryError> {
+    let mut stream = lab.engine.query(expression, None, None, lab).await?.stream;
+    let mut rows = 0;
+    while let Some(batch) = stream.next().await {
+        rows += batch?.num_rows();
+    }
+    Ok(rows)
 }
 
 #[test]
 fn a_record_of_nothing_but_commas() {
-    alone("a_record_of_nothing_but_commas", 512, 60 << 20, || {
-        let lab = Lab::new();
-        let told = lab.put("data/t", &[("t.csv", &vec![b','; 60 << 20])]).remove(0);
-        assert!(told.1.is_err(), "{told:?}");
-        let mut later = b"a,b\n1,2\n".to_vec();
-        later.resize(15 << 20, b',');
-        let told = lab.put("data/t", &[("t.csv", &later)]).remove(0);
-        assert!(told.1.is_err(), "{told:?}");
+    let make = || {
+        let mut bytes = b"a,b\n1,2\n".to_vec();
+        bytes.resize(15 << 20, b',');
+        bytes
+    };
+    alone("a_record_of_nothing_but_commas", 448, make, async |bytes| {
+        for bytes in [bytes, &vec![b','; 20 << 20]] {
+            let told = Lab::new().put("data/t", &[("t.csv", bytes)]).remove(0);
+            assert!(told.1.is_err(), "{told:?}");
+        }
     });
 }
 
 #[test]
-fn a_hundred_megabytes_in_rows_of_fifteen() {
-    let row = format!("{},1\n", "x".repeat(15 << 20));
-    let text = format!("a,b\n{}", row.repeat(7));
-    alone("a_hundred_megabytes_in_rows_of_fifteen", 400, text.len(), || {
-        let lab = Lab::one("t.csv", text.as_bytes());
-        run(async {
-            let result = lab.engine.query("dataset(\"data/t\")", None, None, &lab).await.unwrap();
-            let mut rows = 0;
-            let mut stream = result.stream;
-            while let Some(batch) = futures::StreamExt::next(&mut stream).await {
-                rows += batch.unwrap().num_rows();
-            }
-            assert_eq!(rows, 7);
-        });
+fn rows_of_fifteen_megabytes() {
+    let make = || format!("a,b\n{}", format!("{},1\n", "x".repeat(15 << 20)).repeat(7)).into_bytes();
+    alone("rows_of_fifteen_megabytes", 400, make, async |bytes| {
+        let lab = Lab::one("t.csv", bytes);
+        assert_eq!(count(&lab, "dataset(\"data/t\")").await.unwrap(), 7);
     });
 }
 
 #[test]
 fn thousands_of_columns_and_rows() {
-    let names: Vec<String> = (0..5_000).map(|n| format!("c{n}")).collect();
-    let row = (0..5_000).map(|n| (n % 7).to_string()).collect::<Vec<_>>().join(",");
-    let text = format!("{}\n{}", names.join(","), (row + "\n").repeat(4_000));
-    alone("thousands_of_columns_and_rows", 400, text.len(), || {
-        let lab = Lab::one("t.csv", text.as_bytes());
-        run(async {
-            let result = lab.engine.query("dataset(\"data/t\")", None, None, &lab).await.unwrap();
-            let mut rows = 0;
-            let mut stream = result.stream;
-            while let Some(batch) = futures::StreamExt::next(&mut stream).await {
-                rows += batch.unwrap().num_rows();
-            }
-            assert_eq!(rows, 4_000);
-        });
+    let make = || {
+        let names: Vec<String> = (0..5_000).map(|n| format!("c{n}")).collect();
+        let row = (0..5_000).map(|n| (n % 7).to_string()).collect::<Vec<_>>().join(",");
+        format!("{}\n{}", names.join(","), (row + "\n").repeat(3_000)).into_bytes()
+    };
+    alone("thousands_of_columns_and_rows", 400, make, async |bytes| {
+        let lab = Lab::one("t.csv", bytes);
+        assert_eq!(count(&lab, "dataset(\"data/t\")").await.unwrap(), 3_000);
+    });
+}
+
+#[test]
+fn parquet_pages_that_unpack_to_gigabytes() {
+    let make = || {
+        let zeros: ArrayRef = Arc::new(StringArray::from(vec!["0".repeat(90 << 20)]));
+        let columns = (0..12).map(|n| (format!("c{n}"), Arc::clone(&zeros)));
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .build();
+        let mut out = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        out
+    };
+    alone("parquet_pages_that_unpack_to_gigabytes", 400, make, async |bytes| {
+        assert!(bytes.len() < 1 << 20, "a bomb is small");
+        let lab = Lab::one("t.parquet", bytes);
+        let error = count(&lab, "dataset(\"data/t\")").await.unwrap_err().to_string();
+        assert!(error.contains("when they are unpacked, and 768 are allowed; choose fewer columns"), "{error}");
+        // one of the columns is within the bound
+        assert_eq!(count(&lab, "dataset(\"data/t\").filter(r, size(r.c3) > 5).count()").await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_parquet_footer_that_never_ends() {
+    let make = || {
+        let mut bytes = b"PAR1".to_vec();
+        bytes.resize(80 << 20, 0x19);
+        bytes.extend_from_slice(&((80_u32 << 20) - 4).to_le_bytes());
+        bytes.extend_from_slice(b"PAR1");
+        bytes
+    };
+    alone("a_parquet_footer_that_never_ends", 256, make, async |bytes| {
+        let told = Lab::new().put("data/t", &[("t.parquet", bytes)]).remove(0);
+        let message = told.1.unwrap_err().to_string();
+        assert!(message.contains("its footer is 79 MiB long and at most 64 fit"), "{message}");
     });
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod binary_quirks;
 mod bounds;
 mod csv_files;
 mod csv_quirks;
