@@ -11,6 +11,7 @@ mod login;
 mod lost_sync;
 mod memory;
 mod orphans;
+mod oddities;
 mod pairing;
 mod resume;
 mod storage;
