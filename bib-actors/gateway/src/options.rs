@@ -220,6 +220,8 @@ pub struct TransferOptions {
     pub download_message: usize,
     /// Bytes that are read and checked in one go.
     pub download_read: usize,
+    /// Small files that are read in one go, as far as they fit into `download_read`.
+    pub download_files: usize,
     /// Messages of a download, a query or a verification that wait for the client.
     pub stream_queue: usize,
     /// How long a client may not take anything from a stream.
@@ -255,6 +257,7 @@ impl Default for TransferOptions {
             downloads: 32,
             download_message: 256 << 10,
             download_read: 1 << 20,
+            download_files: 1024,
             stream_queue: 8,
             stream_idle: Duration::from_secs(120),
             verifications: 2,

@@ -10,7 +10,7 @@ use crate::journal::Record;
 use crate::mapping::{busy, incomplete};
 use crate::problem::Problem;
 use crate::shared::Shared;
-use bib_chunks::{ChunkError, FileReader, SignedManifest};
+use bib_chunks::{ChunkError, ChunkStore, FileReader, Manifest, SignedManifest};
 use bib_domain::DatasetRef;
 use bib_guardian::VersionRow;
 use bib_proto::v1::download_response::Part;
@@ -48,6 +48,21 @@ pub(super) async fn download(
     record.note("version", version.id.to_string());
     let job = Job { shared: Arc::clone(shared), signed, chosen, _place: place };
     fill(shared, caller, "download", |sink| job.run(version, sink, record))
+}
+
+/// The bytes of a small file; none of a folder or a link. Blocking.
+fn whole(store: &ChunkStore, manifest: &Manifest, at: usize) -> Result<Bytes, ChunkError> {
+    let entry = &manifest.entries[at];
+    if !entry.is_file() {
+        return Ok(Bytes::new());
+    }
+    let mut reader = FileReader::new(store, &manifest.chunks, entry)?;
+    // a copy: what is read may be a part of a large chunk, and would keep all of it
+    let mut bytes = Vec::new();
+    while let Some(piece) = reader.next_bytes()? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes.into())
 }
 
 /// The entries whose path is one of `paths` or lies below it; all of them without paths.
@@ -95,12 +110,53 @@ impl Job {
     async fn send(&self, version: VersionRow, sink: &Sink<DownloadResponse>) -> Result<u64, Problem> {
         let mut bytes = 0;
         sink.send(DownloadResponse { part: Some(Part::Version(convert::version(version))) }).await?;
-        for &at in &self.chosen {
-            let entry = &self.signed.manifest().entries[at];
-            sink.send(DownloadResponse { part: Some(Part::Entry(convert::entry(entry))) }).await?;
-            if entry.size() > 0 {
-                bytes += self.send_file(at, sink).await?;
+        let mut rest = self.chosen.as_slice();
+        while let [first, later @ ..] = rest {
+            let (small, after) = rest.split_at(self.small(rest));
+            if small.is_empty() {
+                self.send_entry(*first, sink).await?;
+                bytes += self.send_file(*first, sink).await?;
+                rest = later;
+            } else {
+                bytes += self.send_small(small, sink).await?;
+                rest = after;
             }
+        }
+        Ok(bytes)
+    }
+
+    async fn send_entry(&self, at: usize, sink: &Sink<DownloadResponse>) -> Result<(), Problem> {
+        let entry = convert::entry(&self.signed.manifest().entries[at]);
+        sink.send(DownloadResponse { part: Some(Part::Entry(entry)) }).await
+    }
+
+    /// How many entries from the first on are read in one go. Each read waits for a thread, which takes longer than
+    /// reading a small file.
+    fn small(&self, entries: &[usize]) -> usize {
+        let limits = &self.shared.options.transfers;
+        let mut left = limits.download_read as u64;
+        let fits = |at: &&usize| {
+            let size = self.signed.manifest().entries[**at].size();
+            left.checked_sub(size).map(|now| left = now).is_some()
+        };
+        entries.iter().take(limits.download_files).take_while(fits).count()
+    }
+
+    async fn send_small(&self, entries: &[usize], sink: &Sink<DownloadResponse>) -> Result<u64, Problem> {
+        let (store, signed, wanted) = (self.shared.deps.chunks.clone(), Arc::clone(&self.signed), entries.to_vec());
+        let read = move || wanted.iter().map(|&at| whole(&store, signed.manifest(), at)).collect::<Result<Vec<_>, _>>();
+        let files = match self.shared.reads.run(read).await? {
+            Ok(files) => files,
+            Err(error) => {
+                self.ask_for_repair(&error).await;
+                return Err(error.into());
+            }
+        };
+        let mut bytes = 0;
+        for (&at, file) in entries.iter().zip(files) {
+            bytes += file.len() as u64;
+            self.send_entry(at, sink).await?;
+            self.send_piece(file, sink).await?;
         }
         Ok(bytes)
     }
