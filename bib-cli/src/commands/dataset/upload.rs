@@ -282,3 +282,62 @@ fn show(env: &Env, answer: &UploadResponse) -> CliResult {
         format!("{how}\ndataset/{} v{} {}", version.dataset, version.number, version.id)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// Lists a folder with one file of `size` bytes, lets `before` happen to the file, and sends it; `during` happens
+    /// at its first bytes.
+    fn sent(size: usize, before: impl FnOnce(&Path), during: impl Fn(&Path)) -> Result<u64, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.bin");
+        std::fs::write(&path, vec![7; size]).unwrap();
+        let found = walk(folder.path()).unwrap();
+        before(&path);
+        let (seen, _kept) = mpsc::channel(1);
+        let put = |part: Part| {
+            assert!(matches!(part, Part::Data(_)));
+            during(&path);
+            Ok(())
+        };
+        send_file(&found[0], &put, &seen).map_err(|error| error.unwrap().message)
+    }
+
+    fn nothing(_: &Path) {}
+
+    #[test]
+    fn a_file_that_stays_as_it_is_is_sent() {
+        assert_eq!(sent(0, nothing, nothing), Ok(0));
+        assert_eq!(sent(3 * PART_BYTES + 1, nothing, nothing), Ok(3 * PART_BYTES as u64 + 1));
+    }
+
+    #[test]
+    fn a_file_that_grows_or_shrinks_is_not() {
+        let resize =
+            |size: u64| move |path: &Path| File::options().write(true).open(path).unwrap().set_len(size).unwrap();
+        for size in [0, 5, 4 * PART_BYTES as u64] {
+            for error in [sent(2 * PART_BYTES, resize(size), nothing), sent(2 * PART_BYTES, nothing, resize(size))] {
+                assert!(error.unwrap_err().contains("it changed while it was read; nothing was put in"));
+            }
+        }
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_file_is_not_followed_and_not_waited_for() {
+        let link = |path: &Path| {
+            std::fs::remove_file(path).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", path).unwrap();
+        };
+        assert!(sent(11, link, nothing).unwrap_err().contains("cannot read it"));
+        let pipe = |path: &Path| {
+            std::fs::remove_file(path).unwrap();
+            let kind = rustix::fs::FileType::Fifo;
+            rustix::fs::mknodat(rustix::fs::CWD, path, kind, 0o600.into(), 0).unwrap();
+        };
+        assert!(sent(11, pipe, nothing).unwrap_err().contains("is a pipe"));
+        let gone = |path: &Path| std::fs::remove_file(path).unwrap();
+        assert!(sent(11, gone, nothing).unwrap_err().contains("No such file"));
+    }
+}
