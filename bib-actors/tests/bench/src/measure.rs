@@ -24,11 +24,18 @@ pub(crate) struct Measured {
     pub(crate) disturbed: usize,
 }
 
-/// Every figure of every side in every round that counts.
+/// Every figure of every side in every round.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    rounds: Vec<Vec<Vec<f64>>>,
-    disturbed: usize,
+    rounds: Vec<Record>,
+    wanted: usize,
+}
+
+/// One round: figures by side, and what others took of the machine while each side ran.
+#[derive(Debug)]
+struct Record {
+    figures: Vec<Vec<f64>>,
+    others: Vec<f64>,
 }
 
 /// A round counts only while others take less than this share of the machine.
@@ -45,15 +52,15 @@ pub(crate) fn one<'a>(mut side: impl FnMut(usize) -> anyhow::Result<f64> + 'a) -
     Box::new(move |number| Ok(vec![side(number)?]))
 }
 
-/// Runs the sides in turn, ours first.
+/// Runs the sides in turn, ours first, until there are enough rounds that nobody disturbed, or too many were.
 pub(crate) fn in_turn(ctx: &Ctx, mut sides: Vec<Side<'_>>) -> anyhow::Result<Table> {
-    let mut table = Table::default();
-    for number in 0..ctx.rounds * (1 + RETRIES) {
-        if table.rounds.len() == ctx.rounds {
+    let mut table = Table { rounds: Vec::new(), wanted: ctx.rounds };
+    let most = if ctx.quick { ctx.rounds } else { ctx.rounds * (1 + RETRIES) };
+    for number in 0..most {
+        if (0..sides.len()).all(|peer| table.quiet(&[0, peer]) >= ctx.rounds) {
             break;
         }
-        let mut round = Vec::new();
-        let mut others: f64 = 0.0;
+        let mut record = Record { figures: Vec::new(), others: Vec::new() };
         for (at, side) in sides.iter_mut().enumerate() {
             if !ctx.quick {
                 rustix::fs::sync();
@@ -61,17 +68,14 @@ pub(crate) fn in_turn(ctx: &Ctx, mut sides: Vec<Side<'_>>) -> anyhow::Result<Tab
             }
             let before = Usage::now()?;
             let who = || if at == 0 { "our side".to_owned() } else { format!("peer {at}") };
-            round.push(side(number).with_context(who)?);
-            others = others.max(Usage::now()?.others_since(before));
+            record.figures.push(side(number).with_context(who)?);
+            record.others.push(Usage::now()?.others_since(before));
         }
-        let left = ctx.rounds * (1 + RETRIES) - number - 1;
-        let disturbed = others > MOST_BUSY;
-        if disturbed && !ctx.quick && left >= ctx.rounds - table.rounds.len() {
-            let _ = writeln!(std::io::stderr(), "round {number} is thrown away: others took {:.0} %", others * 100.0);
-            continue;
+        if !ctx.quick && record.others.iter().any(|others| *others > MOST_BUSY) {
+            let shares: Vec<String> = record.others.iter().map(|others| format!("{:.0} %", others * 100.0)).collect();
+            let _ = writeln!(std::io::stderr(), "round {number}: others took {}", shares.join(", "));
         }
-        table.disturbed += usize::from(disturbed);
-        table.rounds.push(round);
+        table.rounds.push(record);
     }
     Ok(table)
 }
@@ -88,22 +92,38 @@ pub(crate) fn beside<'a>(
 impl Table {
     /// Our figure beside that of a peer; peers count from 1.
     pub(crate) fn beside(&self, peer: usize, figure: usize) -> Measured {
-        self.with(|round| Round { ours: round[0][figure], peer: round[peer][figure] })
+        self.with(&[0, peer], |round| Round { ours: round[0][figure], peer: round[peer][figure] })
     }
 
     /// Our figure beside a bound.
     pub(crate) fn bound(&self, figure: usize, bound: f64) -> Measured {
-        self.with(|round| Round { ours: round[0][figure], peer: bound })
+        self.with(&[0], |round| Round { ours: round[0][figure], peer: bound })
     }
 
     /// One of our figures beside another one of ours.
     pub(crate) fn own(&self, figure: usize, other: usize) -> Measured {
-        self.with(|round| Round { ours: round[0][figure], peer: round[0][other] })
+        self.with(&[0], |round| Round { ours: round[0][figure], peer: round[0][other] })
     }
 
-    /// Whatever can be made of a round's figures, by side.
-    pub(crate) fn with(&self, pick: impl Fn(&[Vec<f64>]) -> Round) -> Measured {
-        Measured { rounds: self.rounds.iter().map(|round| pick(round)).collect(), disturbed: self.disturbed }
+    /// Whatever can be made of the figures of some sides, in the rounds in which nobody disturbed those; disturbed ones
+    /// fill up where there are too few.
+    pub(crate) fn with(&self, sides: &[usize], pick: impl Fn(&[Vec<f64>]) -> Round) -> Measured {
+        let (quiet, disturbed): (Vec<&Record>, Vec<&Record>) =
+            self.rounds.iter().partition(|record| record.is_quiet(sides));
+        let filling = self.wanted.saturating_sub(quiet.len()).min(disturbed.len());
+        let chosen = quiet.into_iter().take(self.wanted).chain(disturbed.into_iter().take(filling));
+        Measured { rounds: chosen.map(|record| pick(&record.figures)).collect(), disturbed: filling }
+    }
+
+    /// Rounds in which nobody disturbed these sides.
+    fn quiet(&self, sides: &[usize]) -> usize {
+        self.rounds.iter().filter(|record| record.is_quiet(sides)).count()
+    }
+}
+
+impl Record {
+    fn is_quiet(&self, sides: &[usize]) -> bool {
+        sides.iter().all(|side| self.others[*side] <= MOST_BUSY)
     }
 }
 
@@ -164,6 +184,16 @@ mod tests {
     }
 
     #[test]
+    fn disturbed_rounds_count_only_where_there_are_too_few() {
+        let record = |ours: f64, peer: f64| Record { figures: vec![vec![ours], vec![peer]], others: vec![ours, peer] };
+        let rounds = vec![record(0.9, 0.0), record(0.1, 0.0), record(0.0, 0.9), record(0.0, 0.1)];
+        let table = Table { rounds, wanted: 3 };
+        let (own, beside) = (table.bound(0, 1.0), table.beside(1, 0));
+        assert_eq!((own.rounds.len(), own.disturbed), (3, 0));
+        assert_eq!((beside.rounds.len(), beside.disturbed), (3, 1));
+    }
+
+    #[test]
     fn sides_run_in_turn_and_each_round_has_a_number_of_its_own() {
         let ctx = Ctx { rounds: 2, mib: 1, quick: true, slow_peers: false, cache: std::path::PathBuf::new() };
         let order = std::cell::RefCell::new(Vec::new());
@@ -175,9 +205,9 @@ mod tests {
             })
         };
         let table = in_turn(&ctx, vec![side("ours", 4.0), side("peer", 2.0)]).unwrap();
+        assert_eq!(table.rounds.len(), 2);
         assert_eq!(table.beside(1, 0).rounds, vec![Round { ours: 4.0, peer: 2.0 }; 2]);
         assert_eq!(table.bound(0, 9.0).rounds[0], Round { ours: 4.0, peer: 9.0 });
-        drop(table);
         assert_eq!(order.into_inner(), [("ours", 0), ("peer", 0), ("ours", 1), ("peer", 1)]);
     }
 }

@@ -3,7 +3,7 @@
 use super::float;
 use super::keeper::{Estate, Keeper, operation};
 use crate::context::Ctx;
-use crate::measure::{Measured, Round, Side, in_turn, one, seconds};
+use crate::measure::{Measured, Side, in_turn, one, seconds};
 use crate::peers::postgres::{Postgres, connections};
 use crate::report::{Better, Row};
 use anyhow::{Context, ensure};
@@ -86,7 +86,7 @@ pub(crate) fn run_writes(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
         })
     };
     let table = in_turn(ctx, vec![ours, plain(false), plain(true)])?;
-    let growth = table.with(|round| Round { ours: round[0][1], peer: round[0][0] });
+    let growth = table.own(1, 0);
     let verdict = keeper.block_on(keeper.audit.as_ref().context("an audit log")?.verify())?;
     ensure!(verdict.problem.is_none(), "the audit log is not whole: {:?}", verdict.problem);
     let row = |name: &str, peer: &str, goal: f64, measured: Measured, remark: &str| {

@@ -28,7 +28,7 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
         one(|_| resident_mb(etcd.pid())),
     ];
     let table = in_turn(ctx, sides)?;
-    let cache = table.with(|round| crate::measure::Round { ours: round[0][1], peer: round[1][0] });
+    let cache = table.with(&[0, 1], |round| crate::measure::Round { ours: round[0][1], peer: round[1][0] });
     Ok(vec![
         Row::not_built("idle-memory.proxy", "etcd", "MB", 1.0, "this version runs full and selective nodes only"),
         Row::new("idle-memory.cache", "etcd", "MB", Better::Lower, 1.0, cache)

@@ -6,7 +6,7 @@
 use super::pair::{ARRIVAL, is_complete, prove, subscribe};
 use super::{float, noise};
 use crate::context::Ctx;
-use crate::measure::{Measured, Round, in_turn, seconds};
+use crate::measure::{Measured, in_turn, seconds};
 use crate::peers::bucket::Bucket;
 use crate::report::{Better, Row};
 use anyhow::{Context, ensure};
@@ -73,7 +73,7 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
     };
     let table = in_turn(ctx, vec![Box::new(side)])?;
     let remark = "token buckets in front of the providers' TCP ports; the peer is one provider";
-    let times = |figure: usize| table.with(|round| Round { ours: round[0][figure], peer: round[0][0] });
+    let times = |figure: usize| table.own(figure, 0);
     let row = |name: &str, peer: &str, goal: f64, measured: Measured| {
         Row::new(name, peer, "s", Better::Lower, goal, measured).remark(remark)
     };

@@ -4,7 +4,7 @@
 use super::ingest_peers::{Annex, Dvc};
 use super::{Place, float, small_files};
 use crate::context::Ctx;
-use crate::measure::{Round, Side, in_turn, one, seconds};
+use crate::measure::{Side, in_turn, one, seconds};
 use crate::report::{Better, Row};
 use anyhow::ensure;
 use std::path::Path;
@@ -49,7 +49,7 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
         let many_took = upload(&place, &format!("many-{round}"), 500 + round as u64, many)?;
         Ok(vec![many_took * 1e6 / float(many), few_took * 1e6 / float(few)])
     });
-    let growth = in_turn(ctx, vec![side])?.with(|round| Round { ours: round[0][0], peer: round[0][1] });
+    let growth = in_turn(ctx, vec![side])?.own(0, 1);
     let peer = format!("at {few}");
     let growth = Row::new("ingest-small.growth", &peer, "us", Better::Lower, 1.0 / 1.5, growth);
     rows.push(growth.remark(format!("cost of a file among {many}, beside that among {few}, whole program")));

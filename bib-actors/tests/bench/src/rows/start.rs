@@ -37,8 +37,8 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
         }),
     ];
     let table = in_turn(ctx, sides)?;
-    let full = table.with(|round| Round { ours: round[0][0], peer: round[1][0] + MARGIN });
-    let cache = table.with(|round| Round { ours: round[0][1], peer: round[2][0] });
+    let full = table.with(&[0, 1], |round| Round { ours: round[0][0], peer: round[1][0] + MARGIN });
+    let cache = table.with(&[0, 2], |round| Round { ours: round[0][1], peer: round[2][0] });
     let alone = crate::measure::median(full.rounds.iter().map(|round| round.peer - MARGIN).collect());
     Ok(vec![
         Row::not_built("start.proxy", "etcd", "ms", 1.33, "this version runs full and selective nodes only"),
