@@ -3,6 +3,7 @@
 //! The monotonic clock follows tokio's, so that it and timers never disagree.
 
 use bib_domain::RequestId;
+use parking_lot::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -29,6 +30,32 @@ pub fn monotonic() -> Instant {
 #[must_use]
 pub fn since(earlier: Instant) -> Duration {
     monotonic().saturating_duration_since(earlier)
+}
+
+/// Milliseconds since this was first asked: for waits that must not follow the wall clock.
+#[must_use]
+pub fn uptime_ms() -> u64 {
+    static BEGUN: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(since(*BEGUN.get_or_init(monotonic)).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The anchor of [`deadline_ms`]: a moment on both clocks.
+static ANCHOR: Mutex<Option<(Instant, i64)>> = Mutex::new(None);
+
+/// Milliseconds since 1970 for the deadlines of sessions and invitations: the wall clock, but never behind what the
+/// steady clock says has passed since the process began. So a clock that is set back gives nothing more time.
+#[must_use]
+pub fn deadline_ms() -> i64 {
+    let (begun, at) = *ANCHOR.lock().get_or_insert_with(|| (monotonic(), unix_ms()));
+    at.saturating_add(i64::try_from(since(begun).as_millis()).unwrap_or(i64::MAX)).max(unix_ms())
+}
+
+/// Tells [`deadline_ms`] of a moment that has passed for certain, such as the time of the last durable record: a clock
+/// that was set back while the process did not run gives nothing more time either.
+pub fn has_passed(unix_ms: i64) {
+    if deadline_ms() < unix_ms {
+        *ANCHOR.lock() = Some((monotonic(), unix_ms));
+    }
 }
 
 /// A random number from 0 up to 1, for jitter; not for secrets.

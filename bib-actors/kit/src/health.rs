@@ -3,6 +3,7 @@
 //! The root writes it, everybody may read it. Reading never asks an actor, so it works when one hangs.
 
 use parking_lot::RwLock;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
@@ -110,6 +111,7 @@ pub struct HealthBoard {
 struct Board {
     node: Option<NodeHealth>,
     children: Vec<(ActorHealth, Option<Gauge>)>,
+    warnings: BTreeMap<&'static str, String>,
 }
 
 impl Default for HealthBoard {
@@ -163,6 +165,27 @@ impl HealthBoard {
         if changed {
             self.changed();
         }
+    }
+
+    /// Says what needs attention beside the actors, or with `None` that it does not any more. There is one warning under
+    /// each name.
+    pub fn warn(&self, name: &'static str, warning: Option<String>) {
+        let before = {
+            let mut board = self.board.write();
+            match &warning {
+                Some(text) => board.warnings.insert(name, text.clone()),
+                None => board.warnings.remove(name),
+            }
+        };
+        if before != warning {
+            self.changed();
+        }
+    }
+
+    /// What needs attention beside the actors.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.board.read().warnings.values().cloned().collect()
     }
 
     /// Says how the node is as a whole.
