@@ -160,6 +160,7 @@ pub(crate) fn open_sequencer(
     clock: Box<dyn TimeSource>,
 ) -> Result<(Sequencer, Arc<Shared>), AuditError> {
     let opened = log::open(options, fs, lock, clock.now().unix_ns)?;
+    bib_kit::clock::has_passed(i64::try_from(opened.log.chain().unix_ns / 1_000_000).unwrap_or(0));
     let key = ParamKey::derive(&options.hmac_key, opened.shared.head().epoch);
     let block_max = options.batch_max_bytes.clamp(1, log::PAYLOAD_MAX_BYTES);
     let mut sequencer = Sequencer::new(opened.log, key, clock, block_max);

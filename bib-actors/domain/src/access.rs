@@ -55,6 +55,16 @@ impl FromStr for Role {
     }
 }
 
+/// What a session or an invitation may claim to have been made after the present moment, in milliseconds: clocks are
+/// corrected by a little. More means that it was made while the clock was wrong, and its end is as wrong as its beginning.
+pub const CLOCK_SKEW_MS: i64 = 60_000;
+
+/// Whether something made at `created_ms` and good until `expires_ms` is good at `now_ms`.
+#[must_use]
+pub const fn is_current(created_ms: i64, expires_ms: i64, now_ms: i64) -> bool {
+    created_ms <= now_ms.saturating_add(CLOCK_SKEW_MS) && now_ms < expires_ms
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +78,14 @@ mod tests {
             }
             assert_eq!(role.as_str().parse(), Ok(*role));
         }
+    }
+
+    #[test]
+    fn what_was_made_by_a_wrong_clock_is_not_good() {
+        let year = 365 * 24 * 3_600_000_i64;
+        assert!(is_current(1_000, 2_000, 1_500));
+        assert!(!is_current(1_000, 2_000, 2_000), "it has ended");
+        assert!(is_current(1_030_000, 9_000_000, 1_000_000), "a small correction");
+        assert!(!is_current(10 * year, 10 * year + 1_000, 1_000), "it would last for years");
     }
 }

@@ -9,6 +9,7 @@ use super::table::{Access, rule};
 use crate::listen::Origin;
 use crate::problem::Problem;
 use crate::shared::Shared;
+use bib_domain::access::is_current;
 use bib_domain::{RequestId, Role};
 use bib_guardian::SessionRow;
 use bib_kit::clock;
@@ -167,13 +168,15 @@ async fn identify(shared: &Shared, caller: &Caller, headers: &HeaderMap, access:
         None => None,
     };
     match session {
-        Some(row) if row.expires_ms > clock::unix_ms() && !row.suspended => Ok(Identity::Session {
-            user: row.user,
-            role: row.role,
-            token_hash: row.token_hash,
-            fingerprint: row.key_fingerprint,
-            expires_ms: row.expires_ms,
-        }),
+        Some(row) if is_current(row.created_ms, row.expires_ms, clock::deadline_ms()) && !row.suspended => {
+            Ok(Identity::Session {
+                user: row.user,
+                role: row.role,
+                token_hash: row.token_hash,
+                fingerprint: row.key_fingerprint,
+                expires_ms: row.expires_ms,
+            })
+        }
         // Login must work with an old token still in the client's hand.
         _ if access == Access::Public => Ok(Identity::Anonymous),
         Some(row) if row.suspended => Err(Problem::new(

@@ -190,7 +190,7 @@ impl Auth {
         local: bool,
     ) -> Result<Opened, Problem> {
         let token = new_token(TOKEN_PREFIX)?;
-        let expires_ms = clock::unix_ms() + millis(self.0.options.sessions.lifetime);
+        let expires_ms = clock::deadline_ms() + millis(self.0.options.sessions.lifetime);
         let hash = hash_token(token.as_bytes());
         let guardian = &self.0.deps.guardian;
         if local {

@@ -102,7 +102,7 @@ impl GuardianHandle {
     /// # Errors
     /// If the database cannot be read.
     pub async fn session(&self, token_hash: &[u8; 32]) -> Result<Option<SessionRow>, GuardianError> {
-        self.look(GetSession { token_hash: *token_hash, now_ms: clock::unix_ms() }).await
+        self.look(GetSession { token_hash: *token_hash, now_ms: clock::deadline_ms() }).await
     }
 
     /// Ends a session; one that is not open stays so.

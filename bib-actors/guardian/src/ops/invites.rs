@@ -3,6 +3,7 @@
 use crate::audited::{Change, Stamp};
 use crate::database::{DbRole, Tx};
 use crate::error::{GuardianError, InviteError};
+use bib_domain::access::CLOCK_SKEW_MS;
 use bib_domain::{NodeId, OpContext};
 
 /// Keeps an invitation.
@@ -73,8 +74,13 @@ impl Change for RedeemInvite {
         let used = tx
             .run(
                 "update invites set used_by = $2, used_ms = $3 \
-                 where secret_hash = $1 and used_by is null and expires_ms > $3",
-                &[(&self.secret_hash).into(), (&self.by).into(), self.now_ms.into()],
+                 where secret_hash = $1 and used_by is null and expires_ms > $3 and created_ms <= $4",
+                &[
+                    (&self.secret_hash).into(),
+                    (&self.by).into(),
+                    self.now_ms.into(),
+                    self.now_ms.saturating_add(CLOCK_SKEW_MS).into(),
+                ],
             )
             .await?;
         if used == 1 {

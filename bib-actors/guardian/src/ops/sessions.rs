@@ -4,6 +4,7 @@ use crate::audited::{Change, Look, Stamp};
 use crate::database::{DbRole, Tx};
 use crate::error::GuardianError;
 use crate::rows::SessionRow;
+use bib_domain::access::CLOCK_SKEW_MS;
 use bib_domain::{Need, OpContext, Role};
 
 /// Open sessions of one person.
@@ -135,8 +136,8 @@ impl Look for GetSession {
             .first(
                 "select s.token_hash, s.user_name, s.role, s.key_fingerprint, s.created_ms, s.expires_ms, u.suspended \
                  from sessions s join users u on u.name = s.user_name \
-                 where s.token_hash = $1 and s.ended_ms = 0 and s.expires_ms > $2",
-                &[(&self.token_hash).into(), self.now_ms.into()],
+                 where s.token_hash = $1 and s.ended_ms = 0 and s.expires_ms > $2 and s.created_ms <= $3",
+                &[(&self.token_hash).into(), self.now_ms.into(), self.now_ms.saturating_add(CLOCK_SKEW_MS).into()],
             )
             .await?;
         let Some(mut row) = row else { return Ok(None) };

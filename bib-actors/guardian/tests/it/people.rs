@@ -56,13 +56,16 @@ fn invite_error(result: Result<(), GuardianError>) -> InviteError {
 
 async fn invites(node: &mut Node) {
     let g = &node.guardian;
-    let (cx, by) = (op(), node_id("b"));
-    g.create_invite(&op(), [1; 32], 5000).await.unwrap();
-    assert_eq!(invite_error(g.redeem_invite(&op(), [2; 32], &by, 1000).await), InviteError::Unknown);
-    assert_eq!(invite_error(g.redeem_invite(&op(), [1; 32], &by, 5000).await), InviteError::Expired);
-    g.redeem_invite(&cx, [1; 32], &by, 4999).await.unwrap();
-    g.redeem_invite(&cx, [1; 32], &by, 4999).await.expect("a retry gets the same answer");
-    assert_eq!(invite_error(g.redeem_invite(&op(), [1; 32], &by, 4999).await), InviteError::Used);
+    let (cx, by, now) = (op(), node_id("b"), clock::unix_ms());
+    g.create_invite(&op(), [1; 32], now + 5000).await.unwrap();
+    assert_eq!(invite_error(g.redeem_invite(&op(), [2; 32], &by, now + 1000).await), InviteError::Unknown);
+    assert_eq!(invite_error(g.redeem_invite(&op(), [1; 32], &by, now + 5000).await), InviteError::Expired);
+    g.redeem_invite(&cx, [1; 32], &by, now + 4999).await.unwrap();
+    g.redeem_invite(&cx, [1; 32], &by, now + 4999).await.expect("a retry gets the same answer");
+    assert_eq!(invite_error(g.redeem_invite(&op(), [1; 32], &by, now + 4999).await), InviteError::Used);
+    // one that was made while the clock was ahead has an end that is as wrong
+    g.create_invite(&op(), [3; 32], now + 5000).await.unwrap();
+    assert_eq!(invite_error(g.redeem_invite(&op(), [3; 32], &by, now - 3_600_000).await), InviteError::Expired);
 }
 
 async fn one_of_many(node: &mut Node) {
@@ -70,7 +73,7 @@ async fn one_of_many(node: &mut Node) {
     g.create_invite(&op(), [1; 32], i64::MAX).await.unwrap();
     let tries = (0..24).map(|i| {
         let g = g.clone();
-        async move { g.redeem_invite(&op(), [1; 32], &node_id(&format!("b{}", i % 9 + 1)), 1).await }
+        async move { g.redeem_invite(&op(), [1; 32], &node_id(&format!("b{}", i % 9 + 1)), clock::unix_ms()).await }
     });
     let done = futures::future::join_all(tries).await;
     assert_eq!(done.iter().filter(|result| result.is_ok()).count(), 1);

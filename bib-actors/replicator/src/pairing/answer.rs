@@ -39,8 +39,8 @@ pub(crate) async fn serve(shared: &Shared, peer: &NodeId, mut stream: impl Async
 
 async fn decide(shared: &Shared, peer: &NodeId, request: PairRequest) -> PairResponse {
     let op = shared.op(Who::Peer(peer.clone()));
-    let now_ms = clock::unix_ms();
-    let admitted = shared.attempts.lock().unwrap_or_else(PoisonError::into_inner).admit(peer, now_ms.unsigned_abs());
+    let now_ms = clock::deadline_ms();
+    let admitted = shared.attempts.lock().unwrap_or_else(PoisonError::into_inner).admit(peer, clock::uptime_ms());
     if !admitted {
         return refuse(shared, &op, peer, "too many tickets were tried: wait a minute and try again").await;
     }
@@ -55,7 +55,7 @@ async fn decide(shared: &Shared, peer: &NodeId, request: PairRequest) -> PairRes
     let remembered = shared.update_peer(&op, peer, |row| {
         wire::apply_info(row, &info);
         row.blamed.clear();
-        row.last_seen_ms = now_ms;
+        row.last_seen_ms = clock::unix_ms();
         true
     });
     match remembered.await {

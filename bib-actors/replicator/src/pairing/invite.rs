@@ -72,7 +72,7 @@ pub(crate) async fn create(shared: &Shared, op: &OpContext, ttl: Duration) -> Re
         return Err(ReplicatorError::NotListening);
     }
     let secret = derive_secret(&shared.options.invite_key, op.request_id);
-    let expires_ms = clock::unix_ms().saturating_add(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
+    let expires_ms = clock::deadline_ms().saturating_add(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
     shared.guardian.create_invite(op, secret_hash(&secret), expires_ms).await?;
     let ticket = Ticket::new(shared.options.node_id.clone(), addresses, secret, expires_ms).encode();
     let invite = Invite { ticket, expires_ms };

@@ -23,7 +23,7 @@ pub(crate) async fn join(shared: &Shared, op: &OpContext, text: &str, base: bool
     if *node == shared.options.node_id {
         return Err(ReplicatorError::OwnTicket);
     }
-    let late_ms = clock::unix_ms().saturating_sub(ticket.expires_ms());
+    let late_ms = clock::deadline_ms().saturating_sub(ticket.expires_ms());
     if late_ms > 0 {
         return Err(ReplicatorError::TicketExpired { ago_s: late_ms.unsigned_abs() / 1000 });
     }
