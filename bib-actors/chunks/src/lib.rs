@@ -22,6 +22,7 @@ mod ahead;
 mod batch;
 mod commit;
 mod hold;
+mod hurt;
 mod layout;
 mod reader;
 mod stats;
@@ -40,6 +41,6 @@ pub use manifest::{
 pub use options::{IngestOptions, ManifestLimits, StoreOptions, VerifyOptions};
 pub use reader::{FileReader, Piece};
 pub use stats::StoreStats;
-pub use store::ChunkStore;
+pub use store::{ChunkStore, name_of as hash_of};
 pub use sweep::{Sweep, SweepReport};
 pub use verify::{Damage, DamageKind, Progress, VerifyReport, verify_version, verify_version_with};

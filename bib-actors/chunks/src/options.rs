@@ -17,6 +17,8 @@ pub struct StoreOptions {
     pub verified_chunks: usize,
     /// How many damaged chunks are kept in quarantine; further ones are deleted instead.
     pub quarantine_chunks: u32,
+    /// How many chunks that were found damaged are listed until somebody fetches good copies of them.
+    pub hurt_chunks: usize,
 }
 
 impl Default for StoreOptions {
@@ -28,6 +30,7 @@ impl Default for StoreOptions {
             sync_threads: 8,
             verified_chunks: 16_384,
             quarantine_chunks: 10_000,
+            hurt_chunks: 65_536,
         }
     }
 }

@@ -106,6 +106,14 @@ impl FileReader {
 
 /// A chunk that is one piece is hashed at every read; one that many files share is hashed once for all of them.
 fn read_piece(store: &ChunkStore, piece: &Piece) -> Result<Bytes, ChunkError> {
+    let read = read_checked(store, piece);
+    if let Err(error @ ChunkError::Missing { hash }) = &read {
+        store.report_hurt(*hash, error.to_string());
+    }
+    read
+}
+
+fn read_checked(store: &ChunkStore, piece: &Piece) -> Result<Bytes, ChunkError> {
     let Piece { chunk, chunk_len, offset, len, .. } = *piece;
     if (offset, len) != (0, chunk_len) {
         return store.read_range(&chunk, u64::from(offset), u64::from(len));

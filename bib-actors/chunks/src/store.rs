@@ -6,6 +6,7 @@
 use crate::batch::Batch;
 use crate::fs::{Fs, RealFs};
 use crate::hold::{Hold, Holds};
+use crate::hurt::Hurt;
 use crate::layout::Layout;
 use crate::manifest::{ChunkRef, SignedManifest};
 use crate::stats::{Counter, StoreStats};
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) placing: Arc<Mutex<Placing>>,
     pub(crate) counter: Arc<Counter>,
     verified: Verified,
+    hurt: Hurt,
     _lock: File,
 }
 
@@ -58,7 +60,8 @@ impl Drop for Inner {
 }
 
 /// The SHA-256 name of `bytes`.
-pub(crate) fn name_of(bytes: &[u8]) -> ChunkHash {
+#[must_use]
+pub fn name_of(bytes: &[u8]) -> ChunkHash {
     ChunkHash::from_bytes(Sha256::digest(bytes).into())
 }
 
@@ -103,6 +106,7 @@ impl ChunkStore {
 
         let inner = Inner {
             verified: Verified::new(options.verified_chunks),
+            hurt: Hurt::new(options.hurt_chunks),
             placing: Arc::default(),
             counter: Arc::default(),
             layout,
@@ -212,6 +216,33 @@ impl ChunkStore {
         Hold::new(&self.inner.placing)
     }
 
+    /// Notes that a chunk which ought to be here is damaged or missing. Damage that is found by reading is noted by
+    /// itself.
+    pub fn report_hurt(&self, hash: ChunkHash, why: String) {
+        self.inner.hurt.add(hash, why);
+    }
+
+    /// Takes at most `most` of the chunks that were found damaged or missing, each with what was found.
+    #[must_use]
+    pub fn take_hurt(&self, most: usize) -> Vec<(ChunkHash, String)> {
+        self.inner.hurt.take(most)
+    }
+
+    /// The chunks in quarantine of which there is no good copy here, in the order of their names.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn lost_to_quarantine(&self) -> Result<Vec<ChunkHash>, ChunkError> {
+        let folder = self.inner.layout.quarantine();
+        let files = std::fs::read_dir(&folder).map_err(ChunkError::io("list", &folder))?;
+        let name = |file: &std::fs::DirEntry| file.file_name().to_str()?.split_once('.')?.0.parse().ok();
+        let mut lost: Vec<ChunkHash> = files.flatten().filter_map(|file| name(&file)).collect();
+        lost.sort_unstable();
+        lost.dedup();
+        lost.retain(|hash| !self.contains(hash));
+        Ok(lost)
+    }
+
     /// How much the store holds.
     #[must_use]
     pub fn stats(&self) -> StoreStats {
@@ -275,6 +306,7 @@ impl Inner {
             Ok((stamp, len)) if stamp == read => self.put_away(hash, &path, len),
             _ => None,
         };
+        self.hurt.add(*hash, detail.clone());
         tracing::warn!(chunk = %hash, detail, quarantine = ?quarantine, "a chunk is damaged on the disk");
         ChunkError::Corrupt { hash: *hash, detail, quarantine }
     }

@@ -20,7 +20,8 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     pub(crate) fn of(file: &Metadata) -> Self {
-        let changed = (file.mtime(), file.mtime_nsec());
+        // not the time of modification, which anybody can set back
+        let changed = (file.ctime(), file.ctime_nsec());
         Self { device: file.dev(), inode: file.ino(), size: file.len(), changed }
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
 
-use bib_chunks::{ChunkRef, ChunkStore, Entry, EntryKind, FileReader, Piece, TableSchema};
+use bib_chunks::{ChunkError, ChunkRef, ChunkStore, Entry, EntryKind, FileReader, Piece, TableSchema};
 use bib_domain::ContentHash;
 use bytes::{Bytes, BytesMut};
 
@@ -62,7 +62,13 @@ impl ChunkFile {
             let to = range.end.min(piece.at + u64::from(piece.len));
             let bytes = store
                 .read_range(&piece.chunk, u64::from(piece.offset) + (from - piece.at), to - from)
-                .map_err(|error| ReadFault::new(&self.path, error))?;
+                .map_err(|error| {
+                    if let ChunkError::Missing { hash } = &error {
+                        // the version was whole when the query was planned: the chunk is to be fetched again
+                        store.report_hurt(*hash, error.to_string());
+                    }
+                    ReadFault::new(&self.path, error)
+                })?;
             counters.add_bytes(bytes.len() as u64);
             parts.push(bytes);
         }
