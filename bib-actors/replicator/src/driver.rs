@@ -4,6 +4,7 @@
 //! waits long for it.
 
 mod hearing;
+mod mending;
 mod note;
 mod peers;
 mod work;
@@ -74,6 +75,7 @@ pub(crate) struct Driver {
     ended: VecDeque<TransferRow>,
     damaged: BTreeSet<ChunkHash>,
     repairing: bool,
+    healing: Vec<mending::Waiter>,
     scanned: Instant,
     searched: Option<Instant>,
 }
@@ -114,6 +116,7 @@ impl Driver {
             ended: VecDeque::new(),
             damaged: BTreeSet::new(),
             repairing: false,
+            healing: Vec::new(),
             scanned: clock::monotonic(),
             searched: None,
         })
@@ -121,6 +124,7 @@ impl Driver {
 
     /// Works until the incarnation ends.
     pub(crate) async fn run(mut self, mut ears: Ears) {
+        self.remember_quarantine().await;
         self.meet_connected().await;
         let mut poll = tokio::time::interval(self.shared.options.poll_interval.max(SHORTEST));
         let mut tick = tokio::time::interval(self.shared.options.tick.max(SHORTEST));
@@ -137,7 +141,10 @@ impl Driver {
                 _ = ears.peers.recv() => self.refresh().await,
                 _ = ears.subscriptions.recv() => self.refresh().await,
                 _ = poll.tick() => self.on_poll().await,
-                _ = tick.tick() => self.retry_syncs(),
+                _ = tick.tick() => {
+                    self.retry_syncs();
+                    self.hear_of_damage();
+                }
             }
             self.start_transfers();
         }

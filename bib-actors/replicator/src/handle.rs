@@ -2,7 +2,7 @@
 
 use crate::actor::Replicator;
 use crate::error::ReplicatorError;
-use crate::messages::{Catalogs, CreateInvite, Join, Repair, SyncNow, Transfers};
+use crate::messages::{Catalogs, CreateInvite, Heal, Join, Repair, SyncNow, Transfers};
 use crate::pairing::Invite;
 use crate::report::TransferRow;
 use bib_domain::{ChunkHash, NodeId, OpContext};
@@ -17,6 +17,9 @@ const QUICK: Duration = Duration::from_secs(10);
 const INVITE: Duration = Duration::from_secs(30);
 /// Pairing tries every address of a ticket, and both nodes write.
 const JOIN: Duration = Duration::from_secs(120);
+
+/// Fetching good copies of many chunks takes as long as the network needs; it goes on when nobody waits any more.
+const HEAL: Duration = Duration::from_secs(1800);
 
 /// The replicator, for the rest of the node. Cheap to clone.
 #[derive(Clone)]
@@ -79,6 +82,14 @@ impl ReplicatorHandle {
     /// If the replicator does not answer.
     pub async fn repair(&self, chunks: Vec<ChunkHash>) -> Result<(), ReplicatorError> {
         self.actor.ask(Repair { chunks }, QUICK).await?
+    }
+
+    /// The same, and waits until all connected peers were asked: how many of the chunks are still damaged or missing.
+    ///
+    /// # Errors
+    /// If the replicator does not answer. The chunks are tried again with every poll.
+    pub async fn heal(&self, chunks: Vec<ChunkHash>) -> Result<usize, ReplicatorError> {
+        self.actor.ask(Heal { chunks }, HEAL).await?
     }
 
     /// Waits until an incarnation takes messages; false if none does within the deadline.

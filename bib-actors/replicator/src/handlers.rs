@@ -3,7 +3,7 @@
 use crate::actor::Replicator;
 use crate::driver::Note;
 use crate::error::ReplicatorError;
-use crate::messages::{Catalogs, CreateInvite, Join, Repair, SyncNow, Transfers};
+use crate::messages::{Catalogs, CreateInvite, Heal, Join, Repair, SyncNow, Transfers};
 use crate::pairing;
 use bib_kit::{Cx, Handles, Message, Reply};
 use std::sync::Arc;
@@ -53,6 +53,12 @@ impl Handles<Catalogs> for Replicator {
 impl Handles<SyncNow> for Replicator {
     fn handle(&mut self, _msg: SyncNow, _cx: &mut Cx<'_, Self>) -> Reply<<SyncNow as Message>::Reply> {
         self.ask_driver(Note::SyncNow)
+    }
+}
+
+impl Handles<Heal> for Replicator {
+    fn handle(&mut self, msg: Heal, _cx: &mut Cx<'_, Self>) -> Reply<<Heal as Message>::Reply> {
+        self.ask_driver(|reply| Note::Heal { chunks: msg.chunks, reply })
     }
 }
 

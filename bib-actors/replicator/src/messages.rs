@@ -56,6 +56,15 @@ pub(crate) struct Repair {
     pub(crate) chunks: Vec<ChunkHash>,
 }
 
+/// Fetch good copies of chunks that are damaged here, and answer when that was tried: how many are still damaged.
+pub(crate) struct Heal {
+    pub(crate) chunks: Vec<ChunkHash>,
+}
+
+impl Message for Heal {
+    type Reply = Result<usize, ReplicatorError>;
+}
+
 impl Message for Repair {
     type Reply = Result<(), ReplicatorError>;
 }

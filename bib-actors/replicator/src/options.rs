@@ -152,7 +152,7 @@ impl ReplicatorOptions {
             keeper_lanes: 2,
             commit_bytes: 32 << 20,
             commit_after: Duration::from_millis(250),
-            damaged_chunks: 1024,
+            damaged_chunks: 65_536,
             pair_streams: 16,
             pair_attempts_per_peer: 6,
             pair_attempts: 60,

@@ -206,19 +206,8 @@ impl Job {
         match self.shared.reads.run(read).await? {
             Ok((_, pieces)) if pieces.is_empty() => Ok(None),
             Ok(read) => Ok(Some(read)),
-            Err(error) => {
-                self.ask_for_repair(&error).await;
-                Err(error.into())
-            }
-        }
-    }
-
-    /// A chunk that is hurt or gone is fetched again from a peer, if one has it.
-    async fn ask_for_repair(&self, error: &ChunkError) {
-        if let ChunkError::Missing { hash } | ChunkError::Corrupt { hash, .. } = error
-            && let Err(error) = self.shared.deps.replicator.repair(vec![*hash]).await
-        {
-            tracing::warn!(%error, chunk = %hash, "a hurt chunk could not be asked for");
+            // a chunk that is hurt or gone was noted by the store: the replicator fetches it again
+            Err(error) => Err(error.into()),
         }
     }
 }

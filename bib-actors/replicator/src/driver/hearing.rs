@@ -32,14 +32,11 @@ impl Driver {
             Note::Ended { version, outcome } => self.ended(version, outcome),
             Note::Blame { peer, reason } => self.blame(&peer, &reason).await,
             Note::Damaged(chunks) => {
-                let room = self.shared.options.damaged_chunks.saturating_sub(self.damaged.len());
-                self.damaged.extend(chunks.into_iter().take(room));
+                self.add_damaged(chunks);
                 self.repair();
             }
-            Note::Repaired { chunks } => {
-                self.repairing = false;
-                self.damaged.retain(|chunk| !chunks.contains(chunk));
-            }
+            Note::Heal { chunks, reply } => self.heal(chunks, reply),
+            Note::Repaired { tried, good } => self.repaired(&tried, &good),
             Note::SyncNow(reply) => {
                 self.peers.values_mut().for_each(|state| state.from_beginning = true);
                 self.meet_connected().await;

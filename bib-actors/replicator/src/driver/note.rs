@@ -57,10 +57,19 @@ pub(crate) enum Note {
     },
     /// Chunks are damaged here.
     Damaged(Vec<ChunkHash>),
+    /// Chunks are damaged here, and somebody waits until good copies were tried to be fetched.
+    Heal {
+        /// Which chunks.
+        chunks: Vec<ChunkHash>,
+        /// How many of them are still damaged.
+        reply: oneshot::Sender<usize>,
+    },
     /// Damaged chunks were fetched again, as far as any peer has them.
     Repaired {
+        /// Those that were tried, in order.
+        tried: Vec<ChunkHash>,
         /// Those of which there is a good copy now.
-        chunks: Vec<ChunkHash>,
+        good: Vec<ChunkHash>,
     },
     /// Somebody wants all catalogues read now.
     SyncNow(oneshot::Sender<()>),

@@ -1,11 +1,10 @@
 //! Transfers and repairs: starting them, telling them from whom to fetch, and taking in how they ended.
 
 use super::{Driver, Note, Underway};
-use crate::fetch;
 use crate::report::{Progress, TransferRow, TransferState};
 use crate::transfer::{self, Job, Outcome};
 use bib_domain::backlog::{Offered, Standing};
-use bib_domain::{ChunkHash, DatasetRef, NodeId, SpaceState, VersionId};
+use bib_domain::{DatasetRef, NodeId, SpaceState, VersionId};
 use bib_kit::clock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,7 +30,7 @@ impl Driver {
             return;
         }
         while self.underway.len() < self.shared.options.transfers_at_once {
-            let now_ms = clock::unix_ms().unsigned_abs();
+            let now_ms = clock::uptime_ms();
             let (policy, peers) = (&self.policy, &self.peers);
             let usable =
                 |peer: &NodeId| policy.may_use(peer).is_ok() && peers.get(peer).is_some_and(|state| state.connected);
@@ -88,37 +87,9 @@ impl Driver {
             Outcome::Failed { error, useless } => {
                 tracing::warn!(%dataset, version = %version.short(), error, "a version could not be fetched yet");
                 useless.iter().for_each(|peer| self.backlog.forget_holder(peer, Some(&version)));
-                self.backlog.failed(&version, error, clock::unix_ms().unsigned_abs(), dice());
+                self.backlog.failed(&version, error, clock::uptime_ms(), dice());
             }
         }
-    }
-
-    /// Fetches good copies of damaged chunks, one after another.
-    pub(super) fn repair(&mut self) {
-        let peers: Vec<NodeId> = self.peers.keys().filter(|peer| self.usable(peer)).cloned().collect();
-        if self.repairing || self.damaged.is_empty() || peers.is_empty() {
-            return;
-        }
-        let shared = Arc::clone(&self.shared);
-        let damaged: Vec<ChunkHash> = self.damaged.iter().copied().collect();
-        self.repairing = self.shared.spawn("repair", async move {
-            let mut chunks = Vec::new();
-            for chunk in damaged {
-                match fetch::repair(&shared, chunk, &peers).await {
-                    Ok(true) => chunks.push(chunk),
-                    Ok(false) => tracing::warn!(%chunk, "no connected peer has a good copy of a damaged chunk"),
-                    Err(error) => {
-                        tracing::warn!(%chunk, %error, "a damaged chunk could not be repaired");
-                        if let Some((liar, detail)) = error.lie() {
-                            let note = Note::Blame { peer: liar.clone(), reason: detail.to_owned() };
-                            shared.note(note).await;
-                            break;
-                        }
-                    }
-                }
-            }
-            shared.note(Note::Repaired { chunks }).await;
-        });
     }
 
     /// The transfers, as people see them: what runs, what waits, what ended last.

@@ -3,13 +3,11 @@
 //! Every chunk is checked against its name before a byte of it is sent. One that is damaged is answered as absent, goes
 //! to quarantine, and a good copy is fetched from another peer. Payloads are written as they are, without a copy.
 
-use crate::driver::Note;
 use crate::frame::{FrameError, encode_frame, read_frame};
 use crate::shared::Shared;
 use crate::wire::{self, ChunkStatus};
-use bib_audit::{AuditDraft, Outcome};
 use bib_chunks::ChunkError;
-use bib_domain::{ChunkHash, NodeId, Who};
+use bib_domain::{ChunkHash, NodeId};
 use bib_proto::v1::{ChunkHeader, ChunkRequest};
 use bytes::Bytes;
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -88,9 +86,7 @@ async fn load(shared: &Shared, peer: &NodeId, hash: ChunkHash) -> Outgoing {
         Ok(Err(ChunkError::Missing { .. })) => Outgoing::without(hash, ChunkStatus::Absent),
         Ok(Err(error)) => {
             tracing::error!(%error, chunk = %hash, "a chunk could not be read");
-            if matches!(error, ChunkError::Corrupt { .. }) {
-                damaged(shared, peer, hash, &error).await;
-            }
+            // one that is damaged was noted by the store: the driver has it recorded and mended
             Outgoing::without(hash, ChunkStatus::Absent)
         }
         Err(error) => {
@@ -98,16 +94,6 @@ async fn load(shared: &Shared, peer: &NodeId, hash: ChunkHash) -> Outgoing {
             Outgoing::without(hash, ChunkStatus::Absent)
         }
     }
-}
-
-async fn damaged(shared: &Shared, peer: &NodeId, hash: ChunkHash, error: &ChunkError) {
-    let op = shared.op(Who::Node);
-    let draft = AuditDraft::from_op(&op, "chunk.damaged", hash.to_string()).outcome(Outcome::Failed);
-    let draft = draft.metadata("reason", error.to_string()).metadata("asked_by", peer.to_string());
-    if let Err(error) = shared.audit.append_buffered(draft).await {
-        tracing::warn!(%error, chunk = %hash, "a damaged chunk was not recorded in the audit log");
-    }
-    shared.note(Note::Damaged(vec![hash])).await;
 }
 
 async fn send(shared: &Shared, writer: &mut (impl AsyncWrite + Unpin), chunk: Outgoing) -> Result<(), FrameError> {
