@@ -33,31 +33,54 @@ pub(super) async fn verify(
         }
     };
     record.note("version", version.id.to_string());
-    let job = Job { shared: Arc::clone(shared), signed, _place: place };
+    if asked.repair {
+        record.note("repair", "true".to_owned());
+    }
+    let job = Job { shared: Arc::clone(shared), signed, repair: asked.repair, _place: place };
     fill(shared, caller, "verify", |sink| job.run(sink, record))
 }
 
 struct Job {
     shared: Arc<Shared>,
     signed: Arc<SignedManifest>,
+    repair: bool,
     _place: OwnedSemaphorePermit,
 }
 
 impl Job {
     async fn run(self, sink: Sink<VerifyResponse>, mut record: Record) -> Result<(), Problem> {
-        let report = match self.hash(&sink).await {
-            Ok(report) => report,
+        let (report, repaired) = match self.look(&sink).await {
+            Ok(found) => found,
             Err(problem) => {
                 record.ended(&problem).await;
                 return Err(problem);
             }
         };
-        self.ask_for_repair(&report).await;
+        if repaired > 0 {
+            record.note("repaired", repaired.to_string());
+        }
         record.note("ok", report.is_sound().to_string());
         record.note("damaged", (report.damage.len() as u64 + report.more_damage).to_string());
         record.done(None).await;
-        let report = report_of(report, self.signed.id().to_string());
+        let report = report_of(report, self.signed.id().to_string(), repaired);
         sink.send(VerifyResponse { part: Some(Part::Report(report)) }).await
+    }
+
+    /// Hashes everything. What is hurt is fetched again; with `repair` that is waited for, and all is hashed once more.
+    /// Answers how many chunks were mended meanwhile.
+    async fn look(&self, sink: &Sink<VerifyResponse>) -> Result<(VerifyReport, u64), Problem> {
+        let report = self.hash(sink).await?;
+        let hurt = hurt(&report);
+        if hurt.is_empty() {
+            return Ok((report, 0));
+        }
+        if !self.repair {
+            self.ask_for_repair(hurt).await;
+            return Ok((report, 0));
+        }
+        let before = hurt.len();
+        let left = self.shared.deps.replicator.heal(hurt).await?;
+        Ok((self.hash(sink).await?, before.saturating_sub(left) as u64))
     }
 
     async fn hash(&self, sink: &Sink<VerifyResponse>) -> Result<VerifyReport, Problem> {
@@ -84,19 +107,22 @@ impl Job {
         Ok(self.shared.reads.run(hash).await?)
     }
 
-    async fn ask_for_repair(&self, report: &VerifyReport) {
-        let mut hurt: Vec<ChunkHash> = report.damage.iter().filter_map(|damage| damage.chunk).collect();
-        hurt.sort_unstable();
-        hurt.dedup();
-        if !hurt.is_empty()
-            && let Err(error) = self.shared.deps.replicator.repair(hurt).await
-        {
+    async fn ask_for_repair(&self, hurt: Vec<ChunkHash>) {
+        if let Err(error) = self.shared.deps.replicator.repair(hurt).await {
             tracing::warn!(%error, "hurt chunks could not be asked for");
         }
     }
 }
 
-fn report_of(report: VerifyReport, version: String) -> v1::VerifyReport {
+/// The chunks that are to be fetched again, each once.
+fn hurt(report: &VerifyReport) -> Vec<ChunkHash> {
+    let mut hurt: Vec<ChunkHash> = report.damage.iter().filter_map(|damage| damage.chunk).collect();
+    hurt.sort_unstable();
+    hurt.dedup();
+    hurt
+}
+
+fn report_of(report: VerifyReport, version: String, repaired: u64) -> v1::VerifyReport {
     v1::VerifyReport {
         ok: report.is_sound(),
         signature_ok: report.signature_ok,
@@ -114,6 +140,7 @@ fn report_of(report: VerifyReport, version: String) -> v1::VerifyReport {
             .collect(),
         version,
         more_damage: report.more_damage,
+        repaired,
     }
 }
 

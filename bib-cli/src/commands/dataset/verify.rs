@@ -11,19 +11,24 @@ use serde_json::json;
 
 /// Which version.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bib dataset verify flights/2013\n  bib dataset verify flights/2013 --version 1")]
+#[command(
+    after_help = "Examples:\n  bib dataset verify flights/2013\n  bib dataset verify flights/2013 --version 1\n  bib dataset verify flights/2013 --repair"
+)]
 pub(crate) struct Args {
     /// TOPIC/DATASET
     name: String,
     /// Number, id or unique beginning of the id [default: the latest]
     #[arg(long, default_value = "")]
     version: String,
+    /// Fetch what is damaged from connected nodes, and verify once more
+    #[arg(long)]
+    repair: bool,
 }
 
 /// Verifies; exit code 12 if anything is hurt.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let client = env.client().await?;
-    let request = VerifyRequest { dataset: args.name.clone(), version: args.version };
+    let request = VerifyRequest { dataset: args.name.clone(), version: args.version, repair: args.repair };
     let report = env.long(watch(env, client, request)).await?;
     let damage: Vec<_> = report
         .damage
@@ -32,16 +37,17 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         .collect();
     let record = json!({"name": args.name, "version": report.version, "ok": report.ok, "signatureOk": report.signature_ok,
         "chunks": report.chunks, "bytes": report.bytes, "damage": damage,
-        "moreDamage": report.more_damage});
+        "moreDamage": report.more_damage, "repaired": report.repaired});
     env.out.object(&record, || people(&args.name, &report))?;
     if report.ok {
         return Ok(());
     }
     let places = report.damage.len() as u64 + report.more_damage + u64::from(!report.signature_ok);
     let message = format!("{} is hurt in {}", args.name, counted(places, "place"));
-    Err(CliError::new(Exit::Integrity, message)
-        .because("DATA_DAMAGED")
-        .hint("chunks that a paired node holds are fetched again by themselves; look again in a minute"))
+    Err(CliError::new(Exit::Integrity, message).because("DATA_DAMAGED").hint(format!(
+        "connect a node that has this version, then fetch what is hurt: bib dataset verify {} --repair",
+        args.name
+    )))
 }
 
 async fn watch(env: &Env, client: bib_proto::client::Client, request: VerifyRequest) -> CliResult<VerifyReport> {
@@ -69,6 +75,9 @@ fn people(name: &str, report: &VerifyReport) -> String {
     } else {
         format!("✗ {name} is HURT\n")
     };
+    if report.repaired > 0 {
+        text.push_str(&format!("  {} fetched again from other nodes\n", counted(report.repaired, "damaged chunk")));
+    }
     if !report.signature_ok {
         text.push_str("  ✗ the signature does not fit the manifest\n");
     }
