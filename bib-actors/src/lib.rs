@@ -10,6 +10,7 @@ pub mod logging;
 mod node;
 mod notify;
 pub mod root;
+mod vigil;
 
 pub use data_dir::{DataDir, DataDirError};
 pub use node::{Node, NodeError};

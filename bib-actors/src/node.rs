@@ -5,6 +5,7 @@
 use crate::config::{Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::root::{Root, RootHandle, RootOptions};
+use crate::vigil::{Vigil, VigilOptions, Watched};
 use bib_audit::{AuditAppended, AuditChain, AuditOptions};
 use bib_chunks::{ChunkError, ChunkStore, StoreOptions};
 use bib_domain::supervision::PlanError;
@@ -47,6 +48,7 @@ pub struct Node {
     gateway: GatewayHandle,
     pages: PagesHandle,
     stop: CancellationToken,
+    _vigil: Vigil,
     // the folder stays locked as long as anything of the node runs
     _data: Arc<DataDir>,
 }
@@ -95,6 +97,9 @@ impl Node {
         let (replicator_handle, replicator) =
             bib_replicator::child(bib_replicator::spec(), replicator_options, replicator_deps);
 
+        let watched = Watched { data: data.path().to_owned(), health: health.clone(), audit: audit_handle.clone() };
+        let vigil = Vigil::begin(&runtime, watched, VigilOptions::default());
+
         let gateway_options = gateway_options(config, mode, &data, &id)?;
         let asked = stop.clone();
         let door = Door::new();
@@ -122,7 +127,7 @@ impl Node {
             .add(gateway)
             .add(pages)
             .start()?;
-        Ok(Self { id, root, gateway: gateway_handle, pages: pages_handle, stop, _data: data })
+        Ok(Self { id, root, gateway: gateway_handle, pages: pages_handle, stop, _vigil: vigil, _data: data })
     }
 
     /// The node's id.

@@ -15,6 +15,7 @@ pub mod space;
 pub mod supervision;
 pub mod ticket;
 pub mod transfer;
+pub mod vigil;
 pub mod want;
 
 pub use access::Role;

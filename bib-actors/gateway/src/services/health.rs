@@ -41,6 +41,9 @@ impl HealthOf {
         if known && !full.is_empty() {
             warnings.push(full);
         }
+        if known {
+            warnings.extend(self.0.deps.health.warnings());
+        }
         Ok(GetHealthResponse {
             ready: is_ready(&actors),
             actors: actors.iter().map(|actor| state_of(actor, known)).collect(),
