@@ -96,5 +96,6 @@ pub(super) fn transfer(row: TransferRow) -> v1::Transfer {
         chunks_total: row.chunks_total,
         peers: row.peers.iter().map(ToString::to_string).collect(),
         error: row.error,
+        bytes_fetched: row.bytes_fetched,
     }
 }
