@@ -6,7 +6,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
-.PHONY: help demo test verify fix bench microbench docs reference proto-lint prerequisites prerequisites-test
+.PHONY: help demo test verify fix bench microbench chaos docs reference proto-lint prerequisites prerequisites-test
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')" 2>/dev/null || grep -hE '## ' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ docs: ## The book from docs/, in target/book
 
 reference: ## Writes the pages in docs/reference that are made from the sources
 	BIB_BLESS=1 $(CARGO) test --locked --workspace reference
+
+chaos: prerequisites-test ## Kills, damage, liars, floods in their whole numbers (SCENARIOS=kill SEED=7 RUNS=20 narrows it)
+	@$(CARGO) build --locked -p bib-actors -p bib-cli -p bib-chaos --bins
+	@exec "$(TARGET)/debug/bib-chaos" --report "$(TARGET)/chaos/report.json" $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
 proto-lint: ## Style and compatibility rules of the .proto files
 	$(CARGO) test --locked --workspace --test proto_lint

@@ -33,19 +33,21 @@ pub struct NodeSpec {
     pub more: String,
     /// Environment of the daemon.
     pub env: Vec<(String, String)>,
+    /// The program that is the daemon.
+    pub daemon: &'static str,
 }
 
 impl NodeSpec {
     /// A full node on managed PostgreSQL.
     #[must_use]
     pub fn full(name: &'static str) -> Self {
-        Self { name, mode: "full", storage: "process", more: String::new(), env: Vec::new() }
+        Self { name, mode: "full", storage: "process", more: String::new(), env: Vec::new(), daemon: "bibd" }
     }
 
     /// A selective node on SQLite.
     #[must_use]
     pub fn cache(name: &'static str) -> Self {
-        Self { name, mode: "selective", storage: "sqlite", more: String::new(), env: Vec::new() }
+        Self { mode: "selective", storage: "sqlite", ..Self::full(name) }
     }
 
     /// A selective node on managed PostgreSQL.
@@ -73,16 +75,8 @@ impl Node {
         std::fs::create_dir(&folder).with_context(|| format!("make {}", folder.display()))?;
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let (web, grpc, p2p) = (local(free_port()), local(free_port()), free_port());
-        let made = Self {
-            spec,
-            folder,
-            bib: lab.program("bib"),
-            bibd: lab.program("bibd"),
-            web,
-            grpc,
-            process: None,
-            keep: false,
-        };
+        let daemon = lab.program(spec.daemon);
+        let made = Self { spec, folder, bib: lab.program("bib"), bibd: daemon, web, grpc, process: None, keep: false };
         let (tcp, quic) = (format!("/ip4/127.0.0.1/tcp/{p2p}"), format!("/ip4/127.0.0.1/udp/{p2p}/quic-v1"));
         let (web, grpc) = (web.to_string(), grpc.to_string());
         let data = made.data_dir();
@@ -186,6 +180,11 @@ impl Node {
             bail!("bibd of {} ended with {status}:\n{}", self.spec.name, self.log_end());
         }
         waited.with_context(|| self.log_end())
+    }
+
+    /// Whether the daemon has ended by itself; [`Node::wait_end`] says how.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| matches!(process.try_wait(), Ok(Some(_))))
     }
 
     /// Waits until the daemon has ended by itself; answers its exit code.

@@ -1,0 +1,114 @@
+//! An injected panic in every place of every actor of a node that is a process of its own, while sixteen clients
+//! upload.
+//!
+//! `bibd` has no door for this: the node is `bib-chaos-node`, the same node with injected faults enabled. Only the
+//! actor and its dependents start again, except where the audit chain fails twice: then the process ends with code 70,
+//! as a service manager expects it.
+
+use super::kill::{check, everything, sabotage};
+use crate::clients::{Crowd, UPLOADERS};
+use crate::nodes::{Inquiry, PATIENCE, full};
+use crate::report::Row;
+use crate::setting::Setting;
+use crate::watch::{StopWatch, pause};
+use anyhow::{Context, ensure};
+use bib_node_tests::{Lab, Node, NodeSpec, until};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+const ACTORS: [&str; 5] = ["audit", "guardian", "swarm", "replicator", "gateway"];
+const PLACES: [&str; 5] = ["handler", "spawned", "task", "started", "factory"];
+/// How a node ends that a service manager should start anew.
+const START_ANEW: i32 = 70;
+
+pub(super) fn run(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
+    let lab = Lab::new()?;
+    let door = lab.path().join("faults.sock");
+    let env = vec![("BIB_CHAOS_FAULTS".to_owned(), door.display().to_string())];
+    let mut node = full(&lab, NodeSpec { daemon: "bib-chaos-node", env, ..NodeSpec::full("struck") })?;
+    let mut dice = setting.dice();
+    let mut crowd = Crowd::start(node.data_dir(), UPLOADERS, &dice.branch(1))?;
+    let mut all: Vec<_> = ACTORS.iter().flat_map(|actor| PLACES.map(|place| (*actor, place))).collect();
+    dice.shuffle(&mut all);
+    let (mut checked, mut recoveries, mut ends) = (0, Vec::new(), 0);
+    for (run, (actor, place)) in all.iter().cycle().take(setting.runs(10, 100) as usize).enumerate() {
+        row.runs += 1;
+        let before = crowd.ledger.count();
+        if until("something is acknowledged", PATIENCE, || crowd.ledger.count() > before).is_err() {
+            row.void += 1;
+        }
+        pause(dice.millis(300));
+        let old = incarnation(&crowd, &node, actor)?;
+        let watch = StopWatch::start();
+        inject(&door, actor, place)?;
+        let mut failures = 1;
+        if matches!(*place, "started" | "factory") {
+            // what is planned for the next start needs one
+            inject(&door, actor, "handler")?;
+            failures = 2;
+        }
+        let mut ended = false;
+        until(&format!("the node gets over a panic in {place} of {actor}"), PATIENCE, || {
+            ended = node.has_ended();
+            ended || incarnation(&crowd, &node, actor).is_ok_and(|now| now >= old + failures)
+        })?;
+        let acknowledged = crowd.ledger.count();
+        let mut again = Ok(());
+        if !ended {
+            again = until("uploads are acknowledged again", PATIENCE, || {
+                ended = node.has_ended();
+                ended || crowd.ledger.count() >= acknowledged + UPLOADERS
+            });
+        }
+        if ended {
+            ends += 1;
+            let code = node.wait_end()?;
+            row.expect(code == START_ANEW, || format!("run {run}: {place} of {actor}: the node ended with {code}"));
+            node.start()?;
+        } else {
+            recoveries.push(watch.millis());
+            row.expect(again.is_ok(), || format!("run {run}: {place} of {actor}: nothing is acknowledged any more"));
+        }
+        let fresh = crowd.ledger.since(checked);
+        checked += fresh.len();
+        check(&node, &crowd, &fresh, row, &format!("run {run}, {place} of {actor}"))?;
+        if *actor == "audit" && !ended {
+            // its second failure within the window would end the node, whoever is to fail next
+            node.stop()?;
+            node.start()?;
+        }
+        setting.tell(&format!("run {run}: {place} of {actor}, {checked} acknowledged"));
+    }
+    crowd.stop();
+    row.violations.extend(crowd.ledger.complaints());
+    row.sample("16 uploads acknowledged after ms", recoveries);
+    row.figure("ends with code 70", f64::from(ends));
+    everything(&node, &crowd, &mut dice, row)?;
+    sabotage(&node, &crowd, row)
+}
+
+fn incarnation(crowd: &Crowd, node: &Node, actor: &str) -> anyhow::Result<u64> {
+    let health = Inquiry::begin(&crowd.runtime, &node.data_dir())?.health()?;
+    let found = health.actors.iter().find(|health| health.name == actor).context("no such actor")?;
+    ensure!(found.state == "running", "{actor} is {}", found.state);
+    Ok(found.incarnation)
+}
+
+/// Tells the node which actor is to fail, and where.
+fn inject(door: &Path, actor: &str, place: &str) -> anyhow::Result<()> {
+    let mut answer = String::new();
+    // an actor that restarts just now cannot be hit
+    until("the fault is taken", PATIENCE, || {
+        let ask = || -> std::io::Result<String> {
+            let mut stream = UnixStream::connect(door)?;
+            writeln!(stream, "{actor} {place}")?;
+            let mut line = String::new();
+            BufReader::new(stream).read_line(&mut line)?;
+            Ok(line)
+        };
+        answer = ask().unwrap_or_else(|error| error.to_string());
+        answer.trim() == "ok"
+    })
+    .with_context(|| answer.clone())
+}

@@ -1,0 +1,155 @@
+//! `kill -9` of the receiver or of the sender in the middle of a transfer, again and again until the version is whole.
+//!
+//! What was checked and written stays, and is never fetched again; what is fetched twice is counted and bounded by what
+//! one life may have in flight.
+
+use crate::dice::Dice;
+use crate::nodes::{PATIENCE, chunk_files, full, has, pair, subscribe};
+use crate::report::Row;
+use crate::setting::Setting;
+use crate::watch::pause;
+use anyhow::{Context, ensure};
+use bib_node_tests::{Lab, Node, NodeSpec, until};
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+const TOPIC: &str = crate::clients::TOPIC;
+/// What a receiver may have received and not written down when it dies: two groups of 32 MiB.
+const IN_FLIGHT: u64 = 64 << 20;
+
+/// Whom to kill.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Victim {
+    Receiver,
+    Sender,
+}
+
+pub(super) fn receiver(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
+    run(setting, row, Victim::Receiver)
+}
+
+pub(super) fn sender(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
+    run(setting, row, Victim::Sender)
+}
+
+fn run(setting: &Setting, row: &mut Row, victim: Victim) -> anyhow::Result<()> {
+    let lab = Lab::new()?;
+    let mut first = full(&lab, NodeSpec::full("sender"))?;
+    let mut second = lab.node(NodeSpec::cache("receiver"))?;
+    second.start()?;
+    pair(&first, &second)?;
+    let mut dice = setting.dice();
+    let megabytes: usize = setting.pick(96, 512);
+    let (mut refetched, mut total) = (0, 0);
+    for run in 0..setting.runs(2, 20) {
+        row.runs += 1;
+        let name = format!("{TOPIC}/big-{run}");
+        let path = lab.path().join("big.bin");
+        std::fs::write(&path, dice.bytes(megabytes << 20))?;
+        upload(&first, &path, &name)?;
+        std::fs::remove_file(&path)?;
+        if run == 0 {
+            subscribe(&second, TOPIC)?;
+        }
+        let before = inodes(&second);
+        until("the first chunks arrive", PATIENCE, || chunk_files(&second).len() > before.len() + 2)?;
+        let begun = bytes_of(&before);
+        let kept = strike(&mut first, &mut second, victim, &name, &mut dice, row, run)?;
+        row.void += u32::from(kept.is_none());
+        until(&format!("{name} is whole"), PATIENCE * 2, || has(&second, &name))?;
+        let (got, again) = fetched(&second, &name, kept.unwrap_or(0).saturating_sub(begun))?;
+        row.expect(again <= IN_FLIGHT, || format!("run {run}: {again} bytes were fetched twice"));
+        total += got;
+        refetched += again;
+        let report = second.json(&["dataset", "verify", &name])?;
+        row.expect(report["ok"] == true, || format!("run {run}: {name} does not verify: {report}"));
+        for node in [&first, &second] {
+            let verdict = node.json(&["admin", "audit", "verify"])?;
+            row.expect(verdict["ok"] == true, || format!("run {run}: the audit log of {}: {verdict}", node.name()));
+        }
+        setting.tell(&format!("run {run}: {name} whole, {} MiB fetched again", refetched >> 20));
+    }
+    row.figure("MiB of a version", megabytes as f64);
+    row.figure("MiB fetched after the last kill", (total >> 20) as f64);
+    row.figure("MiB fetched twice after the last kill", refetched as f64 / f64::from(1 << 20));
+    // the self-check: a chunk that is thrown away is fetched again, and the count sees it
+    let inodes = inodes(&second);
+    let (path, _) = inodes.iter().next().context("the receiver has no chunk")?;
+    let bytes = std::fs::read(path)?;
+    std::fs::remove_file(path)?;
+    std::fs::write(path, bytes)?;
+    row.self_check(!replaced(&inodes, &second).is_empty(), "a chunk that was written again");
+    Ok(())
+}
+
+/// Kills the victim once or twice. Answers how many bytes the receiver kept at the last time; `None` if the version was
+/// whole before the first.
+fn strike(
+    first: &mut Node,
+    second: &mut Node,
+    victim: Victim,
+    name: &str,
+    dice: &mut Dice,
+    row: &mut Row,
+    run: u32,
+) -> anyhow::Result<Option<u64>> {
+    let mut struck = None;
+    for _ in 0..=dice.below(2) {
+        pause(dice.millis(300));
+        if has(second, name) {
+            break;
+        }
+        let node = if victim == Victim::Receiver { &mut *second } else { &mut *first };
+        node.kill9()?;
+        let kept = inodes(second);
+        struck = Some(bytes_of(&kept));
+        let node = if victim == Victim::Receiver { &mut *second } else { &mut *first };
+        node.start()?;
+        until("more chunks arrive", PATIENCE, || inodes(second).len() > kept.len() || has(second, name))?;
+        let again = replaced(&kept, second);
+        row.expect(again.is_empty(), || format!("run {run}: {} chunks that were kept were fetched again", again.len()));
+        if victim == Victim::Receiver {
+            row.expect(bytes_of(&inodes(second)) >= bytes_of(&kept), || format!("run {run}: chunks are gone"));
+        }
+    }
+    Ok(struck)
+}
+
+fn bytes_of(files: &BTreeMap<PathBuf, (u64, u64)>) -> u64 {
+    files.values().map(|(_, size)| size).sum()
+}
+
+/// Each chunk file with its inode and size.
+fn inodes(node: &Node) -> BTreeMap<PathBuf, (u64, u64)> {
+    let about = |path: PathBuf| std::fs::metadata(&path).ok().map(|file| (path, (file.ino(), file.len())));
+    chunk_files(node).into_iter().filter_map(about).collect()
+}
+
+/// The chunk files that are other files now.
+fn replaced(kept: &BTreeMap<PathBuf, (u64, u64)>, node: &Node) -> Vec<PathBuf> {
+    let now = inodes(node);
+    let other = |(path, inode): (&PathBuf, &(u64, u64))| (now.get(path) != Some(inode)).then(|| path.clone());
+    kept.iter().filter_map(other).collect()
+}
+
+/// Bytes that came over the network in the last attempt of a transfer, and how many of them were fetched before. An
+/// attempt that lived through the kill counts from its own beginning, another one from what was `kept`.
+fn fetched(node: &Node, name: &str, kept: u64) -> anyhow::Result<(u64, u64)> {
+    let status = node.json(&["status"])?;
+    let rows = status["transfers"].as_array().context("transfers in the status")?;
+    // one that was whole before the receiver's last start is not shown
+    let Some(row) = rows.iter().find(|row| row["dataset"] == name) else { return Ok((0, 0)) };
+    let number = |field: &str| row[field].as_u64().with_context(|| format!("no {field} in {row}"));
+    let (got, total) = (number("bytesFetched")?, number("bytesTotal")?);
+    ensure!(total > 0, "no sizes in {row}");
+    let needed = if got >= total { total } else { total.saturating_sub(kept) };
+    Ok((got, got.saturating_sub(needed)))
+}
+
+fn upload(node: &Node, path: &std::path::Path, name: &str) -> anyhow::Result<()> {
+    let (topic, dataset) = name.split_once('/').context("a dataset's name")?;
+    let path = path.to_str().context("a UTF-8 folder")?;
+    node.bib(&["dataset", "upload", path, "--topic", topic, "--name", dataset])?.ok()?;
+    Ok(())
+}
