@@ -191,16 +191,22 @@ impl Child for Guardian {
 
 /// Asks the database now and then whether it is there.
 async fn watch(core: Arc<Core>, doom: Doom) {
-    let mut failures = 0;
+    let (mut failures, mut recovering) = (0, None);
     loop {
         tokio::time::sleep(core.options.ping_interval).await;
         match core.database.ping().await {
-            Ok(()) => failures = 0,
+            Ok(()) => (failures, recovering) = (0, None),
+            // it does what a restart of the guardian would wait for; only for so long as a start may take
+            Err(PingError::Recovering(reason))
+                if clock::since(*recovering.get_or_insert_with(clock::monotonic)) < core.options.start_deadline =>
+            {
+                tracing::info!(reason, "the database recovers by itself");
+            }
             Err(PingError::Dead(reason)) => {
                 doom.fail(format!("{reason}; it is started again"));
                 return;
             }
-            Err(PingError::Sick(reason)) => {
+            Err(PingError::Sick(reason) | PingError::Recovering(reason)) => {
                 failures += 1;
                 tracing::warn!(failures, reason, "the database does not answer well");
                 if failures >= core.options.ping_failures {

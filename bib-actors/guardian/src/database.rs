@@ -86,4 +86,6 @@ pub(crate) enum PingError {
     Dead(String),
     /// It did not answer in time, or not well.
     Sick(String),
+    /// It starts, or recovers from a crash by itself, and takes no connections meanwhile.
+    Recovering(String),
 }

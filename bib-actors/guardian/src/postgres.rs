@@ -18,11 +18,14 @@ use crate::runtime::Runtime;
 use admin::Admin;
 use async_trait::async_trait;
 use bib_domain::StorageKind;
-use bib_kit::BlockingPool;
+use bib_kit::{BlockingPool, clock};
 use pools::Pools;
 use session::PgSession;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// How often a server that recovers is tried again.
+const RECOVERY_POLL: Duration = Duration::from_millis(100);
 
 /// The guardian's database in PostgreSQL.
 pub(crate) struct PgDatabase {
@@ -63,10 +66,12 @@ impl PgDatabase {
         let database = Self { info, runtime, socket_dir, credentials, pools, ping_deadline: options.ping_deadline };
         match database.ping().await {
             Ok(()) => Ok(database),
-            Err(PingError::Dead(reason) | PingError::Sick(reason)) => Err(GuardianError::Setup(format!(
-                "PostgreSQL runs but does not answer bibd's logins: {reason}; look at its logs in {}",
-                database.runtime.logs()
-            ))),
+            Err(PingError::Dead(reason) | PingError::Sick(reason) | PingError::Recovering(reason)) => {
+                Err(GuardianError::Setup(format!(
+                    "PostgreSQL runs but does not answer bibd's logins: {reason}; look at its logs in {}",
+                    database.runtime.logs()
+                )))
+            }
         }
     }
 }
@@ -78,8 +83,18 @@ async fn bring_up(
     options: &GuardianOptions,
     credentials: &Credentials,
 ) -> Result<(PathBuf, Admin), GuardianError> {
-    let socket_dir = runtime.ensure().await?;
-    match Admin::try_connect(&socket_dir, credentials, "postgres").await {
+    let (mut socket_dir, begun) = (runtime.ensure().await?, clock::monotonic());
+    let connected = loop {
+        match Admin::try_connect(&socket_dir, credentials, "postgres").await {
+            // a server that lost a child recovers by itself: to fail now would only use up the restarts
+            Err(error) if admin::is_not_ready(&error) && clock::since(begun) < options.start_deadline => {
+                tokio::time::sleep(RECOVERY_POLL).await;
+                socket_dir = runtime.ensure().await?;
+            }
+            connected => break connected,
+        }
+    };
+    match connected {
         Ok(mut admin) => {
             let Some(other) = admin.setting_that_differs(&runtime.settings()).await? else {
                 return Ok((socket_dir, admin));
@@ -120,6 +135,7 @@ impl Database for PgDatabase {
         match tokio::time::timeout(self.ping_deadline, answer).await {
             // every connection in use is a sign of life
             Ok(Ok(()) | Err(DbError::Overloaded { .. })) => Ok(()),
+            Ok(Err(DbError::Lost(reason))) if session::is_recovering(&reason) => Err(PingError::Recovering(reason)),
             Ok(Err(DbError::Full(reason) | DbError::Lost(reason) | DbError::Refused(reason))) => {
                 Err(PingError::Sick(reason))
             }

@@ -27,6 +27,11 @@ pub(super) fn is_wrong_password(error: &tokio_postgres::Error) -> bool {
     matches!(error.code(), Some(code) if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
 }
 
+/// Whether the server starts or recovers, and takes connections when that is done.
+pub(super) fn is_not_ready(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::CANNOT_CONNECT_NOW)
+}
+
 pub(super) fn connect_error(error: &tokio_postgres::Error) -> GuardianError {
     db_error(error).into()
 }

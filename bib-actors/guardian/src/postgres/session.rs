@@ -14,6 +14,11 @@ pub(super) struct PgSession {
 }
 
 /// What an error says without the values that may be in it.
+/// Whether an error says that the server starts or recovers: it takes connections by itself when that is done.
+pub(super) fn is_recovering(reason: &str) -> bool {
+    reason.starts_with(tokio_postgres::error::SqlState::CANNOT_CONNECT_NOW.code())
+}
+
 pub(super) fn db_error(error: &tokio_postgres::Error) -> DbError {
     let Some(db) = error.as_db_error() else {
         return DbError::Lost(error.to_string());
