@@ -129,5 +129,5 @@ impl Auth {
 }
 
 fn expiry(ttl: std::time::Duration) -> i64 {
-    clock::unix_ms() + super::auth::millis(ttl)
+    clock::deadline_ms() + super::auth::millis(ttl)
 }
