@@ -4,6 +4,8 @@ use anyhow::ensure;
 use bib_chaos::scenarios::{ALL, Scenario};
 use bib_chaos::{Extent, Row, Setting, table, write_report};
 use clap::Parser;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +31,10 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    // whoever breaks it off gets his nodes stopped and their folders removed
+    if let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) {
+        std::thread::spawn(move || signals.forever().next().map(|_| bib_node_tests::interrupt()));
+    }
     match act(&Cli::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -57,6 +63,7 @@ fn act(cli: &Cli) -> anyhow::Result<bool> {
         rows.push(row);
         // a run that is broken off leaves what it found so far
         write_report(&cli.report, &rows)?;
+        ensure!(!bib_node_tests::is_interrupted(), "interrupted");
     }
     writeln!(std::io::stdout(), "\n{}report: {}", table(&rows), cli.report.display())?;
     Ok(rows.iter().all(Row::is_ok))

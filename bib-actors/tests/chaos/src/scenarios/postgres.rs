@@ -11,15 +11,19 @@ use crate::nodes::{PATIENCE, full};
 use crate::report::Row;
 use crate::setting::Setting;
 use crate::watch::{StopWatch, pause};
+use anyhow::ensure;
 use bib_node_tests::{Lab, Node, NodeSpec, until};
 use nix::sys::signal::Signal;
 
+/// How bibd ends when it wants to be started anew.
+const START_ANEW: i32 = 70;
+
 pub(super) fn run(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     let lab = Lab::new()?;
-    let node = full(&lab, NodeSpec::full("struck"))?;
+    let mut node = full(&lab, NodeSpec::full("struck"))?;
     let mut dice = setting.dice();
     let mut crowd = Crowd::start(node.data_dir(), UPLOADERS, &dice.branch(1))?;
-    let (mut checked, mut recoveries) = (0, Vec::new());
+    let (mut checked, mut recoveries, mut ends) = (0, Vec::new(), 0);
     for run in 0..setting.runs(8, 100) {
         row.runs += 1;
         let before = crowd.ledger.count();
@@ -34,12 +38,21 @@ pub(super) fn run(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
         let watch = StopWatch::start();
         signal(pid, Signal::SIGKILL);
         let acknowledged = crowd.ledger.count();
-        let mut most = 0;
+        let (mut most, mut failed) = (0, None);
         // two rounds of uploaders, so that every pool had to connect anew
         let again = until("uploads are acknowledged again", PATIENCE, || {
             most = most.max(postmasters(&cluster(&node)).len());
-            crowd.ledger.count() >= acknowledged + 2 * UPLOADERS
+            if node.has_ended() {
+                // too many failures of the guardian within its window: a service manager starts bibd anew
+                ends += 1;
+                failed = failed.take().or_else(|| start_anew(&mut node).err());
+            }
+            failed.is_some() || crowd.ledger.count() >= acknowledged + 2 * UPLOADERS
         });
+        if let Some(error) = failed {
+            row.violations.push(format!("run {run}, after kill -9 of {name}: {error:#}"));
+            break;
+        }
         recoveries.push(watch.millis());
         row.expect(again.is_ok(), || format!("run {run}: nothing is acknowledged after kill -9 of {name}"));
         row.expect(most <= 1, || format!("run {run}: {most} postmasters after kill -9 of {name}"));
@@ -53,9 +66,16 @@ pub(super) fn run(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     }
     crowd.stop();
     row.violations.extend(crowd.ledger.complaints());
+    row.figure("ends with code 70", f64::from(ends));
     row.sample("32 uploads acknowledged after ms", recoveries);
     everything(&node, &crowd, &mut dice, row)?;
     sabotage(&node, &crowd, row)
+}
+
+fn start_anew(node: &mut Node) -> anyhow::Result<()> {
+    let code = node.wait_end()?;
+    ensure!(code == START_ANEW, "bibd ended with {code}");
+    node.start()
 }
 
 /// Whom to kill: the postmaster, a helper, or a backend, in turn.

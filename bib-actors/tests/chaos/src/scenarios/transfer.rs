@@ -116,20 +116,31 @@ fn strike(
     Ok(struck)
 }
 
-fn bytes_of(files: &BTreeMap<PathBuf, (u64, u64)>) -> u64 {
-    files.values().map(|(_, size)| size).sum()
+/// What one file is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    inode: u64,
+    changed: (i64, i64),
+    bytes: u64,
 }
 
-/// Each chunk file with its inode and size.
-fn inodes(node: &Node) -> BTreeMap<PathBuf, (u64, u64)> {
-    let about = |path: PathBuf| std::fs::metadata(&path).ok().map(|file| (path, (file.ino(), file.len())));
+fn bytes_of(files: &BTreeMap<PathBuf, Identity>) -> u64 {
+    files.values().map(|file| file.bytes).sum()
+}
+
+/// Each chunk file with what tells it from a later one of the same name: a system gives numbers of inodes again.
+fn inodes(node: &Node) -> BTreeMap<PathBuf, Identity> {
+    let about = |path: PathBuf| {
+        let file = std::fs::metadata(&path).ok()?;
+        Some((path, Identity { inode: file.ino(), changed: (file.ctime(), file.ctime_nsec()), bytes: file.len() }))
+    };
     chunk_files(node).into_iter().filter_map(about).collect()
 }
 
 /// The chunk files that are other files now.
-fn replaced(kept: &BTreeMap<PathBuf, (u64, u64)>, node: &Node) -> Vec<PathBuf> {
+fn replaced(kept: &BTreeMap<PathBuf, Identity>, node: &Node) -> Vec<PathBuf> {
     let now = inodes(node);
-    let other = |(path, inode): (&PathBuf, &(u64, u64))| (now.get(path) != Some(inode)).then(|| path.clone());
+    let other = |(path, file): (&PathBuf, &Identity)| (now.get(path) != Some(file)).then(|| path.clone());
     kept.iter().filter_map(other).collect()
 }
 
