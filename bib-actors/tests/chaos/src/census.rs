@@ -37,7 +37,8 @@ fn of_cluster(data: &Path) -> Vec<u32> {
 /// child between its fork and its title, whose parent is the postmaster.
 pub(crate) fn postmasters(data: &Path) -> Vec<u32> {
     let all: Vec<u32> = of_cluster(data).into_iter().filter(|pid| words(*pid).contains(" -D ")).collect();
-    all.iter().copied().filter(|pid| parent(*pid).is_none_or(|parent| !all.contains(&parent))).collect()
+    // one that has gone meanwhile has no parent any more
+    all.iter().copied().filter(|pid| parent(*pid).is_some_and(|parent| !all.contains(&parent))).collect()
 }
 
 fn parent(pid: u32) -> Option<u32> {

@@ -96,7 +96,8 @@ async fn take(stream: UnixStream, root: &RootHandle) -> std::io::Result<()> {
 
 fn fault(line: &str) -> anyhow::Result<(&'static str, Where)> {
     let (actor, place) = line.trim().split_once(' ').context("ACTOR PLACE")?;
-    let actor = ["audit", "guardian", "swarm", "replicator", "gateway"].into_iter().find(|known| *known == actor);
+    let actor =
+        ["audit", "guardian", "swarm", "replicator", "gateway", "pages"].into_iter().find(|known| *known == actor);
     let place = match place {
         "handler" => Where::Handler,
         "spawned" => Where::Spawned,

@@ -51,9 +51,11 @@ pub(super) fn run(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
         });
         row.expect(left.is_ok(), || format!("{what}: the liar is still connected"));
         row.expect(!has(&victim, NAME), || format!("{what}: the version is whole, with nobody honest"));
-        let records = victim.json(&["admin", "audit", "list", "--action", "peer.", "--limit", "50"])?;
-        let recorded = records.to_string().contains(liar.id.as_str());
-        row.expect(recorded, || format!("{what}: the blame is not in the audit log"));
+        let recorded = until("the blame is recorded", PATIENCE, || {
+            let records = victim.json(&["admin", "audit", "list", "--action", "peer.", "--limit", "1000"]);
+            records.is_ok_and(|records| records.to_string().contains(liar.id.as_str()))
+        });
+        row.expect(recorded.is_ok(), || format!("{what}: the blame is not in the audit log"));
         pair(&honest, &victim)?;
         let whole = until("the version comes from the honest node", PATIENCE, || has(&victim, NAME));
         row.expect(whole.is_ok(), || format!("{what}: it is not taken from an honest node"));

@@ -17,7 +17,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-const ACTORS: [&str; 5] = ["audit", "guardian", "swarm", "replicator", "gateway"];
+const ACTORS: [&str; 6] = ["audit", "guardian", "swarm", "replicator", "gateway", "pages"];
 const PLACES: [&str; 5] = ["handler", "spawned", "task", "started", "factory"];
 /// How a node ends that a service manager should start anew.
 const START_ANEW: i32 = 70;
@@ -32,7 +32,7 @@ pub(super) fn run(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     let mut all: Vec<_> = ACTORS.iter().flat_map(|actor| PLACES.map(|place| (*actor, place))).collect();
     dice.shuffle(&mut all);
     let (mut checked, mut recoveries, mut ends) = (0, Vec::new(), 0);
-    for (run, (actor, place)) in all.iter().cycle().take(setting.runs(10, 100) as usize).enumerate() {
+    for (run, (actor, place)) in all.iter().cycle().take(setting.runs(6, 100) as usize).enumerate() {
         row.runs += 1;
         let before = crowd.ledger.count();
         if until("something is acknowledged", PATIENCE, || crowd.ledger.count() > before).is_err() {

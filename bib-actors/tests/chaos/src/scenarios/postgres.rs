@@ -24,7 +24,7 @@ pub(super) fn run(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     let mut dice = setting.dice();
     let mut crowd = Crowd::start(node.data_dir(), UPLOADERS, &dice.branch(1))?;
     let (mut checked, mut recoveries, mut ends) = (0, Vec::new(), 0);
-    for run in 0..setting.runs(8, 100) {
+    for run in 0..setting.runs(5, 100) {
         row.runs += 1;
         let before = crowd.ledger.count();
         if until("something is acknowledged", PATIENCE, || crowd.ledger.count() > before).is_err() {

@@ -42,7 +42,7 @@ fn run(setting: &Setting, row: &mut Row, victim: Victim) -> anyhow::Result<()> {
     let mut dice = setting.dice();
     let megabytes: usize = setting.pick(96, 512);
     let (mut refetched, mut total) = (0, 0);
-    for run in 0..setting.runs(2, 20) {
+    for run in 0..setting.runs(1, 20) {
         row.runs += 1;
         let name = format!("{TOPIC}/big-{run}");
         let path = lab.path().join("big.bin");

@@ -47,3 +47,33 @@ fn hurt_chunks_are_found_and_mended() {
 fn the_sender_of_a_transfer_is_killed() {
     holds("sender");
 }
+
+#[test]
+fn a_liar_is_blamed_and_left() {
+    holds("liar");
+}
+
+#[test]
+fn a_slow_disk_is_flagged() {
+    holds("slow-disk");
+}
+
+#[test]
+fn stopped_processes_go_on() {
+    holds("stopped");
+}
+
+#[test]
+fn a_clock_that_jumps_harms_nobody() {
+    holds("clock");
+}
+
+#[test]
+fn a_flood_of_peers_is_survived() {
+    holds("flood-peers");
+}
+
+#[test]
+fn a_flood_of_calls_is_survived() {
+    holds("flood-api");
+}
