@@ -34,6 +34,10 @@ impl From<&ClientError> for Notice {
         if let ClientError::Status { details, .. } = error {
             notice.hint = details.hints.first().cloned().unwrap_or_default();
             notice.reason.clone_from(&details.reason);
+            // the gateway itself did not answer
+            if details.reason.is_empty() && error.code() == Some(Code::Unavailable) {
+                notice = Self::new("The node is starting, or its gateway restarts.", "load the page again in a moment");
+            }
             notice.request_id = details.metadata.get("request_id").cloned().unwrap_or_default();
         }
         notice

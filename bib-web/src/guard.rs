@@ -9,12 +9,12 @@
 use crate::error::PageError;
 use crate::session;
 use crate::site::Web;
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, web};
+use actix_web::{Error, HttpMessage, ResponseError, web};
 use subtle::ConstantTimeEq;
 use url::form_urlencoded;
 
@@ -26,30 +26,36 @@ const HEADER: &str = "x-csrf-token";
 /// Probes come by whatever address the machine has, and say nothing that matters.
 const PROBES: [&str; 2] = ["/livez", "/readyz"];
 
-/// The guard before all routes.
-pub(crate) async fn guard(
+/// The guard before all routes. What it refuses is answered like anything else, with all headers.
+pub(crate) async fn guard<B: MessageBody>(
     mut request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if !PROBES.contains(&request.path()) {
-        let web = request.app_data::<web::Data<Web>>().cloned().ok_or(PageError::Broken)?;
-        let host = host_of(&request).ok_or(PageError::Forbidden("the request names no host"))?;
-        if !is_ours(&host, &web.site.hosts) {
-            return Err(PageError::Forbidden(
-                "these pages are not served under this name; an administrator can add it to web.hosts in bibd.toml",
-            )
-            .into());
-        }
-        if matches!(*request.method(), Method::GET | Method::HEAD) {
-            check_reading(request.headers())?;
-        } else {
-            check_origin(request.headers(), web.scheme(), &host)?;
-            let body = read(&mut request).await?;
-            check_token(&request, &web, &body)?;
-            request.set_payload(Payload::from(body));
-        }
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    match check(&mut request).await {
+        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(refusal) => Ok(request.into_response(refusal.error_response()).map_into_right_body()),
     }
-    next.call(request).await
+}
+
+async fn check(request: &mut ServiceRequest) -> Result<(), PageError> {
+    if PROBES.contains(&request.path()) {
+        return Ok(());
+    }
+    let web = request.app_data::<web::Data<Web>>().cloned().ok_or(PageError::Broken)?;
+    let host = host_of(request).ok_or(PageError::Forbidden("the request names no host"))?;
+    if !is_ours(&host, &web.site.hosts) {
+        return Err(PageError::Forbidden(
+            "these pages are not served under this name; an administrator can add it to web.hosts in bibd.toml",
+        ));
+    }
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return check_reading(request.headers());
+    }
+    check_origin(request.headers(), web.scheme(), &host)?;
+    let body = read(request).await?;
+    check_token(request, &web, &body)?;
+    request.set_payload(Payload::from(body));
+    Ok(())
 }
 
 /// The host as the browser sees it, with its port. HTTP/2 has it in the address.

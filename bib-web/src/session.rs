@@ -80,7 +80,6 @@ impl Visitor {
     /// What every page has around it. `nav` is the entry of the navigation that it belongs to.
     pub(crate) fn shell(&self, title: impl Into<String>, nav: &'static str) -> Shell {
         let mut shell = Shell::new(&self.request, title.into(), nav);
-        shell.csrf = csrf(&self.token);
         shell.user.clone_from(&self.user);
         shell.role.clone_from(&self.role);
         shell

@@ -2,6 +2,7 @@
 
 use crate::assets;
 use crate::error::Notice;
+use crate::session;
 use crate::site::Web;
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use askama::Template;
@@ -40,7 +41,10 @@ pub(crate) struct Shell {
 impl Shell {
     /// The frame for a request, without a person.
     pub(crate) fn new(request: &HttpRequest, title: String, nav: &'static str) -> Self {
-        let node = request.app_data::<web::Data<Web>>().map(|web| web.site.node_name.clone()).unwrap_or_default();
+        let web = request.app_data::<web::Data<Web>>();
+        let node = web.map(|web| web.site.node_name.clone()).unwrap_or_default();
+        // also where the session has ended, and the browser does not know it yet
+        let csrf = web.and_then(|web| session::token(request, web)).map(|token| session::csrf(&token));
         let theme = request.cookie(THEME_COOKIE).map_or("", |cookie| theme(cookie.value()));
         let here = request.uri().path_and_query().map_or("/", |here| here.as_str()).to_owned();
         Self {
@@ -49,7 +53,7 @@ impl Shell {
             node,
             user: String::new(),
             role: String::new(),
-            csrf: String::new(),
+            csrf: csrf.unwrap_or_default(),
             theme,
             done: done(&here),
             here,

@@ -28,8 +28,12 @@ fn serves_until_dropped_and_the_port_can_be_bound_again() {
 #[test]
 fn every_answer_carries_the_headers_that_keep_others_out() {
     let served = serve();
-    for path in ["/livez", "/login", "/", "/nothing/here", "/assets/none.js"] {
-        let answer = get(served.server.address(), path).unwrap().to_lowercase();
+    let at = served.server.address();
+    let refused = ask(at, "GET /login", &[("host", "evil.example")], "").unwrap();
+    let paths = ["/livez", "/login", "/", "/nothing/here", "/assets/none.js"];
+    let answers = paths.map(|path| (path, get(at, path).unwrap())).into_iter().chain([("another host", refused)]);
+    for (path, answer) in answers {
+        let answer = answer.to_lowercase();
         for header in [
             "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
              connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

@@ -9,6 +9,8 @@ mod hostile;
 mod local;
 mod login;
 mod nodes;
+mod pages;
+mod pages_tls;
 mod panics;
 mod postgres;
 mod query;

@@ -10,7 +10,7 @@ use bib_gateway::web::{self, PagesOptions};
 use bib_gateway::{GatewayDeps, GatewayHandle, GatewayOptions, Listening};
 use bib_guardian::{DatabaseRuntime, GuardianHandle, GuardianOptions, SealKey, StorageGuardian};
 use bib_kit::probe::Guard;
-use bib_kit::{ActorState, ChildSpec, HealthBoard, Placement, Router};
+use bib_kit::{ActorState, ChildSpec, ExitReport, HealthBoard, Placement, Router};
 use bib_proto::client::{Address, Client, ClientError, ClientOptions, Credential, Fingerprint, Trust, TrustStore};
 use bib_proto::v1::CreateTopicRequest;
 use bib_replicator::{InviteKey, ReplicatorDeps, ReplicatorOptions};
@@ -88,7 +88,29 @@ impl Node {
         Self::made(1, Storage::Sqlite, change).await
     }
 
+    /// With other options of the pages.
+    pub(crate) async fn with_pages(change: impl FnOnce(&mut PagesOptions)) -> Self {
+        Self::begun(1, Storage::Sqlite, |_| (), change).await.unwrap()
+    }
+
+    /// Why the pages do not start with these options.
+    pub(crate) async fn pages_refused(change: impl FnOnce(&mut PagesOptions)) -> String {
+        match Self::begun(1, Storage::Sqlite, |_| (), change).await {
+            Ok(_) => panic!("the pages were served"),
+            Err(report) => report.exit.to_string(),
+        }
+    }
+
     pub(crate) async fn made(seed: u8, storage: Storage, change: impl FnOnce(&mut GatewayOptions)) -> Self {
+        Self::begun(seed, storage, change, |_| ()).await.unwrap()
+    }
+
+    async fn begun(
+        seed: u8,
+        storage: Storage,
+        change: impl FnOnce(&mut GatewayOptions),
+        change_pages: impl FnOnce(&mut PagesOptions),
+    ) -> Result<Self, ExitReport> {
         let home = Home::new();
         let dir = home.path();
         let identity = Identity::from_seed(Zeroizing::new([seed; 32]));
@@ -159,11 +181,14 @@ impl Node {
         let listening = gateway.listening().await.unwrap();
         let mut pages_options = PagesOptions::new(identity.node_id().clone(), "test node");
         pages_options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        change_pages(&mut pages_options);
         let spec = web::spec().with_placement(Placement::Current);
         let (pages, child) = web::child(spec, pages_options, door, board.clone());
-        guards.push(started(Guard::new(child)).await);
+        let mut pages_guard = Guard::new(child);
+        pages_guard.start().await?;
+        guards.push(pages_guard);
         let web = pages.listening().await.unwrap().0;
-        Self { gateway, gate, listening, web, guardian, audit, audit_disk, identity, board, stops, guards, home }
+        Ok(Self { gateway, gate, listening, web, guardian, audit, audit_disk, identity, board, stops, guards, home })
     }
 
     /// Ends the node in order, its database too.
