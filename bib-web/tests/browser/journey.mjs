@@ -8,6 +8,7 @@ import { watch } from "./watch.mjs";
 const steps = [
   "sign-in",
   "dataset",
+  "table",
   "forms",
   "colours",
   "keyboard",

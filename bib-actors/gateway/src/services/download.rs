@@ -145,13 +145,8 @@ impl Job {
     async fn send_small(&self, entries: &[usize], sink: &Sink<DownloadResponse>) -> Result<u64, Problem> {
         let (store, signed, wanted) = (self.shared.deps.chunks.clone(), Arc::clone(&self.signed), entries.to_vec());
         let read = move || wanted.iter().map(|&at| whole(&store, signed.manifest(), at)).collect::<Result<Vec<_>, _>>();
-        let files = match self.shared.reads.run(read).await? {
-            Ok(files) => files,
-            Err(error) => {
-                self.ask_for_repair(&error).await;
-                return Err(error.into());
-            }
-        };
+        // damage that a read finds is noted by the store, and mended from a peer
+        let files = self.shared.reads.run(read).await??;
         let mut bytes = 0;
         for (&at, file) in entries.iter().zip(files) {
             bytes += file.len() as u64;
