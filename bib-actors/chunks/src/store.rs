@@ -22,6 +22,13 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a lock that is held is tried again. A program that this process starts holds copies of its files from fork
+/// to exec, so that a lock may outlive its owner for a moment; a real owner does not go away.
+const LOCK_TRIES: u32 = 50;
+/// The pause between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A chunk store. Cheap to clone; all clones are the same store.
 #[derive(Debug, Clone)]
@@ -97,10 +104,15 @@ impl ChunkStore {
             fs.sync_dir(folder).map_err(ChunkError::io("sync the folder", folder))?;
         }
         let lock = File::create(layout.lock()).map_err(ChunkError::io("make the lock file", layout.lock()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(ChunkError::InUse { root: root.to_owned() }),
-            Err(TryLockError::Error(error)) => return Err(ChunkError::io("lock", layout.lock())(error)),
+        let mut tries = 0;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if tries < LOCK_TRIES => tries += 1,
+                Err(TryLockError::WouldBlock) => return Err(ChunkError::InUse { root: root.to_owned() }),
+                Err(TryLockError::Error(error)) => return Err(ChunkError::io("lock", layout.lock())(error)),
+            }
+            std::thread::park_timeout(LOCK_PAUSE);
         }
         clear_leftovers(&layout, &*fs)?;
 
