@@ -53,12 +53,12 @@ fn the_exit_code_tells_the_kind_of_failure() {
     for (code, words) in table {
         let output = bib(home.path(), words);
         assert_eq!(output.status.code(), Some(*code), "bib {words:?}: {}", text(&output.stderr));
-        let json = words.contains(&"--jq");
-        assert!(
-            *code == 0 || json || text(&output.stderr).starts_with("error: "),
-            "{words:?}: {}",
-            text(&output.stderr)
-        );
+        // each failure is told in one of two forms, never in none
+        if *code != 0 && words.contains(&"--jq") {
+            assert_eq!(error_of(&output)["type"], "error", "{words:?}: {}", text(&output.stderr));
+        } else if *code != 0 {
+            assert!(text(&output.stderr).starts_with("error: "), "{words:?}: {}", text(&output.stderr));
+        }
     }
 }
 
