@@ -27,6 +27,9 @@ impl Rounds {
     #[must_use]
     pub(crate) fn new(env: &Env, watch: bool, most: Option<usize>) -> Self {
         let mut out = env.out.limited(most);
+        if watch {
+            out = out.unpaged();
+        }
         let table = matches!(out.format, Format::Table | Format::Wide);
         let redraws = watch && table && std::io::stdout().is_terminal() && !env.global.accessible;
         if watch && matches!(out.format, Format::Json | Format::Plain | Format::Yaml) {

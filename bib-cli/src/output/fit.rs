@@ -17,6 +17,14 @@ pub(crate) fn terminal_width() -> Option<usize> {
     width.map(|(_, columns)| usize::from(columns)).filter(|columns| *columns >= 20)
 }
 
+/// How many rows the terminal behind standard output has; `None` where there is none.
+#[must_use]
+pub(crate) fn terminal_rows() -> Option<usize> {
+    let terminal = console::Term::stdout();
+    let size = terminal.is_term().then(|| terminal.size_checked()).flatten();
+    size.map(|(rows, _)| usize::from(rows)).filter(|rows| *rows > 1)
+}
+
 /// Cuts cells, the widest column first, until the rows are `width` wide; the first column, which names the record, is
 /// never cut. With `leave_out`, columns that still do not fit are taken off the end. Says how many were.
 pub(crate) fn fit(rows: &mut [Vec<String>], width: usize, leave_out: bool) -> usize {

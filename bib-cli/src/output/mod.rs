@@ -4,13 +4,14 @@ mod column;
 mod fit;
 mod jq;
 mod jq_library;
+mod pager;
 mod table;
 mod tame;
 mod text;
 mod yaml;
 
 pub(crate) use column::{Column, Show, column, field, wide, wide_table};
-pub(crate) use fit::{fit, terminal_width};
+pub(crate) use fit::{fit, terminal_rows, terminal_width};
 pub(crate) use jq::Jq;
 pub(crate) use table::align;
 pub(crate) use tame::Tame;
@@ -44,6 +45,8 @@ pub(crate) struct Output {
     /// The terminal's columns, where tables are to fit one.
     width: Option<usize>,
     jq: Option<Arc<Jq>>,
+    /// What shows lists that are longer than the terminal.
+    pager: Option<Arc<str>>,
 }
 
 impl Output {
@@ -60,6 +63,8 @@ impl Output {
             (format, None) => format,
         };
         let fits = format == Format::Table && !global.no_truncate;
+        let pager =
+            if global.may_ask() && !global.accessible { pager::asked(|name| std::env::var(name).ok()) } else { None };
         Ok(Self {
             format,
             most: None,
@@ -70,6 +75,7 @@ impl Output {
             sort: global.sort.clone(),
             width: terminal_width().filter(|_| fits),
             jq: global.jq.as_deref().map(Jq::new).transpose()?.map(Arc::new),
+            pager: pager.map(Arc::from),
         })
     }
 
@@ -77,6 +83,12 @@ impl Output {
     #[must_use]
     pub(crate) fn limited(&self, most: Option<usize>) -> Self {
         Self { most, ..self.clone() }
+    }
+
+    /// The same without a pager.
+    #[must_use]
+    pub(crate) fn unpaged(self) -> Self {
+        Self { pager: None, ..self }
     }
 
     /// A table on standard output, for tests.
@@ -93,6 +105,7 @@ impl Output {
             sort: None,
             width: None,
             jq: None,
+            pager: None,
         }
     }
 
@@ -167,7 +180,7 @@ impl Output {
             Format::Plain => text_block(&table::plain(&items, &chosen)),
             Format::Table | Format::Wide if self.accessible => people(&table::records(&items, &chosen, wide)),
             Format::Table | Format::Wide => {
-                people(&table::aligned(&items, &chosen, wide, self.headers, self.width));
+                self.table(&table::aligned(&items, &chosen, wide, self.headers, self.width));
             }
         }
         Ok(())
@@ -195,6 +208,14 @@ impl Output {
     pub(crate) fn remark(&self, text: &str) {
         if !self.quiet && !self.is_json() {
             note(&Look::of_now().plain(text));
+        }
+    }
+
+    fn table(&self, text: &str) {
+        let long = terminal_rows().is_some_and(|rows| pager::is_long(text, rows));
+        let shown = self.pager.as_deref().filter(|_| long).is_some_and(|pager| pager::show(pager, &painted(text)));
+        if !shown {
+            people(text);
         }
     }
 
@@ -237,10 +258,14 @@ fn exact_numbers(value: &mut Value) {
 /// Text for people on standard output.
 pub(crate) fn people(text: &str) {
     if !text.is_empty() {
-        // what steers the terminal goes before the colours come
-        let text = Tame::default().clean(text.as_bytes());
-        raw_block(&Look::of_now().paint(&String::from_utf8_lossy(&text)));
+        raw_block(&painted(text));
     }
+}
+
+/// As it is shown to people: what steers the terminal goes before the colours come.
+fn painted(text: &str) -> String {
+    let text = Tame::default().clean(text.as_bytes());
+    Look::of_now().paint(&String::from_utf8_lossy(&text)).into_owned()
 }
 
 /// One line on standard output. A closed pipe ends the program quietly, as `head` expects.

@@ -94,6 +94,27 @@ fn the_same_list_in_every_form() {
 }
 
 #[test]
+fn a_list_longer_than_the_terminal_goes_to_the_pager() {
+    let home = tempfile::tempdir().unwrap();
+    // a terminal of so many rows
+    let on = |rows: u32, pager: &str, more: &str| {
+        let line = format!("stty rows {rows} cols 100; exec {} exit-codes {more}", env!("CARGO_BIN_EXE_bib"));
+        let mut script = Command::new("script");
+        script.args(["-qec", &line, "/dev/null"]).env("HOME", home.path()).env("BIB_PAGER", pager);
+        let output = script.env("TERM", "xterm").env_remove("CI").stdin(Stdio::null()).output().unwrap();
+        text(&output.stdout)
+    };
+    let paged = |shown: &str| shown.lines().filter(|line| line.starts_with("paged ")).count();
+    let pager = "sed 's/^/paged /'";
+    assert!(paged(&on(10, pager, "")) >= 19);
+    assert_eq!(paged(&on(60, pager, "")), 0, "it fits");
+    assert_eq!(paged(&on(10, pager, "--no-input")), 0, "nobody is there");
+    assert_eq!(paged(&on(10, pager, "--json")), 0, "a program reads it");
+    let shown = on(10, "no-such-pager", "");
+    assert!(shown.contains("success") && shown.contains("set BIB_PAGER to another one"), "{shown}");
+}
+
+#[test]
 fn a_list_is_filtered_cut_and_taken_apart() {
     let home = tempfile::tempdir().unwrap();
     let print = |words: &[&str]| text(&bib(home.path(), &[&["exit-codes"], words].concat()).stdout);
