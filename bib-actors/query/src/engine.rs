@@ -38,6 +38,9 @@ const MAX_PUSHED_LIMIT: usize = 100_000;
 /// Values in one batch at most: a table of thousands of columns is read a few rows at a time.
 const BATCH_CELLS: usize = 1 << 20;
 
+/// Columns from which on a query that gives out few rows unpacks values only where its filters let rows pass.
+const LATE_COLUMNS_OF_FEW: usize = 4;
+
 /// Runs queries over the chunk store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct QueryEngine {
@@ -243,7 +246,11 @@ impl QueryEngine {
         let partitions = if in_order { 1 } else { options.partitions.max(1) };
         let state = self.session(&reads, &files, partitions, options.batch_rows)?;
         let opened = open_table(&state, &reads, &self.shared.schemas, files, &options).await;
-        let table: ChunkTable = opened?;
+        let mut table: ChunkTable = opened?;
+        if query.gives_rows() {
+            // no more than `max_rows` may come out of it, so its filters let few pass
+            table.late_columns = LATE_COLUMNS_OF_FEW;
+        }
         let columns = Column::of_schema(&table.schema);
         let (stages, result) = asked.check(view, columns.clone())?;
         let context = SessionContext::new_with_state(state);
@@ -293,8 +300,6 @@ impl QueryEngine {
             .with_batch_size(batch_rows)
             .with_information_schema(false)
             .with_repartition_file_min_size(1 << 20);
-        config.options_mut().execution.parquet.pushdown_filters = true;
-        config.options_mut().execution.parquet.reorder_filters = true;
         // what a sort sets aside for merging its pieces must leave room for the pieces
         config.options_mut().execution.sort_spill_reservation_bytes =
             (options.memory_bytes / (4 * partitions)).min(10 << 20);

@@ -20,7 +20,7 @@ pub struct QueryOptions {
     pub max_expression_depth: usize,
     /// Values, operators and calls in an expression. The parser's stack grows with it.
     pub max_expression_nodes: usize,
-    /// Partitions that a plan is split into. More than the cores of the machine gains nothing.
+    /// Partitions that a plan is split into: two for each core, since one waits for its bytes while the other reckons.
     pub partitions: usize,
     /// Rows in one batch of the result.
     pub batch_rows: usize,
@@ -67,7 +67,7 @@ impl Default for QueryOptions {
             max_expression_bytes: 64 << 10,
             max_expression_depth: 48,
             max_expression_nodes: 2_000,
-            partitions: std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(1, 8)),
+            partitions: std::thread::available_parallelism().map_or(4, |cores| 2 * cores.get().clamp(1, 8)),
             batch_rows: 8_192,
             concurrent_reads: 8,
             footer_cache_bytes: 64 << 20,

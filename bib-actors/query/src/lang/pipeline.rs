@@ -37,6 +37,11 @@ impl RawQuery {
     pub(crate) fn keeps_order(&self) -> bool {
         !self.steps.iter().any(|step| matches!(step.name.as_str(), "aggregate" | "sort" | "count" | "distinct"))
     }
+
+    /// Whether its result is rows of the table, not what was reckoned over many of them.
+    pub(crate) fn gives_rows(&self) -> bool {
+        !self.steps.iter().any(|step| matches!(step.name.as_str(), "aggregate" | "count" | "distinct"))
+    }
 }
 
 /// `.name(args)`.

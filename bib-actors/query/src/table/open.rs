@@ -17,7 +17,7 @@ use super::ipc::ipc_schema;
 use super::media::Media;
 use super::objects::meta;
 use super::parquet::check_footer;
-use super::provider::ChunkTable;
+use super::provider::{ChunkTable, LATE_COLUMNS};
 use super::reads::Reads;
 use crate::error::QueryError;
 use crate::lang::nearest;
@@ -152,7 +152,8 @@ pub(crate) async fn open_table(
         _ => Arc::new(text_schema(first.schema.as_ref())),
     };
     let QueryOptions { batch_rows, parquet_bytes, .. } = *options;
-    Ok(ChunkTable { schema, files: Arc::new(files), reads: reads.clone(), batch_rows, parquet_bytes })
+    let (files, reads) = (Arc::new(files), reads.clone());
+    Ok(ChunkTable { schema, files, reads, batch_rows, parquet_bytes, late_columns: LATE_COLUMNS })
 }
 
 async fn parquet_schema(

@@ -35,7 +35,13 @@ pub(crate) struct ChunkTable {
     pub(crate) batch_rows: usize,
     /// Bytes of the Parquet pages that are unpacked at once.
     pub(crate) parquet_bytes: u64,
+    /// Columns of a scan from which on a Parquet file's values are unpacked only where the filters let rows pass.
+    pub(crate) late_columns: usize,
 }
+
+/// The usual [`ChunkTable::late_columns`]. Going through values by a selection costs more than unpacking all of them
+/// where rows pass by the dozen in every page: with five columns or fewer a filter behind the scan takes half the time.
+pub(super) const LATE_COLUMNS: usize = 12;
 
 impl ChunkTable {
     /// Where the files of a query stand.
@@ -43,7 +49,7 @@ impl ChunkTable {
         ObjectStoreUrl::parse("bib://chunks").expect("the text is a URL")
     }
 
-    fn source(&self, state: &dyn Session) -> Result<Arc<dyn FileSource>> {
+    fn source(&self, state: &dyn Session, columns: usize) -> Result<Arc<dyn FileSource>> {
         if self.files.first().is_none_or(|file| file.media != Media::Parquet) {
             let files = Arc::clone(&self.files);
             return Ok(Arc::new(ChunkSource::new(
@@ -55,7 +61,8 @@ impl ChunkTable {
         }
         let mut options =
             TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
-        options.global.pushdown_filters = true;
+        // row groups and pages are skipped by their statistics in any case
+        options.global.pushdown_filters = columns >= self.late_columns;
         options.global.reorder_filters = true;
         options.global.enable_page_index = true;
         let store = state.runtime_env().object_store(Self::url())?;
@@ -90,7 +97,8 @@ impl TableProvider for ChunkTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let files: Vec<PartitionedFile> =
             self.files.iter().map(|file| PartitionedFile::new_from_meta(meta(file))).collect();
-        let config = FileScanConfigBuilder::new(Self::url(), self.source(state)?)
+        let columns = projection.map_or(self.schema.fields().len(), Vec::len);
+        let config = FileScanConfigBuilder::new(Self::url(), self.source(state, columns)?)
             .with_file_group(FileGroup::new(files))
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
