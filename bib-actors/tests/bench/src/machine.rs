@@ -1,7 +1,8 @@
 //! Who uses the machine: how much of it went to others than this program, what it started, and the kernel.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use std::collections::HashMap;
+use std::path::Path;
 
 /// Ticks since the start of the machine.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +83,18 @@ fn parse(stat: &str) -> Option<Process> {
     Some(Process { parent: fields.get(1)?.parse().ok()?, ticks })
 }
 
+/// Makes sure that `folder`'s file system has room for `mib` MiB.
+pub(crate) fn has_room(folder: &Path, mib: u64) -> anyhow::Result<()> {
+    let about = rustix::fs::statvfs(folder).with_context(|| format!("look at {}", folder.display()))?;
+    let free = about.f_bavail.saturating_mul(about.f_frsize) >> 20;
+    ensure!(
+        free >= mib,
+        "{} has {free} MiB free, a round may need {mib}: make room, set TMPDIR to another disk, or give a smaller --mib",
+        folder.display()
+    );
+    Ok(())
+}
+
 /// Resident memory of a process, in MB.
 pub(crate) fn resident_mb(pid: u32) -> anyhow::Result<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).context("read a process's status")?;
@@ -100,6 +113,13 @@ mod tests {
         let process = parse(line).unwrap();
         assert_eq!(process.parent, 7);
         assert!((process.ticks - 26.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_disk_without_room_is_told() {
+        assert!(has_room(Path::new("/tmp"), 1).is_ok());
+        let said = has_room(Path::new("/tmp"), u64::MAX).unwrap_err().to_string();
+        assert!(said.contains("make room"), "{said}");
     }
 
     #[test]

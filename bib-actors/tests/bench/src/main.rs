@@ -2,6 +2,7 @@
 
 mod context;
 mod curves;
+mod http;
 mod machine;
 mod measure;
 mod peers;
@@ -12,9 +13,12 @@ use anyhow::Context;
 use clap::Parser;
 use context::Ctx;
 use report::Row;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Rounds of every row.
 const ROUNDS: usize = 5;
@@ -53,13 +57,35 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    match act(&Cli::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    match interruptible(Cli::parse()) {
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "the benchmark failed: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Runs until the end or a signal. After a signal the running row fails at its next step, and what it started and wrote
+/// is stopped and removed, as at any other failure.
+fn interruptible(cli: Cli) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("listen for signals")?;
+    let handle = signals.handle();
+    let watcher = std::thread::spawn(move || signals.forever().next());
+    let work = std::thread::spawn(move || act(&cli));
+    while !work.is_finished() && !watcher.is_finished() {
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    if watcher.is_finished() && !work.is_finished() {
+        let _ = writeln!(std::io::stderr(), "\ninterrupted: stopping what runs and removing its data");
+        bib_node_tests::interrupt();
+        let _ = work.join();
+        return Ok(ExitCode::from(130));
+    }
+    handle.close();
+    match work.join() {
+        Ok(done) => done.map(|met| if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        Err(_) => anyhow::bail!("a row panicked"),
     }
 }
 
@@ -92,6 +118,7 @@ fn act(cli: &Cli) -> anyhow::Result<bool> {
         if !cli.rows.is_empty() && !cli.rows.iter().any(|row| row == name) {
             continue;
         }
+        anyhow::ensure!(!bib_node_tests::is_interrupted(), "interrupted before {name}");
         match run(&ctx) {
             Ok(rows) => {
                 let mut out = std::io::stdout().lock();

@@ -1,7 +1,7 @@
 //! Rounds: ours and the peers' in turn, on a machine that others leave alone.
 
 use crate::context::Ctx;
-use crate::machine::Usage;
+use crate::machine::{Usage, has_room};
 use anyhow::Context;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -42,6 +42,8 @@ struct Record {
 const MOST_BUSY: f64 = 0.15;
 /// Rounds that may be thrown away, for each that is wanted.
 const RETRIES: usize = 2;
+/// Room that a round needs at most, as files of the large size: at two nodes, at a peer, and a copy to compare with.
+const ROOM: u64 = 6;
 /// How long the machine is looked at before a round.
 const LOOK: Duration = Duration::from_millis(250);
 /// How often to look before going on all the same.
@@ -60,8 +62,12 @@ pub(crate) fn in_turn(ctx: &Ctx, mut sides: Vec<Side<'_>>) -> anyhow::Result<Tab
         if (0..sides.len()).all(|peer| table.quiet(&[0, peer]) >= ctx.rounds) {
             break;
         }
+        if !ctx.quick {
+            has_room(&std::env::temp_dir(), ctx.mib as u64 * ROOM)?;
+        }
         let mut record = Record { figures: Vec::new(), others: Vec::new() };
         for (at, side) in sides.iter_mut().enumerate() {
+            anyhow::ensure!(!bib_node_tests::is_interrupted(), "interrupted in round {number}");
             if !ctx.quick {
                 rustix::fs::sync();
                 wait_for_quiet()?;

@@ -2,9 +2,10 @@
 
 use anyhow::Context;
 use bib_node_tests::until;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,8 @@ impl Daemon {
     /// Starts it, silent.
     pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
         let shown = format!("{command:?}");
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let child = command.spawn();
         Ok(Self(child.with_context(|| format!("run {shown}"))?))
     }
 
@@ -46,15 +48,22 @@ impl Daemon {
     }
 
     fn end(mut self, signal: Signal) -> anyhow::Result<()> {
-        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).context("a process id")?;
-        kill_process(pid, signal)?;
+        kill_process(self.raw().context("a process id")?, signal)?;
         let _ = self.0.wait()?;
         Ok(())
+    }
+
+    fn raw(&self) -> Option<Pid> {
+        i32::try_from(self.0.id()).ok().and_then(Pid::from_raw)
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        // some watch over a process of their own, which would live on; a group is theirs where it was started here
+        if let Some(pid) = self.raw() {
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -90,4 +99,25 @@ fn is_ok(port: u16, path: &str) -> std::io::Result<bool> {
     let mut answer = [0; 12];
     stream.read_exact(&mut answer)?;
     Ok(&answer[8..] == b" 200")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_it_started_ends_with_it() {
+        let place = tempfile::tempdir().unwrap();
+        let told = place.path().join("pid");
+        let line = format!("sleep 600 & echo $! > {}; wait", told.display());
+        let daemon = Daemon::start(Command::new("sh").args(["-c", &line])).unwrap();
+        let read = || std::fs::read_to_string(&told).ok()?.trim().parse::<i32>().ok();
+        until("the child is told", START, || read().is_some()).unwrap();
+        let child = std::path::PathBuf::from(format!("/proc/{}", read().unwrap()));
+        assert!(child.exists());
+        drop(daemon);
+        // who adopts it may take a moment to bury it
+        let state = || std::fs::read_to_string(child.join("stat")).map_or(true, |stat| stat.contains(") Z "));
+        until("the child is gone", START, state).unwrap();
+    }
 }
