@@ -18,7 +18,7 @@ use std::collections::HashSet;
 pub struct PutOutcome {
     /// The chunk's name.
     pub hash: ChunkHash,
-    /// False when the store or this batch has it already.
+    /// False when the store has these very bytes already, or this batch does.
     pub new: bool,
 }
 
@@ -70,7 +70,7 @@ impl Batch {
         let inner = &*self.store.inner;
         inner.check_size(bytes)?;
         self.hold.add(hash);
-        if self.seen.contains(&hash) || inner.is_held(&hash, bytes.len() as u64)? {
+        if self.seen.contains(&hash) || inner.has(&hash, bytes)? {
             return Ok(PutOutcome { hash, new: false });
         }
         if !self.has_room(bytes.len()) {

@@ -7,6 +7,7 @@
 //!   acknowledged only after the name is on the disk too ([`Batch::commit`], [`VersionWriter::finish`]).
 //! * Bytes that leave the store have been hashed and match their name. Bytes that do not match are moved to
 //!   quarantine and reported, never served.
+//! * Bytes that are put in and are here already are compared with what is here. What decayed on the disk is replaced.
 //! * A version is named by the SHA-256 of its canonical manifest, which its publisher signed; what is read from
 //!   outside is refused unless it is exactly what our own encoder would have written.
 //! * Memory grows with the number of entries and chunks of a version, never with the size of its files.
@@ -24,6 +25,7 @@ mod commit;
 mod hold;
 mod hurt;
 mod layout;
+mod present;
 mod reader;
 mod stats;
 mod store;

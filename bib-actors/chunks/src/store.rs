@@ -44,7 +44,7 @@ pub(crate) struct Inner {
     pub(crate) fs: Arc<dyn Fs>,
     pub(crate) placing: Arc<Mutex<Placing>>,
     pub(crate) counter: Arc<Counter>,
-    verified: Verified,
+    pub(crate) verified: Verified,
     hurt: Hurt,
     _lock: File,
 }
@@ -278,7 +278,7 @@ impl Inner {
         Ok(self.size(hash)? == Some(len) && !self.placing.lock().chunks.contains(hash))
     }
 
-    fn open(&self, hash: &ChunkHash) -> Result<(File, Stamp, u64), ChunkError> {
+    pub(crate) fn open(&self, hash: &ChunkHash) -> Result<(File, Stamp, u64), ChunkError> {
         let path = self.layout.chunk(hash);
         let file = File::open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ChunkError::Missing { hash: *hash },
@@ -309,7 +309,7 @@ impl Inner {
     }
 
     /// Moves a damaged chunk out of the way, unless its file was replaced since it was read.
-    fn corrupt(&self, hash: &ChunkHash, read: Stamp, detail: String) -> ChunkError {
+    pub(crate) fn corrupt(&self, hash: &ChunkHash, read: Stamp, detail: String) -> ChunkError {
         self.verified.forget(hash);
         let path = self.layout.chunk(hash);
         let _placing = self.placing.lock();

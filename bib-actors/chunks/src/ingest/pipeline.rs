@@ -226,14 +226,14 @@ impl Shared {
         }
     }
 
-    /// Hashes a chunk and writes it if it is new; gives the batch away when it is full.
+    /// Hashes a chunk and writes it if it is new, or damaged in the store; gives the batch away when it is full.
     fn write_chunk(&self, job: &ChunkJob) -> Result<Option<Vec<Staged>>, ChunkError> {
         let inner = &*self.store.inner;
         let bytes = &job.block[job.range.clone()];
         inner.check_size(bytes)?;
         let hash = name_of(bytes);
         self.done.lock().note(job.number, ChunkRef { hash, len: bytes.len() as u32 });
-        if !self.hold.add(hash) || inner.is_held(&hash, bytes.len() as u64)? {
+        if !self.hold.add(hash) || inner.has(&hash, bytes)? {
             return Ok(None);
         }
         let staged = inner.stage(&self.folder, hash, bytes)?;

@@ -53,6 +53,11 @@ impl Disk {
         Arc::new(Self { state: Mutex::new(state) })
     }
 
+    /// Which operations fail now.
+    pub(crate) fn failing(&self) -> Failing {
+        self.state.lock().unwrap().failing
+    }
+
     /// Starts to count anew.
     pub(crate) fn set(&self, failing: Failing) {
         let mut state = self.state.lock().unwrap();

@@ -141,6 +141,31 @@ fn a_batch_is_all_or_an_error() {
 }
 
 #[test]
+fn what_is_mended_is_as_durable_as_what_is_new() {
+    for (failing, seed) in [(Failing::Once as fn(u64) -> Failing, 0), (Failing::From, 0), (Failing::From, 11)] {
+        sweep(failing, |disk, root, when| {
+            let failing = disk.failing();
+            disk.set(Failing::Never);
+            let store = ChunkStore::open_with(root, options(), disk.clone()).unwrap();
+            put(&store).unwrap();
+            for (_, path) in chunk_files(root) {
+                let mut bytes = std::fs::read(&path).unwrap();
+                bytes[0] ^= 1;
+                std::fs::write(&path, bytes).unwrap();
+            }
+            disk.set(failing);
+            let acknowledged = put(&store).ok();
+            disk.cut_power(seed);
+            drop(store);
+            let store = ChunkStore::open(root, options()).unwrap();
+            for chunk in acknowledged.iter().flat_map(|content| &content.chunks) {
+                store.read(&chunk.hash).unwrap_or_else(|error| panic!("{when}: {error}"));
+            }
+        });
+    }
+}
+
+#[test]
 fn names_come_after_bytes_and_folders_after_names() {
     let dir = quick_dir();
     let root = dir.path().join("blobs");

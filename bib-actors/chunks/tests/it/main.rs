@@ -7,6 +7,7 @@ mod concurrent;
 mod damage;
 mod disk;
 mod faults;
+mod heal;
 mod ingest;
 mod manifest;
 mod memory;
