@@ -79,6 +79,9 @@ pub struct ReplicatorOptions {
     pub commit_bytes: u64,
     /// A group is synced at the latest after this time.
     pub commit_after: Duration,
+    /// Bytes of chunks that are here already which a transfer reads again and checks before it goes on without fetching
+    /// them. More would keep a large version from coming in; what is left is found by the next read or verification.
+    pub recheck_bytes: u64,
     /// Chunks that are damaged here and wait for a good copy from a peer.
     pub damaged_chunks: usize,
 
@@ -152,6 +155,7 @@ impl ReplicatorOptions {
             keeper_lanes: 2,
             commit_bytes: 32 << 20,
             commit_after: Duration::from_millis(250),
+            recheck_bytes: 1 << 30,
             damaged_chunks: 65_536,
             pair_streams: 16,
             pair_attempts_per_peer: 6,

@@ -198,3 +198,34 @@ fn a_hurt_chunk_is_never_served_and_verify_names_the_file() {
         node.audited("dataset.download", "failed").await;
     });
 }
+
+#[test]
+fn the_same_upload_mends_what_is_hurt() {
+    run(async {
+        let node = Node::start().await;
+        node.topic("lab").await;
+        let rosa = node.client(Person::Rosa).await;
+        let items: Vec<_> = (0..4_u8).map(|n| Item::file(&format!("{n}.bin"), noise(700_000, n.into()))).collect();
+        let first = upload(&rosa, "lab/d", &items).await.unwrap();
+        let signed = node.guardian.find_version(&"lab/d".parse().unwrap(), "").await.unwrap();
+        let signed = node.guardian.manifest(signed.id).await.unwrap().unwrap();
+        let file = |n: usize| {
+            let chunk = signed.manifest().entry(&format!("{n}.bin")).unwrap().segments()[0].chunk as usize;
+            let name = signed.manifest().chunks[chunk].hash.to_hex();
+            node.dir().join("blobs").join(&name[..2]).join(&name[2..4]).join(&name)
+        };
+        let mut bytes = std::fs::read(file(0)).unwrap();
+        bytes[1000] ^= 1;
+        std::fs::write(file(0), &bytes).unwrap();
+        std::fs::write(file(1), &bytes[..bytes.len() / 2]).unwrap();
+        std::fs::remove_file(file(2)).unwrap();
+
+        let again = upload(&rosa, "lab/d", &items).await.unwrap();
+        assert_eq!((again.created, again.new_chunks), (false, 3), "it is the same version, and what was hurt is new");
+        assert_eq!(again.version.unwrap().id, first.version.unwrap().id);
+        let report = verify(&rosa, "lab/d").await;
+        assert!(report.ok, "{report:?}");
+        assert_eq!(download(&rosa, ask("lab/d")).await.unwrap().items, items);
+        node.audited("chunk.damaged", "failed").await;
+    });
+}

@@ -67,10 +67,10 @@ impl Driver {
         }
     }
 
-    /// Fetches good copies of damaged chunks.
+    /// Fetches good copies of damaged chunks, unless there are some here by now.
     pub(super) fn repair(&mut self) {
         let peers: Vec<NodeId> = self.peers.keys().filter(|peer| self.usable(peer)).cloned().collect();
-        if self.repairing || self.damaged.is_empty() || peers.is_empty() {
+        if self.repairing || self.damaged.is_empty() {
             return;
         }
         let shared = Arc::clone(&self.shared);
@@ -78,7 +78,7 @@ impl Driver {
         self.repairing = self.shared.spawn("repair", async move {
             let mended = fetch::repair(&shared, &damaged, &peers).await;
             let left = damaged.len() - mended.good.len();
-            if left > 0 {
+            if left > 0 && !peers.is_empty() {
                 tracing::warn!(chunks = left, "no connected peer gave a good copy of some damaged chunks");
             }
             if let Some((peer, reason)) = mended.lie {

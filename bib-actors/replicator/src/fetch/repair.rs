@@ -1,4 +1,5 @@
-//! Good copies of chunks that are damaged here, from whichever peers have them.
+//! Good copies of chunks that are damaged here, from whichever peers have them. One whose bytes were uploaded or fetched
+//! again meanwhile needs none.
 //!
 //! A chunk's name is proof enough of its bytes, so no manifest is needed. Chunks are asked for in groups, and a group is
 //! synced together; one chunk is in memory at a time.
@@ -29,8 +30,12 @@ pub(crate) struct Mended {
 
 /// Fetches chunks from those of `peers` that have them, one peer after the other.
 pub(crate) async fn repair(shared: &Shared, hashes: &[ChunkHash], peers: &[NodeId]) -> Mended {
-    let mut mended = Mended::default();
-    let mut open = hashes.to_vec();
+    let mut mended = Mended { good: good_here(shared, hashes).await, lie: None };
+    for hash in &mended.good {
+        record(shared, &shared.options.node_id, *hash).await;
+    }
+    let here: HashSet<ChunkHash> = mended.good.iter().copied().collect();
+    let mut open: Vec<ChunkHash> = hashes.iter().copied().filter(|hash| !here.contains(hash)).collect();
     for peer in peers {
         if open.is_empty() {
             break;
@@ -47,6 +52,16 @@ pub(crate) async fn repair(shared: &Shared, hashes: &[ChunkHash], peers: &[NodeI
         }
     }
     mended
+}
+
+/// The chunks of which there is a good copy by now.
+async fn good_here(shared: &Shared, hashes: &[ChunkHash]) -> Vec<ChunkHash> {
+    let (store, hashes) = (shared.chunks.clone(), hashes.to_vec());
+    let look = move || hashes.into_iter().filter(|hash| store.is_good(hash)).collect();
+    shared.blocking.run(look).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "damaged chunks were not looked at again");
+        Vec::new()
+    })
 }
 
 async fn from_peer(
@@ -142,10 +157,11 @@ fn refused(peer: &NodeId, hash: ChunkHash, error: ChunkError) -> ReplicatorError
     }
 }
 
-async fn record(shared: &Shared, peer: &NodeId, hash: ChunkHash) {
-    tracing::info!(%peer, chunk = %hash, "fetched a good copy of a damaged chunk");
+/// Records that a chunk is good again; `from` is this node when the bytes were put in anew.
+async fn record(shared: &Shared, from: &NodeId, hash: ChunkHash) {
+    tracing::info!(%from, chunk = %hash, "there is a good copy of a damaged chunk");
     let draft = AuditDraft::from_op(&shared.op(Who::Node), "chunk.repair", hash.to_string());
-    if let Err(error) = shared.audit.append_buffered(draft.metadata("from", peer.to_string())).await {
+    if let Err(error) = shared.audit.append_buffered(draft.metadata("from", from.to_string())).await {
         tracing::warn!(%error, chunk = %hash, "a repaired chunk was not recorded in the audit log");
     }
 }

@@ -67,11 +67,12 @@ async fn fetch(shared: &Arc<Shared>, job: Job, useless: &mut Vec<NodeId>) -> Res
     Ok(())
 }
 
-/// The places in the manifest's list of the chunks that are not here.
+/// The places in the manifest's list of the chunks that are not here, or are damaged here.
 async fn missing(shared: &Shared, signed: &Arc<SignedManifest>) -> Result<Vec<u32>, ReplicatorError> {
-    let (store, signed) = (shared.chunks.clone(), Arc::clone(signed));
+    let (store, signed, recheck) = (shared.chunks.clone(), Arc::clone(signed), shared.options.recheck_bytes);
     let look = move || {
-        let missing: HashSet<_> = store.missing(&signed)?.into_iter().map(|chunk| chunk.hash).collect();
+        let missing: HashSet<_> =
+            store.missing_or_hurt(&signed, recheck)?.into_iter().map(|chunk| chunk.hash).collect();
         let places = (0..).zip(&signed.manifest().chunks).filter(|(_, chunk)| missing.contains(&chunk.hash));
         Ok::<_, bib_chunks::ChunkError>(places.map(|(place, _)| place).collect())
     };
