@@ -17,6 +17,7 @@ use crate::writer::Writer;
 use bib_kit::{BlockingPool, CancellationToken, Child, ChildSpec, Cx, ManagedChild, Reply, RestartPolicy};
 use bib_kit::{Slot, StartArgs, StartError, Topic, clock};
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,7 +161,7 @@ pub(crate) fn open_sequencer(
     clock: Box<dyn TimeSource>,
 ) -> Result<(Sequencer, Arc<Shared>), AuditError> {
     let opened = log::open(options, fs, lock, clock.now().unix_ns)?;
-    bib_kit::clock::has_passed(i64::try_from(opened.log.chain().unix_ns / 1_000_000).unwrap_or(0));
+    clocks_have_passed(&options.dir, opened.log.chain().unix_ns);
     let key = ParamKey::derive(&options.hmac_key, opened.shared.head().epoch);
     let block_max = options.batch_max_bytes.clamp(1, log::PAYLOAD_MAX_BYTES);
     let mut sequencer = Sequencer::new(opened.log, key, clock, block_max);
@@ -171,6 +172,14 @@ pub(crate) fn open_sequencer(
     let head = opened.shared.head();
     tracing::info!(epoch = head.epoch, seq = head.seq, "audit log open");
     Ok((sequencer, opened.shared))
+}
+
+/// Tells the clock of deadlines what has passed for certain: the last record, and the time that was written down.
+fn clocks_have_passed(dir: &Path, last_record_ns: u64) {
+    clock::has_passed(i64::try_from(last_record_ns / 1_000_000).unwrap_or(0));
+    if let Some(passed) = log::passed::load(dir, clock::unix_ms()) {
+        clock::has_passed(passed);
+    }
 }
 
 impl Child for AuditActor {

@@ -106,6 +106,13 @@ impl Sequencer {
     /// Renews the mark.
     pub(crate) fn mark(&mut self) {
         self.log.mark();
+        self.log.keep_passed(false);
+    }
+
+    /// The same at the end.
+    pub(crate) fn close(&mut self) {
+        self.log.mark();
+        self.log.keep_passed(true);
     }
 }
 

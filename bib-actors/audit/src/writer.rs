@@ -82,7 +82,7 @@ impl Writer {
                 self.mark();
             }
         }
-        self.mark();
+        self.sequencer.close();
         Ok(())
     }
 

@@ -39,15 +39,22 @@ pub fn uptime_ms() -> u64 {
     u64::try_from(since(*BEGUN.get_or_init(monotonic)).as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The anchor of [`deadline_ms`]: a moment on both clocks.
+/// The anchor of [`passed_ms`]: a moment on both clocks.
 static ANCHOR: Mutex<Option<(Instant, i64)>> = Mutex::new(None);
 
 /// Milliseconds since 1970 for the deadlines of sessions and invitations: the wall clock, but never behind what the
 /// steady clock says has passed since the process began. So a clock that is set back gives nothing more time.
 #[must_use]
 pub fn deadline_ms() -> i64 {
+    passed_ms().max(unix_ms())
+}
+
+/// Milliseconds since 1970 that have passed for certain: from where the wall clock stood when the process began, or from
+/// what [`has_passed`] told, by the steady clock. Whatever happens to the wall clock later does not change it.
+#[must_use]
+pub fn passed_ms() -> i64 {
     let (begun, at) = *ANCHOR.lock().get_or_insert_with(|| (monotonic(), unix_ms()));
-    at.saturating_add(i64::try_from(since(begun).as_millis()).unwrap_or(i64::MAX)).max(unix_ms())
+    at.saturating_add(i64::try_from(since(begun).as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Tells [`deadline_ms`] of a moment that has passed for certain, such as the time of the last durable record: a clock

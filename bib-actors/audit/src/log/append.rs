@@ -8,12 +8,17 @@
 
 use super::block::BlockBuilder;
 use super::header::SegmentHeader;
-use super::{Chain, DirLock, Mark, Segment, Shared};
+use super::{Chain, DirLock, Mark, Segment, Shared, passed};
 use crate::error::AuditError;
 use crate::format::Hash;
 use crate::storage::{AuditFile, AuditFs};
+use bib_kit::clock;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often the time that has passed is written down: what a crash gives tickets at most.
+const PASSED_EVERY: Duration = Duration::from_secs(60);
 
 /// The log, open for appending.
 pub(crate) struct Log {
@@ -30,6 +35,8 @@ pub(crate) struct Log {
     reserved: Option<u64>,
     chain: Chain,
     marked_seq: u64,
+    /// When the time that has passed was written down last.
+    passed_kept: Option<Instant>,
     shared: Arc<Shared>,
     broken: Option<String>,
     _lock: DirLock,
@@ -85,6 +92,7 @@ impl Log {
             reserved: (reserve_bytes > 0).then_some(len),
             chain,
             marked_seq: 0,
+            passed_kept: None,
             shared,
             broken,
             _lock: lock,
@@ -194,6 +202,18 @@ impl Log {
         match Mark::store(&*self.fs, &self.dir, &self.shared.head()) {
             Ok(()) => self.marked_seq = self.chain.seq,
             Err(error) => tracing::warn!(%error, "the audit log's mark was not renewed"),
+        }
+    }
+
+    /// Writes down the time that has passed, if that is due or the log is about to be `closed`. A failure is only logged.
+    pub(crate) fn keep_passed(&mut self, closed: bool) {
+        let due = self.passed_kept.is_none_or(|kept| clock::since(kept) >= PASSED_EVERY);
+        if self.broken.is_some() || !(due || closed) {
+            return;
+        }
+        self.passed_kept = Some(clock::monotonic());
+        if let Err(error) = passed::store(&*self.fs, &self.dir, clock::passed_ms()) {
+            tracing::warn!(%error, "the time that has passed was not written down");
         }
     }
 

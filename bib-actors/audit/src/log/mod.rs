@@ -9,6 +9,7 @@ mod header;
 mod lock;
 mod mark;
 mod open;
+pub(crate) mod passed;
 mod state;
 mod tail;
 

@@ -4,8 +4,8 @@ use crate::support::{draft, node, options, start, written};
 use bib_audit::format::{CLOCK_RESTARTED, CLOCK_WENT_BACK};
 use bib_audit::{AuditDraft, AuditError, AuditOptions, ListFilter, Outcome};
 use bib_domain::{OpContext, RequestId, Role, Who};
-use bib_kit::Event;
 use bib_kit::probe::run;
+use bib_kit::{Event, clock};
 use std::time::Duration;
 
 fn page(before_seq: Option<u64>, limit: usize) -> ListFilter {
@@ -239,4 +239,28 @@ fn long_drafts_are_cut_and_never_refused() {
         assert_eq!(record.params.last().unwrap().0, "[cut]");
         assert!(chain.audit.verify().await.unwrap().ok);
     });
+}
+
+#[test]
+fn the_time_that_has_passed_outlives_the_process() {
+    let (_dir, options, _) = written(3);
+    let path = options.dir.join("passed");
+    let kept = || -> i64 {
+        let text = std::fs::read_to_string(&path).unwrap();
+        text.strip_prefix("BIB-PASSED/1\nunix_ms ").unwrap().trim_end().parse().unwrap()
+    };
+    assert!(kept() > 1_600_000_000_000 && kept() <= clock::passed_ms());
+    // as if the clock had been set back by an hour while nothing ran
+    let ahead = clock::deadline_ms() + 3_600_000;
+    std::fs::write(&path, format!("BIB-PASSED/1\nunix_ms {ahead}\n")).unwrap();
+    run(async {
+        let mut chain = start(options.clone()).await;
+        assert!(clock::deadline_ms() >= ahead);
+        chain.guard.stop().await;
+    });
+    assert!(kept() >= ahead, "a start without a record hands it on");
+    // and as if it had been wrong by a century
+    std::fs::write(&path, format!("BIB-PASSED/1\nunix_ms {}\n", ahead * 3)).unwrap();
+    run(async { drop(start(options).await) });
+    assert!(clock::deadline_ms() < ahead * 2);
 }
