@@ -122,7 +122,8 @@ pub(super) fn pages(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     flood(setting, row, &node, attack, &mut || livez(target))
 }
 
-fn livez(target: SocketAddr) -> anyhow::Result<()> {
+/// Asks the pages whether they live.
+pub(super) fn livez(target: SocketAddr) -> anyhow::Result<()> {
     let mut stream = TcpStream::connect_timeout(&target, PATIENT)?;
     stream.set_read_timeout(Some(PATIENT))?;
     stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

@@ -3,10 +3,12 @@
 //!
 //! `bibd` has no door for this: the node is `bib-chaos-node`, the same node with injected faults enabled. Only the
 //! actor and its dependents start again, except where the audit chain fails twice: then the process ends with code 70,
-//! as a service manager expects it.
+//! as a service manager expects it. Uploads and pages go on each time.
 
+use super::floods::livez;
 use super::kill::{check, everything, sabotage};
 use crate::clients::{Crowd, UPLOADERS};
+use crate::dice::Dice;
 use crate::nodes::{Inquiry, PATIENCE, full};
 use crate::report::Row;
 use crate::setting::Setting;
@@ -29,8 +31,7 @@ pub(super) fn run(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     let mut node = full(&lab, NodeSpec { daemon: "bib-chaos-node", env, ..NodeSpec::full("struck") })?;
     let mut dice = setting.dice();
     let mut crowd = Crowd::start(node.data_dir(), UPLOADERS, &dice.branch(1))?;
-    let mut all: Vec<_> = ACTORS.iter().flat_map(|actor| PLACES.map(|place| (*actor, place))).collect();
-    dice.shuffle(&mut all);
+    let all = order(&mut dice);
     let (mut checked, mut recoveries, mut ends) = (0, Vec::new(), 0);
     for (run, (actor, place)) in all.iter().cycle().take(setting.runs(6, 100) as usize).enumerate() {
         row.runs += 1;
@@ -70,6 +71,8 @@ pub(super) fn run(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
             recoveries.push(watch.millis());
             row.expect(again.is_ok(), || format!("run {run}: {place} of {actor}: nothing is acknowledged any more"));
         }
+        let served = until("the pages are served", PATIENCE, || livez(node.web()).is_ok());
+        row.expect(served.is_ok(), || format!("run {run}: {place} of {actor}: the pages are not served any more"));
         let fresh = crowd.ledger.since(checked);
         checked += fresh.len();
         check(&node, &crowd, &fresh, row, &format!("run {run}, {place} of {actor}"))?;
@@ -86,6 +89,17 @@ pub(super) fn run(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     row.figure("ends with code 70", f64::from(ends));
     everything(&node, &crowd, &mut dice, row)?;
     sabotage(&node, &crowd, row)
+}
+
+/// All places of all actors. Every actor is hit once before one is hit again, so that a few runs reach each.
+fn order(dice: &mut Dice) -> Vec<(&'static str, &'static str)> {
+    let mut places = ACTORS.map(|actor| (actor, PLACES));
+    places.iter_mut().for_each(|(_, places)| dice.shuffle(places));
+    let round = |n: usize| {
+        dice.shuffle(&mut places);
+        places.map(|(actor, places)| (actor, places[n]))
+    };
+    (0..PLACES.len()).flat_map(round).collect()
 }
 
 fn incarnation(crowd: &Crowd, node: &Node, actor: &str) -> anyhow::Result<u64> {
@@ -111,4 +125,21 @@ fn inject(door: &Path, actor: &str, place: &str) -> anyhow::Result<()> {
         answer.trim() == "ok"
     })
     .with_context(|| answer.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_actor_is_hit_early_and_each_place_once() {
+        for seed in 0..20 {
+            let all = order(&mut Dice::new(seed));
+            let first: BTreeSet<_> = all.iter().take(ACTORS.len()).map(|(actor, _)| *actor).collect();
+            assert_eq!(first, BTreeSet::from(ACTORS));
+            assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), ACTORS.len() * PLACES.len());
+            assert_eq!(all.len(), ACTORS.len() * PLACES.len());
+        }
+    }
 }
