@@ -2,6 +2,7 @@
 //!
 //! Everything here goes through the programs that users run: `bibd` and `bib`. Nothing of the node is linked.
 
+mod deeds;
 pub mod demo;
 pub mod faults;
 mod lab;
@@ -10,6 +11,7 @@ mod outcome;
 mod ports;
 mod wait;
 
+pub use deeds::{chunk_files, has, pair};
 pub use lab::Lab;
 pub use node::{Node, NodeSpec};
 pub use outcome::Outcome;

@@ -9,7 +9,7 @@ use bib_proto::v1::{
     DownloadRequest, GetHealthRequest, GetHealthResponse, VerifyAuditRequest, VerifyRequest, download_response,
     verify_response,
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::time::sleep;
@@ -28,43 +28,11 @@ pub(crate) fn full(lab: &Lab, spec: NodeSpec) -> anyhow::Result<Node> {
     Ok(node)
 }
 
-/// Pairs `second` with `first`.
-pub(crate) fn pair(first: &Node, second: &Node) -> anyhow::Result<()> {
-    let ticket = first.bib(&["invite", "-q"])?.ok()?.stdout;
-    second.bib(&["join", ticket.trim()])?.ok()?;
-    Ok(())
-}
-
 /// Has `node` subscribe to `topic` as soon as it hears of it.
 pub(crate) fn subscribe(node: &Node, topic: &str) -> anyhow::Result<()> {
     until("the topic is known", PATIENCE, || node.bib(&["topic", "get", topic]).is_ok_and(|o| o.code == 0))?;
     node.bib(&["topic", "subscribe", topic])?.ok()?;
     Ok(())
-}
-
-/// Whether `node` has every chunk of the latest version of `dataset`.
-pub(crate) fn has(node: &Node, dataset: &str) -> bool {
-    node.json(&["dataset", "get", dataset]).is_ok_and(|answer| answer["version"]["complete"] == true)
-}
-
-/// Every chunk file in a node's store.
-pub(crate) fn chunk_files(node: &Node) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![node.data_dir().join("blobs")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let (path, name) = (entry.path(), entry.file_name());
-            if path.is_dir() {
-                if name != "tmp" && name != "quarantine" {
-                    folders.push(path);
-                }
-            } else if name.len() == 64 {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 /// Asks a node questions over its own socket.

@@ -1,6 +1,7 @@
 //! The steps of the demo, each with what it does and how long it took.
 
 use super::Report;
+use crate::deeds::pair;
 use crate::lab::Lab;
 use crate::node::{Node, NodeSpec};
 use crate::wait::until;
@@ -144,12 +145,6 @@ pub fn run(story: &mut Story<'_>) -> anyhow::Result<Report> {
         keep(story, lab, [&mut first, &mut second])?;
     }
     Ok(report)
-}
-
-fn pair(first: &Node, second: &Node) -> anyhow::Result<()> {
-    let ticket = first.bib(&["invite", "-q"])?.ok()?.stdout;
-    second.bib(&["join", ticket.trim()])?.ok()?;
-    Ok(())
 }
 
 fn topics(node: &Node) -> anyhow::Result<()> {

@@ -36,33 +36,3 @@ pub(crate) fn example(name: &str) -> PathBuf {
 pub(crate) fn upload(node: &Node, path: &Path, topic: &str, name: &str) -> Value {
     node.json(&["dataset", "upload", path.to_str().unwrap(), "--topic", topic, "--name", name]).unwrap()
 }
-
-/// Pairs `second` with `first`.
-pub(crate) fn pair(first: &Node, second: &Node) {
-    let ticket = first.bib(&["invite", "-q"]).unwrap().ok().unwrap().stdout;
-    second.bib(&["join", ticket.trim()]).unwrap().ok().unwrap();
-}
-
-/// Whether `node` has every chunk of the latest version of `dataset`.
-pub(crate) fn has(node: &Node, dataset: &str) -> bool {
-    node.json(&["dataset", "get", dataset]).is_ok_and(|answer| answer["version"]["complete"] == true)
-}
-
-/// Every chunk file in a node's store.
-pub(crate) fn blobs(node: &Node) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![node.data_dir().join("blobs")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let (path, name) = (entry.path(), entry.file_name());
-            if path.is_dir() {
-                if name != "tmp" && name != "quarantine" {
-                    folders.push(path);
-                }
-            } else if name.len() == 64 {
-                found.push(path);
-            }
-        }
-    }
-    found
-}

@@ -1,7 +1,7 @@
 //! Bad, empty and numerous files: a clear answer, and nothing changed by what is refused.
 
-use super::data::{blobs, example, file, noise, upload};
-use bib_node_tests::{Lab, Node, NodeSpec};
+use super::data::{example, file, noise, upload};
+use bib_node_tests::{Lab, Node, NodeSpec, chunk_files};
 use std::path::Path;
 
 fn node(lab: &Lab) -> Node {
@@ -64,7 +64,7 @@ fn ten_thousand_small_files_share_chunks() {
     }
     let put = upload(&node, &folder, "t", "many");
     assert_eq!(put["files"], 10_000);
-    let chunks = blobs(&node).len();
+    let chunks = chunk_files(&node).len();
     assert!(chunks < 200, "{chunks} chunks for 10 MiB in 10,000 files");
     file(&folder, "42/00042.bin", b"edited");
     let two = upload(&node, &folder, "t", "many");
@@ -79,7 +79,7 @@ fn a_damaged_chunk_is_found_by_name_and_never_served() {
     let lab = Lab::new().unwrap();
     let node = node(&lab);
     upload(&node, &file(lab.path(), "big.bin", &noise(3, 3 << 20)), "t", "big");
-    let blob = blobs(&node).pop().unwrap();
+    let blob = chunk_files(&node).pop().unwrap();
     let mut bytes = std::fs::read(&blob).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

@@ -1,7 +1,7 @@
 //! An upload that is killed leaves chunks; a sweep removes them, and never one that another upload found here.
 
-use super::data::{blobs, file, noise, upload};
-use bib_node_tests::{Lab, Node, NodeSpec, until};
+use super::data::{file, noise, upload};
+use bib_node_tests::{Lab, Node, NodeSpec, chunk_files, until};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Begins an upload and comes back when some of its chunks are in the store.
 fn begin(lab: &Lab, node: &Node, path: &Path, name: &str) -> Child {
-    let before = blobs(node).len();
+    let before = chunk_files(node).len();
     let child = Command::new(lab.program("bib"))
         .args(["dataset", "upload", path.to_str().unwrap(), "--topic", "t", "--name", name, "--config-dir"])
         .arg(node.config_dir())
@@ -21,7 +21,7 @@ fn begin(lab: &Lab, node: &Node, path: &Path, name: &str) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    until("the first chunks are here", PATIENCE, || blobs(node).len() > before).unwrap();
+    until("the first chunks are here", PATIENCE, || chunk_files(node).len() > before).unwrap();
     child
 }
 
@@ -38,12 +38,12 @@ fn the_chunks_of_a_killed_upload_go_and_those_of_a_repeated_one_stay() {
     node.start().unwrap();
     node.bib(&["topic", "create", "t"]).unwrap().ok().unwrap();
     let kept = upload(&node, &file(lab.path(), "kept.bin", &noise(1, 1 << 20)), "t", "kept");
-    let named = blobs(&node).len();
+    let named = chunk_files(&node).len();
     assert!(kept["created"] == true && named > 0, "{kept}");
 
     let big = file(lab.path(), "big.bin", &noise(2, BYTES));
     kill(begin(&lab, &node, &big, "big"));
-    until("the orphans are gone", PATIENCE, || blobs(&node).len() == named).unwrap();
+    until("the orphans are gone", PATIENCE, || chunk_files(&node).len() == named).unwrap();
 
     // sweeps go on while the same bytes come again, are given up, and come once more
     kill(begin(&lab, &node, &big, "big"));

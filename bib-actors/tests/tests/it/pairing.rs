@@ -1,7 +1,7 @@
 //! Tickets: wrong, used, damaged; and what an unpaired node gets.
 
-use super::data::{file, pair, upload};
-use bib_node_tests::{Lab, NodeSpec, until};
+use super::data::{file, upload};
+use bib_node_tests::{Lab, NodeSpec, pair, until};
 use std::time::Duration;
 
 #[test]
@@ -58,14 +58,14 @@ fn a_new_version_arrives_without_being_asked_for() {
     let mut second = lab.node(NodeSpec { more, ..NodeSpec::selective("second") }).unwrap();
     first.start().unwrap();
     second.start().unwrap();
-    pair(&first, &second);
+    pair(&first, &second).unwrap();
     first.bib(&["topic", "create", "t"]).unwrap().ok().unwrap();
     upload(&first, &file(lab.path(), "a.txt", b"one"), "t", "a");
     until("the topic is known", Duration::from_secs(60), || {
         second.bib(&["topic", "subscribe", "t"]).is_ok_and(|o| o.code == 0)
     })
     .unwrap();
-    until("the first version", Duration::from_secs(60), || super::data::has(&second, "t/a")).unwrap();
+    until("the first version", Duration::from_secs(60), || bib_node_tests::has(&second, "t/a")).unwrap();
     let two = upload(&first, &file(lab.path(), "a.txt", b"two"), "t", "a");
     until("the announced version", Duration::from_secs(20), || {
         second

@@ -1,7 +1,7 @@
 //! `kill -9` of either side in the middle of a transfer: it goes on from what is verified on disk.
 
-use super::data::{blobs, file, has, noise, pair, upload};
-use bib_node_tests::{Lab, Node, NodeSpec, until};
+use super::data::{file, noise, upload};
+use bib_node_tests::{Lab, Node, NodeSpec, chunk_files, has, pair, until};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ fn two(lab: &Lab) -> (Node, Node) {
     let mut second = lab.node(NodeSpec::cache("second")).unwrap();
     first.start().unwrap();
     second.start().unwrap();
-    pair(&first, &second);
+    pair(&first, &second).unwrap();
     first.bib(&["topic", "create", "t"]).unwrap().ok().unwrap();
     upload(&first, &file(lab.path(), "big.bin", &noise(7, BYTES)), "t", "big");
     until("the topic is known", ARRIVAL, || second.bib(&["topic", "get", "t"]).is_ok_and(|o| o.code == 0)).unwrap();
@@ -25,11 +25,11 @@ fn two(lab: &Lab) -> (Node, Node) {
 /// Subscribes, and comes back when some chunks have arrived.
 fn begin(second: &Node) {
     second.bib(&["topic", "subscribe", "t"]).unwrap().ok().unwrap();
-    until("the first chunks arrive", ARRIVAL, || !blobs(second).is_empty()).unwrap();
+    until("the first chunks arrive", ARRIVAL, || !chunk_files(second).is_empty()).unwrap();
 }
 
 fn inodes(node: &Node) -> BTreeMap<PathBuf, u64> {
-    blobs(node).into_iter().map(|path| (path.clone(), std::fs::metadata(&path).unwrap().ino())).collect()
+    chunk_files(node).into_iter().map(|path| (path.clone(), std::fs::metadata(&path).unwrap().ino())).collect()
 }
 
 fn check(second: &Node) {

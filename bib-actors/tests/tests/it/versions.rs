@@ -1,7 +1,7 @@
 //! Versions share chunks, on disk and on the wire.
 
-use super::data::{blobs, file, has, noise, pair, upload};
-use bib_node_tests::{Lab, NodeSpec, until};
+use super::data::{file, noise, upload};
+use bib_node_tests::{Lab, NodeSpec, chunk_files, has, pair, until};
 use std::time::Duration;
 
 #[test]
@@ -11,7 +11,7 @@ fn two_versions_store_and_move_only_what_is_new() {
     let mut second = lab.node(NodeSpec::cache("second")).unwrap();
     first.start().unwrap();
     second.start().unwrap();
-    pair(&first, &second);
+    pair(&first, &second).unwrap();
     first.bib(&["topic", "create", "t"]).unwrap().ok().unwrap();
 
     let mut bytes = noise(1, 24 << 20);
@@ -26,7 +26,7 @@ fn two_versions_store_and_move_only_what_is_new() {
     })
     .unwrap();
     until("the first version arrives", Duration::from_secs(60), || has(&second, "t/big")).unwrap();
-    let before = blobs(&second).len();
+    let before = chunk_files(&second).len();
 
     bytes.splice(0..0, *b"a few bytes at the front");
     let path = file(lab.path(), "big.bin", &bytes);
@@ -41,7 +41,7 @@ fn two_versions_store_and_move_only_what_is_new() {
             .is_ok_and(|a| a["version"]["id"] == two["id"] && a["version"]["complete"] == true)
     })
     .unwrap();
-    let more = blobs(&second).len() - before;
+    let more = chunk_files(&second).len() - before;
     assert!(u64::try_from(more).unwrap() <= two["newChunks"].as_u64().unwrap(), "{more} chunks moved");
 
     let out = lab.path().join("old");

@@ -6,12 +6,12 @@
 
 use crate::clients::TOPIC;
 use crate::dice::Dice;
-use crate::nodes::{Inquiry, PATIENCE, chunk_files, full, has, pair, subscribe};
+use crate::nodes::{Inquiry, PATIENCE, full, subscribe};
 use crate::report::Row;
 use crate::setting::Setting;
 use crate::watch::StopWatch;
 use anyhow::{Context, ensure};
-use bib_node_tests::{Lab, Node, NodeSpec, until};
+use bib_node_tests::{Lab, Node, NodeSpec, chunk_files, has, pair, until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};

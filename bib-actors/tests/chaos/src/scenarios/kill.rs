@@ -7,12 +7,12 @@ use crate::census::the_postmaster;
 use crate::clients::{Crowd, UPLOADERS, content_of};
 use crate::dice::Dice;
 use crate::ledger::Acknowledged;
-use crate::nodes::{Inquiry, PATIENCE, chunk_files, full};
+use crate::nodes::{Inquiry, PATIENCE, full};
 use crate::report::Row;
 use crate::setting::Setting;
 use crate::watch::{StopWatch, pause};
 use anyhow::Context;
-use bib_node_tests::{Lab, Node, NodeSpec, until};
+use bib_node_tests::{Lab, Node, NodeSpec, chunk_files, until};
 
 /// Versions that are downloaded and compared at the end.
 const COMPARED: usize = 200;

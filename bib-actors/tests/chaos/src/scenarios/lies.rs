@@ -3,13 +3,13 @@
 
 use crate::clients::TOPIC;
 use crate::liar::{Liar, Loot, Manner};
-use crate::nodes::{PATIENCE, chunk_files, full, has, pair, subscribe};
+use crate::nodes::{PATIENCE, full, subscribe};
 use crate::report::Row;
 use crate::setting::Setting;
 use crate::watch::StopWatch;
 use anyhow::{Context, ensure};
 use bib_chunks::SignedManifest;
-use bib_node_tests::{Lab, Node, NodeSpec, until};
+use bib_node_tests::{Lab, Node, NodeSpec, chunk_files, has, pair, until};
 use serde_json::Value;
 use std::sync::Arc;
 

@@ -5,12 +5,12 @@
 use super::kill::{check, everything, sabotage};
 use crate::census::{cluster, postmasters, signal, the_postmaster};
 use crate::clients::{Crowd, TOPIC};
-use crate::nodes::{Inquiry, PATIENCE, chunk_files, full, has, pair, subscribe};
+use crate::nodes::{Inquiry, PATIENCE, full, subscribe};
 use crate::report::Row;
 use crate::setting::Setting;
 use crate::watch::{StopWatch, pause};
 use anyhow::Context;
-use bib_node_tests::{Lab, Node, NodeSpec, until};
+use bib_node_tests::{Lab, Node, NodeSpec, chunk_files, has, pair, until};
 use nix::sys::signal::Signal;
 use std::time::Duration;
 

@@ -4,12 +4,12 @@
 //! one life may have in flight.
 
 use crate::dice::Dice;
-use crate::nodes::{PATIENCE, chunk_files, full, has, pair, subscribe};
+use crate::nodes::{PATIENCE, full, subscribe};
 use crate::report::Row;
 use crate::setting::Setting;
 use crate::watch::pause;
 use anyhow::{Context, ensure};
-use bib_node_tests::{Lab, Node, NodeSpec, until};
+use bib_node_tests::{Lab, Node, NodeSpec, chunk_files, has, pair, until};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
