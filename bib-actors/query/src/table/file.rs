@@ -14,7 +14,7 @@ use super::media::Media;
 use super::reads::Counters;
 
 /// Bytes that a sequential reader takes from the store at once: enough that opening a chunk costs little beside it.
-const READ_AHEAD: u64 = 1 << 20;
+pub(crate) const READ_AHEAD: u64 = 1 << 20;
 
 /// A file that lies in chunks.
 #[derive(Debug)]

@@ -1,12 +1,19 @@
 //! Tables over chunks: which files of a version are a table, and how their bytes become batches. Owns every read
 //! that a query makes; never writes.
 
+#[cfg(test)]
+mod agreement;
+mod column;
 mod csv;
+mod digits;
 mod fault;
+mod fields;
 mod file;
 mod frames;
 mod ipc;
 mod json;
+mod lines;
+mod marks;
 mod media;
 mod numbered;
 mod objects;
@@ -16,7 +23,9 @@ mod parquet;
 mod provider;
 mod reads;
 mod records;
+mod slice;
 mod source;
+mod tokenized;
 
 pub(crate) use fault::ReadFault;
 pub(crate) use file::{ChunkFile, ChunkReader};

@@ -151,9 +151,9 @@ pub(crate) async fn open_table(
         Media::JsonLines if is_nested(&first) => nested_schema(reads, cache, &first).await?,
         _ => Arc::new(text_schema(first.schema.as_ref())),
     };
-    let QueryOptions { batch_rows, parquet_bytes, .. } = *options;
-    let (files, reads) = (Arc::new(files), reads.clone());
-    Ok(ChunkTable { schema, files, reads, batch_rows, parquet_bytes, late_columns: LATE_COLUMNS })
+    let QueryOptions { batch_rows, parquet_bytes, partitions, .. } = *options;
+    let (files, reads, cores) = (Arc::new(files), reads.clone(), partitions.max(1));
+    Ok(ChunkTable { schema, files, reads, batch_rows, cores, parquet_bytes, late_columns: LATE_COLUMNS })
 }
 
 async fn parquet_schema(

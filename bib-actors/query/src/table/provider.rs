@@ -33,6 +33,8 @@ pub(crate) struct ChunkTable {
     pub(crate) files: Arc<Vec<Arc<ChunkFile>>>,
     pub(crate) reads: Reads,
     pub(crate) batch_rows: usize,
+    /// Threads that may work on a scan at once.
+    pub(crate) cores: usize,
     /// Bytes of the Parquet pages that are unpacked at once.
     pub(crate) parquet_bytes: u64,
     /// Columns of a scan from which on a Parquet file's values are unpacked only where the filters let rows pass.
@@ -57,6 +59,7 @@ impl ChunkTable {
                 files,
                 Arc::clone(&self.schema),
                 self.batch_rows,
+                self.cores,
             )));
         }
         let mut options =

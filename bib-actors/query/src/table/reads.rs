@@ -68,6 +68,11 @@ impl Reads {
         ChunkReader::new(self.store.clone(), Arc::clone(file), Arc::clone(&self.counters))
     }
 
+    /// Reads a range of a file, for use inside [`Self::run`].
+    pub(crate) fn block(&self, file: &ChunkFile, range: Range<u64>) -> Result<Bytes, ReadFault> {
+        file.read(&self.store, range, &self.counters)
+    }
+
     /// Reads ranges of a file. Dropping the future leaves at most this one read to finish.
     pub(crate) async fn ranges(&self, file: &Arc<ChunkFile>, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>, ReadFault> {
         let (store, shared, counters) = (self.store.clone(), Arc::clone(file), Arc::clone(&self.counters));

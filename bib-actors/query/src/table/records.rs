@@ -15,15 +15,19 @@ const BUFFER: usize = 128 << 10;
 /// Bytes of one record. A longer one is no row of a table.
 const MAX_RECORD: u64 = 16 << 20;
 
+/// Bytes that a record has in any case when it is refused: whoever reads in blocks notices late.
+pub(super) const LONGEST: u64 = MAX_RECORD + 2 * BUFFER as u64;
+
 /// What an overlong record is refused with.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the record that begins at line {line} is longer than {} MiB: a quotation mark in it is never closed, or line \
+    "the record that begins at {line} is longer than {} MiB: a quotation mark in it is never closed, or line \
      breaks are missing; close the mark, double it (\"\") where it is part of the text, or write each row on a line",
     MAX_RECORD >> 20
 )]
 pub(crate) struct EndlessRecord {
-    line: u64,
+    /// "line 5", or whatever tells it.
+    pub(super) line: String,
 }
 
 /// Reads records of bytes.
@@ -49,7 +53,7 @@ impl<R: Read> Read for Guarded<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(out)?;
         if self.guard.taken.fetch_add(count as u64, Ordering::Relaxed) > MAX_RECORD {
-            let line = self.guard.line.load(Ordering::Relaxed);
+            let line = format!("line {}", self.guard.line.load(Ordering::Relaxed));
             return Err(io::Error::other(EndlessRecord { line }));
         }
         Ok(count)

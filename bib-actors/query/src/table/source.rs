@@ -1,9 +1,10 @@
 //! A scan of CSV, JSON-lines or Arrow files as DataFusion sees it: projections are pushed into the reader, large
-//! files of lines are read in parts. Each batch is made on a blocking thread, so that parsing never holds up others.
+//! files of lines are read in parts. Batches are made on blocking threads, so that parsing never holds up others; where
+//! the lines of a CSV file are its records, on several at a time, also when they are given out in order.
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -16,7 +17,7 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, PhysicalExpr};
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 
 use super::csv::CsvBatches;
@@ -24,9 +25,12 @@ use super::fault::ReadFault;
 use super::file::ChunkFile;
 use super::ipc::IpcBatches;
 use super::json::JsonBatches;
-use super::media::Media;
+use super::lines::Lines;
+use super::media::{CsvDialect, Media};
 use super::objects::location;
 use super::reads::Reads;
+use super::slice::Slice;
+use super::tokenized::Tokenized;
 
 /// A reader that makes batches, blocking.
 pub(super) trait Batches: Send {
@@ -42,13 +46,25 @@ pub(super) struct ChunkSource {
     table_schema: TableSchema,
     projection: SplitProjection,
     batch_rows: usize,
+    cores: usize,
+    /// Slices of a file that are read at a time.
+    ahead: usize,
     metrics: ExecutionPlanMetricsSet,
 }
 
 impl ChunkSource {
-    pub(super) fn new(reads: Reads, files: Arc<Vec<Arc<ChunkFile>>>, schema: SchemaRef, batch_rows: usize) -> Self {
+    /// `cores` may work on the scan at once.
+    pub(super) fn new(
+        reads: Reads,
+        files: Arc<Vec<Arc<ChunkFile>>>,
+        schema: SchemaRef,
+        batch_rows: usize,
+        cores: usize,
+    ) -> Self {
         let table_schema = TableSchema::from(schema);
         Self {
+            cores,
+            ahead: 1,
             reads,
             files,
             projection: SplitProjection::unprojected(&table_schema),
@@ -63,10 +79,12 @@ impl FileSource for ChunkSource {
     fn create_file_opener(
         &self,
         _store: Arc<dyn ObjectStore>,
-        _config: &FileScanConfig,
+        config: &FileScanConfig,
         _partition: usize,
     ) -> Result<Arc<dyn FileOpener>> {
-        let opener: Arc<dyn FileOpener> = Arc::new(Opener { source: self.clone() });
+        // the cores that the other partitions leave, and one slice that lies ready
+        let ahead = self.cores.div_ceil(config.file_groups.len().max(1)) + 1;
+        let opener: Arc<dyn FileOpener> = Arc::new(Opener { source: Self { ahead, ..self.clone() } });
         ProjectionOpener::try_new(self.projection.clone(), opener, self.table_schema.file_schema())
     }
 
@@ -143,6 +161,11 @@ impl FileOpener for Opener {
                 let bound = |at: i64| u64::try_from(at).unwrap_or(0);
                 bound(range.start)..bound(range.end)
             });
+            if let Media::Csv(dialect) = file.media
+                && dialect.one_line_records
+            {
+                return Ok(slices(source, file, dialect, range));
+            }
             let reads = source.reads.clone();
             let path = file.path.clone();
             let first = reads.clone().run(&path, move || start(&source, &file, range)).await?;
@@ -156,6 +179,48 @@ impl FileOpener for Opener {
     }
 }
 
+/// Reads a file of lines slice by slice, some at a time, in order. Dropping the stream leaves at most those to finish.
+fn slices(
+    source: ChunkSource,
+    file: Arc<ChunkFile>,
+    dialect: CsvDialect,
+    range: Option<Range<u64>>,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let (ahead, first) = (source.ahead, Arc::new(OnceLock::new()));
+    let slices = Slice::cut(range.unwrap_or(0..file.size)).map(move |range| {
+        let (source, file, first) = (source.clone(), Arc::clone(&file), Arc::clone(&first));
+        async move {
+            let (reads, path) = (source.reads.clone(), file.path.clone());
+            reads.run(&path, move || read_slice(&source, file, dialect, range, &first)).await
+        }
+    });
+    let batches = stream::iter(slices).buffered(ahead);
+    batches.map_ok(|batches| stream::iter(batches.into_iter().map(Ok::<_, ReadFault>))).try_flatten().err_into().boxed()
+}
+
+/// All rows of a slice; `first` is where the first record of the file begins, once that is known.
+fn read_slice(
+    source: &ChunkSource,
+    file: Arc<ChunkFile>,
+    dialect: CsvDialect,
+    range: Range<u64>,
+    first: &OnceLock<u64>,
+) -> Result<Vec<RecordBatch>, ReadFault> {
+    let schema = source.table_schema.file_schema();
+    let first = match first.get() {
+        Some(first) => *first,
+        None => {
+            let found = Slice::first_record(&source.reads, &file)?;
+            *first.get_or_init(|| found)
+        }
+    };
+    let skip_header = dialect.header && range.contains(&first);
+    let slice = Slice::new(source.reads.clone(), file, range);
+    let rows = Lines::new(slice, dialect.delimiter, schema.fields().len());
+    let mut reader = CsvBatches::new(rows, schema, &source.projection.file_indices, source.batch_rows, skip_header)?;
+    std::iter::from_fn(|| reader.next_batch().transpose()).collect()
+}
+
 /// Makes the reader of a file, or of the lines of it that begin in `range`.
 fn start(
     source: &ChunkSource,
@@ -165,23 +230,23 @@ fn start(
     let schema = source.table_schema.file_schema();
     let projection = &source.projection.file_indices;
     let rows = source.batch_rows;
-    let lines = || -> Result<(Range<u64>, bool), ReadFault> {
-        let Some(range) = range else { return Ok((0..file.size, true)) };
+    let lines = || -> Result<Range<u64>, ReadFault> {
+        let Some(range) = range else { return Ok(0..file.size) };
         let mut scout = source.reads.reader(file);
         // a line belongs to the part in which it begins
         let begin = if range.start == 0 { 0 } else { scout.line_after(range.start - 1)? };
         let end = if range.end >= file.size { file.size } else { scout.line_after(range.end - 1)? };
-        Ok((begin..end.max(begin), begin == 0))
+        Ok(begin..end.max(begin))
     };
     match file.media {
         Media::Csv(dialect) => {
-            let (part, from_start) = lines()?;
-            let mut reader = source.reads.reader(file).within(part);
+            let mut reader = source.reads.reader(file);
             reader.skip_mark()?;
-            Ok(Box::new(CsvBatches::new(reader, dialect, schema, projection, rows, from_start)?))
+            let records = Tokenized::new(reader, dialect, schema.fields().len());
+            Ok(Box::new(CsvBatches::new(records, schema, projection, rows, dialect.header)?))
         }
         Media::JsonLines => {
-            let (part, _) = lines()?;
+            let part = lines()?;
             let projected = schema.project(projection).map_err(|error| ReadFault::new(&file.path, error))?;
             let mut reader = source.reads.reader(file).within(part);
             reader.skip_mark()?;

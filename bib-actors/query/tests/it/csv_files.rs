@@ -78,6 +78,64 @@ async fn parts_that_are_read_beside_each_other_lose_no_line() {
     assert_eq!(rows, [json!({"rows": 60_000, "sum": 1_799_970_000_u64, "kinds": 60_000})]);
 }
 
+#[tokio::test]
+async fn slices_that_are_read_beside_each_other_keep_the_order() {
+    for (ends, header) in [("\n", true), ("\r\n", true), ("\r", true), ("\n", false)] {
+        let mut text = if header { format!("\u{feff}n,pad{ends}") } else { "\u{feff}".to_owned() };
+        for n in 0..40_000_u64 {
+            let pad = match n % 50 {
+                // one field is longer than some slices, one wants the tokenizer
+                7 if n == 20_007 => "1".repeat(200_000),
+                8 => format!("\"{}\"\"{n}\"", "2".repeat((n % 89) as usize)),
+                _ => "3".repeat((n % 97 + 1) as usize),
+            };
+            text.push_str(&format!("{n},{pad}{ends}"));
+        }
+        assert!(text.len() > 2 << 20, "many slices");
+        let lab = Lab::one("t.csv", text.as_bytes());
+        let name = if header { "n" } else { "column_1" };
+        let rows = lab.rows(&format!("dataset(\"data/t\").select(\"{name}\")")).await;
+        let found: Vec<u64> = column(&rows, name).iter().map(|n| n.as_u64().unwrap()).collect();
+        assert!(found.iter().copied().eq(0..40_000), "with {ends:?}, in order and none twice");
+        let sum = format!("dataset(\"data/t\").aggregate(r, {{}}, {{\"rows\": count(), \"sum\": sum(r.{name})}})");
+        assert_eq!(lab.rows(&sum).await, [json!({"rows": 40_000, "sum": 799_980_000_u64})], "with {ends:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_behind_very_many_empty_lines() {
+    let text = format!("\u{feff}{}a,b\r\n1,x\r\n2,y", "\r\n".repeat(100_000));
+    let lab = Lab::one("t.csv", text.as_bytes());
+    assert_eq!(lab.rows("dataset(\"data/t\")").await, [json!({"a": 1, "b": "x"}), json!({"a": 2, "b": "y"})]);
+}
+
+#[tokio::test]
+async fn a_lie_far_down_is_told_with_its_line() {
+    use bib_chunks::{Column, ColumnType, EntryKind, TableSchema};
+    let rows = 200_000;
+    for (line, fault) in [
+        ("1,x", "\"x\" in column \"b\" is not an int, as its description says; publish the file again"),
+        ("1,\"x\"\"\"", "\"x\\\"\" in column \"b\" is not an int, as its description says; publish the file again"),
+        ("1,2,3", "has 3 fields instead of 2"),
+        (
+            "1,\"2",
+            "a quotation mark is not closed where the line ends, as the file's description says; publish the file again",
+        ),
+    ] {
+        let lab = Lab::new();
+        let text = format!("a,b\n{}{line}\n{}", "10,20\n".repeat(rows), "30,40\n".repeat(rows));
+        let mut content = lab.write(&[("t.csv", text.as_bytes())]);
+        let EntryKind::File { media_type, schema, .. } = &mut content.entries[0].kind else { panic!() };
+        *media_type = "text/csv; records=lines".to_owned();
+        let int = |name: &str| Column { name: name.to_owned(), data_type: ColumnType::Int, nullable: false };
+        *schema = Some(TableSchema { columns: vec![int("a"), int("b")], rows: None });
+        lab.publish("data/t", content);
+        let error = lab.try_rows("dataset(\"data/t\").aggregate(r, {}, {\"n\": sum(r.a), \"m\": sum(r.b)})").await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(&format!("line {}", rows + 2)) && error.contains(fault), "{error}");
+    }
+}
+
 #[test]
 fn empty_files_are_no_tables() {
     assert_eq!(told("t.csv", b""), ("application/x-empty".to_owned(), Ok(false)));
