@@ -91,9 +91,10 @@ pub struct ConnectionOptions {
     pub local: usize,
     /// Connections of the pages, within the process: one for their calls and one for each download.
     pub inside: usize,
-    /// TLS handshakes at the same time: a handshake costs a signature.
+    /// TLS handshakes at the same time. When there are more, the address that has most of them gives up its oldest, so
+    /// the number says how long one lives under a flood. Fewer than `total`: who is in must not be kept from coming back.
     pub handshakes: usize,
-    /// How long a handshake may take.
+    /// How long a handshake may take. Two ways across the world and a signature are far below it.
     pub handshake_timeout: Duration,
     /// Calls at the same time on one connection.
     pub streams: u32,
@@ -128,8 +129,8 @@ impl Default for ConnectionOptions {
             per_address: 128,
             local: 64,
             inside: 48,
-            handshakes: 64,
-            handshake_timeout: Duration::from_secs(10),
+            handshakes: 256,
+            handshake_timeout: Duration::from_secs(5),
             streams: 128,
             pending_resets: 20,
             local_resets: 256,

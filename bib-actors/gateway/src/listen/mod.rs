@@ -1,6 +1,7 @@
 //! Listeners: TLS on TCP, and a Unix socket. Both feed one gRPC server, which learns from [`Origin`] which it was.
 
 mod connection;
+mod handshakes;
 mod origin;
 mod quota;
 mod tcp;

@@ -22,24 +22,36 @@ pub(crate) struct Place {
     _total: OwnedSemaphorePermit,
 }
 
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// All are taken.
+    InAll,
+    /// This address has as many as one may have.
+    FromAddress,
+}
+
 impl Quota {
     /// At most `total` connections, at most `each` of them from one address.
     pub(crate) fn new(total: usize, each: usize) -> Arc<Self> {
         Arc::new(Self { total: Arc::new(Semaphore::new(total)), each, by_address: Mutex::new(HashMap::new()) })
     }
 
-    /// Takes a place, or `None` when there is none for this address.
-    pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Place> {
-        let total = Arc::clone(&self.total).try_acquire_owned().ok()?;
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// When there is none for this address.
+    pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Full> {
+        let total = Arc::clone(&self.total).try_acquire_owned().map_err(|_| Full::InAll)?;
         if let Some(address) = address {
             let mut counts = self.by_address.lock();
             let count = counts.entry(address).or_insert(0);
             if *count >= self.each {
-                return None;
+                return Err(Full::FromAddress);
             }
             *count += 1;
         }
-        Some(Place { quota: Arc::clone(self), address, _total: total })
+        Ok(Place { quota: Arc::clone(self), address, _total: total })
     }
 }
 
@@ -67,11 +79,11 @@ mod tests {
         let (a, b) = (Some("10.0.0.1".parse().unwrap()), Some("10.0.0.2".parse().unwrap()));
         let first = quota.enter(a).unwrap();
         let _second = quota.enter(a).unwrap();
-        assert!(quota.enter(a).is_none(), "a third from one address");
+        assert_eq!(quota.enter(a).unwrap_err(), Full::FromAddress, "a third from one address");
         let _third = quota.enter(b).unwrap();
-        assert!(quota.enter(b).is_none(), "a fourth in all");
+        assert_eq!(quota.enter(b).unwrap_err(), Full::InAll, "a fourth in all");
         drop(first);
-        assert!(quota.enter(a).is_some());
+        assert!(quota.enter(a).is_ok());
         assert_eq!(quota.by_address.lock().len(), 2);
     }
 }

@@ -1,15 +1,15 @@
 //! The TCP listener: accepts, does the TLS handshake beside other handshakes, and hands the connection on.
 
 use super::connection::{Connection, Stream};
+use super::handshakes::Handshakes;
 use super::origin::Origin;
-use super::quota::Quota;
+use super::quota::{Full, Place, Quota};
 use crate::error::GatewayError;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Pause after an accept that failed for want of something (file descriptors, say) that others must give back first.
@@ -40,7 +40,7 @@ pub(crate) struct TcpAcceptor {
     pub(crate) tls: tokio_rustls::TlsAcceptor,
     /// How many connections there may be.
     pub(crate) quota: Arc<Quota>,
-    /// Handshakes at the same time: the costly part, done before anyone has proved anything.
+    /// Handshakes at the same time: done before anyone has proved anything.
     pub(crate) handshakes: usize,
     /// How long a handshake may take.
     pub(crate) handshake_timeout: Duration,
@@ -53,18 +53,23 @@ pub(crate) struct TcpAcceptor {
 impl TcpAcceptor {
     /// Accepts until dropped. Cancel-safe: handshakes under way end with it.
     pub(crate) async fn run(self, listener: TcpListener) {
-        let mut handshakes = JoinSet::new();
+        let mut handshakes = Handshakes::new(self.handshakes);
         loop {
-            while handshakes.len() >= self.handshakes {
-                handshakes.join_next().await;
-            }
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                Some(_) = handshakes.join_next() => continue,
+                () = handshakes.ended() => continue,
                 () = self.out.closed() => return,
             };
             match accepted {
-                Ok((stream, address)) => drop(handshakes.spawn(self.handshake(stream, address))),
+                Ok((stream, address)) => {
+                    let origin = Origin::Remote(address);
+                    match self.place(&mut handshakes, origin.address()).await {
+                        Ok(place) => {
+                            handshakes.start(origin.address(), self.handshake(stream, origin, place)).await;
+                        }
+                        Err(full) => tracing::debug!(%origin, ?full, "too many connections: one more is closed"),
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -73,16 +78,30 @@ impl TcpAcceptor {
         }
     }
 
+    /// A place in the quota. One that somebody holds who has not even finished the handshake is given up for it: of the
+    /// same address when that has all it may have, else of the address that holds most.
+    async fn place(&self, handshakes: &mut Handshakes, address: Option<IpAddr>) -> Result<Place, Full> {
+        let full = match self.quota.enter(address) {
+            Ok(place) => return Ok(place),
+            Err(full) => full,
+        };
+        let given_up = match full {
+            Full::InAll => handshakes.give_up_any(address).await,
+            Full::FromAddress => handshakes.give_up_of(address).await,
+        };
+        if given_up { self.quota.enter(address) } else { Err(full) }
+    }
+
     /// The handshake of one connection, as a task of its own.
-    fn handshake(&self, stream: TcpStream, address: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
-        let origin = Origin::Remote(address);
-        let (tls, quota, out) = (self.tls.clone(), Arc::clone(&self.quota), self.out.clone());
+    fn handshake(
+        &self,
+        stream: TcpStream,
+        origin: Origin,
+        place: Place,
+    ) -> impl Future<Output = ()> + Send + use<> + 'static {
+        let (tls, out) = (self.tls.clone(), self.out.clone());
         let (token, limit) = (self.token.clone(), self.handshake_timeout);
         async move {
-            let Some(place) = quota.enter(origin.address()) else {
-                tracing::debug!(%origin, "too many connections: one more is closed");
-                return;
-            };
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%origin, %error, "nodelay is not set");
             }

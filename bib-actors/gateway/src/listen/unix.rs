@@ -129,7 +129,7 @@ impl UnixAcceptor {
             }
         };
         let origin = Origin::Local { uid };
-        let place = self.quota.enter(None)?;
+        let place = self.quota.enter(None).ok()?;
         Some(Connection::new(Stream::Unix(stream), origin, place, token))
     }
 }

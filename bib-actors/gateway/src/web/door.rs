@@ -64,7 +64,7 @@ impl Door {
         let place = opening
             .quota
             .enter(None)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::ConnectionRefused, "the pages have all their connections"))?;
+            .map_err(|_| io::Error::new(io::ErrorKind::ConnectionRefused, "the pages have all their connections"))?;
         let (ours, theirs) = tokio::io::duplex(buffer);
         let connection = Connection::new(Stream::Inside(theirs), Origin::Pages, place, &opening.token);
         out.send(connection).await.map_err(|_| away())?;

@@ -6,10 +6,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use tokio::task::JoinSet;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -94,7 +97,10 @@ fn one_address_does_not_take_all_places() {
         .await;
         let mut held = Vec::new();
         for _ in 0..4 {
-            held.push(Raw::connect(node.tcp(), config(&node), "localhost").await.unwrap());
+            let mut one = Raw::connect(node.tcp(), config(&node), "localhost").await.unwrap();
+            // with its first bytes the node says that its side of the handshake is done too
+            one.0.read_exact(&mut [0; 9]).await.unwrap();
+            held.push(one);
         }
         // the place is taken before the handshake, so the handshake of one more fails
         assert!(Raw::connect(node.tcp(), config(&node), "localhost").await.is_err());
@@ -114,5 +120,58 @@ fn who_says_nothing_is_let_go() {
         let ended = tokio::time::timeout(Duration::from_secs(20), silent.read(&mut byte)).await.unwrap();
         assert!(matches!(ended, Ok(0) | Err(_)));
         still_answers(&node).await;
+    });
+}
+
+/// Somebody at this address who connects and says nothing, again as soon as the node has enough of it.
+async fn silent(target: SocketAddr, from: Ipv4Addr, connected: Arc<AtomicUsize>) {
+    loop {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        if let Ok(mut stream) = socket.connect(target).await {
+            connected.fetch_add(1, Ordering::Relaxed);
+            drop(stream.read(&mut [0]).await);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Nobody is let go because of time within the test.
+async fn patient_node() -> Node {
+    Node::with(|options| {
+        options.connections.handshakes = 64;
+        options.connections.handshake_timeout = Duration::from_secs(600);
+    })
+    .await
+}
+
+#[test]
+fn an_honest_client_is_served_while_two_hundred_say_nothing() {
+    run(async {
+        let node = patient_node().await;
+        let connected = Arc::new(AtomicUsize::new(0));
+        let mut flood = JoinSet::new();
+        for number in 0..200_u8 {
+            flood.spawn(silent(node.tcp(), Ipv4Addr::new(127, 0, 1, 1 + number % 50), Arc::clone(&connected)));
+        }
+        eventually("all are there", || async { connected.load(Ordering::Relaxed) >= 200 }).await;
+        for call in 0..5 {
+            let served = tokio::time::timeout(Duration::from_secs(20), still_answers(&node)).await;
+            assert!(served.is_ok(), "call {call} was not served");
+        }
+        assert!(flood.try_join_next().is_none(), "the flood went on to the end");
+    });
+}
+
+#[test]
+fn those_who_say_nothing_make_room_at_their_own_address() {
+    run(async {
+        let node = patient_node().await;
+        let mut silent = Vec::new();
+        for _ in 0..200 {
+            silent.push(TcpStream::connect(node.tcp()).await.unwrap());
+        }
+        let served = tokio::time::timeout(Duration::from_secs(20), still_answers(&node)).await;
+        assert!(served.is_ok(), "a client at the address of 200 that say nothing was not served");
     });
 }
