@@ -9,6 +9,7 @@
 use crate::error::PageError;
 use crate::session;
 use crate::site::Web;
+use crate::stream;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
@@ -19,7 +20,7 @@ use subtle::ConstantTimeEq;
 use url::form_urlencoded;
 
 /// Largest form that is read.
-const FORM_MAX: usize = 128 * 1024;
+pub(crate) const FORM_MAX: usize = 128 * 1024;
 /// The field and the header in which a form, or a script, brings the session's token.
 pub(crate) const FIELD: &str = "_csrf";
 const HEADER: &str = "x-csrf-token";
@@ -31,7 +32,9 @@ pub(crate) async fn guard<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    match check(&mut request).await {
+    let verdict = check(&mut request).await;
+    stream::received(&request);
+    match verdict {
         Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(refusal) => Ok(request.into_response(refusal.error_response()).map_into_right_body()),
     }
@@ -58,7 +61,7 @@ async fn check(request: &mut ServiceRequest) -> Result<(), PageError> {
     Ok(())
 }
 
-/// The host as the browser sees it, with its port. HTTP/2 has it in the address.
+/// The host as the browser sees it, with its port. Some clients have it in the address.
 fn host_of(request: &ServiceRequest) -> Option<String> {
     let named = request.headers().get(header::HOST).and_then(|value| value.to_str().ok().map(str::to_owned));
     named.or_else(|| request.uri().authority().map(ToString::to_string))

@@ -25,6 +25,7 @@ mod server;
 mod session;
 mod shell;
 mod site;
+mod stream;
 
 pub use readiness::{ActorState, Readiness, ReadinessFn};
 pub use server::{Serving, WebOptions, WebServer};

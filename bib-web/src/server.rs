@@ -5,27 +5,45 @@ use crate::headers;
 use crate::pages;
 use crate::routes;
 use crate::site::{Site, Web};
-use actix_web::dev::ServerHandle;
+use crate::stream::{Bounded, Bounds, answering};
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::{AppConfig, Server, ServerHandle};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// Bounds of the server.
 #[derive(Debug, Clone)]
 pub struct WebOptions {
     /// Worker threads: pages wait for the API most of the time, so a few serve many browsers.
     pub workers: usize,
-    /// Connections at the same time.
+    /// Connections at the same time, of all workers. Further ones wait in the backlog.
     pub max_connections: usize,
     /// Connections that wait to be accepted.
     pub backlog: u32,
-    /// How long a client may take to send its request line and headers.
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// How long a client may take to send the line and the headers of its first request.
     pub request_timeout: Duration,
+    /// How long a client may take to send any whole request, with its form.
+    pub receive_timeout: Duration,
+    /// How long a client may take nothing of an answer: a download that somebody pauses ends after that.
+    pub send_timeout: Duration,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
+    /// Bytes of the line and the headers of a request. Cookies of other servers of the same host are among them.
+    pub head_bytes: usize,
+    /// Bytes that are taken from a client whose request is being answered. Browsers send none; who sends more waits.
+    pub read_ahead: usize,
 }
 
 impl Default for WebOptions {
@@ -34,8 +52,26 @@ impl Default for WebOptions {
             workers: 2,
             max_connections: 256,
             backlog: 128,
+            handshake_timeout: Duration::from_secs(3),
             request_timeout: Duration::from_secs(5),
+            receive_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(120),
             keep_alive: Duration::from_secs(15),
+            head_bytes: 32 << 10,
+            read_ahead: 4 << 10,
+        }
+    }
+}
+
+impl WebOptions {
+    const fn bounds(&self) -> Bounds {
+        Bounds {
+            head: self.head_bytes,
+            // one byte more than the largest form is enough to see that it is too large
+            request: self.head_bytes + guard::FORM_MAX + self.read_ahead,
+            ahead: self.read_ahead,
+            receive: self.receive_timeout,
+            send: self.send_timeout,
         }
     }
 }
@@ -70,20 +106,9 @@ impl WebServer {
             let system = actix_web::rt::System::new();
             system.block_on(async move {
                 let web = web::Data::new(Web::new(site));
-                let server = HttpServer::new(move || app(web.clone()))
-                    .workers(options.workers)
-                    .max_connections(options.max_connections)
-                    .backlog(options.backlog)
-                    .client_request_timeout(options.request_timeout)
-                    .keep_alive(options.keep_alive)
-                    .disable_signals()
-                    .shutdown_timeout(1);
-                let server = match serving.tls {
-                    Some(tls) => server.listen_rustls_0_23(serving.listener, tls),
-                    None => server.listen(serving.listener),
-                };
+                let server = listen(serving.listener, serving.tls, &options, &web);
                 let server = match server {
-                    Ok(server) => server.run(),
+                    Ok(server) => server,
                     Err(error) => return drop(send.send(Err(error))),
                 };
                 if send.send(Ok(server.handle())).is_ok() {
@@ -112,6 +137,84 @@ impl Drop for WebServer {
     }
 }
 
+/// How long a client that is told to go may take to go, so that it reads the answer before the connection is gone.
+const LINGER: Duration = Duration::from_secs(1);
+/// The name of the listener in the server's own log.
+const NAME: &str = "pages";
+
+/// The server, on either kind of listener.
+fn listen(
+    listener: TcpListener,
+    tls: Option<rustls::ServerConfig>,
+    options: &WebOptions,
+    web: &web::Data<Web>,
+) -> io::Result<Server> {
+    let builder = Server::build()
+        .workers(options.workers)
+        .max_concurrent_connections(options.max_connections.div_ceil(options.workers).max(1))
+        .backlog(options.backlog)
+        .disable_signals()
+        .shutdown_timeout(1);
+    let (options, web) = (options.clone(), web.clone());
+    let builder = match tls {
+        None => builder.listen(NAME, listener, move || {
+            fn_service(|stream: TcpStream| async move { Ok::<_, DispatchError>((peer(&stream), stream)) })
+                .and_then(http(&options, web.clone()))
+        })?,
+        Some(mut tls) => {
+            // HTTP/2 is not spoken: its streams, headers and resets have no bounds that could be set here
+            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+            let acceptor = TlsAcceptor::from(Arc::new(tls));
+            builder.listen(NAME, listener, move || {
+                let (acceptor, limit) = (acceptor.clone(), options.handshake_timeout);
+                fn_service(move |stream: TcpStream| shake_hands(acceptor.clone(), limit, stream))
+                    .and_then(http(&options, web.clone()))
+            })?
+        }
+    };
+    Ok(builder.run())
+}
+/// Who is at the other end. Answers are whole when they are written: nothing is gained by waiting for more.
+fn peer(stream: &TcpStream) -> Option<SocketAddr> {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "nodelay is not set");
+    }
+    stream.peer_addr().ok()
+}
+
+async fn shake_hands(
+    acceptor: TlsAcceptor,
+    limit: Duration,
+    stream: TcpStream,
+) -> Result<(Option<SocketAddr>, TlsStream<TcpStream>), DispatchError> {
+    let peer = peer(&stream);
+    match tokio::time::timeout(limit, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Ok((peer, stream)),
+        Ok(Err(error)) => Err(DispatchError::Io(error)),
+        Err(_) => Err(DispatchError::Io(io::ErrorKind::TimedOut.into())),
+    }
+}
+
+/// What serves one connection, bounded.
+fn http<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    options: &WebOptions,
+    web: web::Data<Web>,
+) -> impl ServiceFactory<(Option<SocketAddr>, S), Config = (), Response = (), Error = DispatchError, InitError = ()> + use<S>
+{
+    let bounds = options.bounds();
+    let app = app(web).into_factory().map_err(|error: actix_web::Error| error.error_response());
+    let http = HttpService::build()
+        .client_request_timeout(options.request_timeout)
+        .client_disconnect_timeout(LINGER)
+        .keep_alive(options.keep_alive)
+        // a browser that has gone is let go at once, with its stream of events, not at the next sign of life
+        .h1_allow_half_closed(false)
+        .on_connect_ext(|stream: &Bounded<S>, data| drop(data.insert(stream.turn())))
+        .h1(map_config(app, |()| AppConfig::default()));
+    fn_service(move |(peer, stream): (Option<SocketAddr>, S)| async move { Ok((Bounded::new(stream, bounds), peer)) })
+        .and_then(http)
+}
+
 /// Everything that is served. The guard stands before every route, the headers are on every answer.
 fn app(
     web: web::Data<Web>,
@@ -128,8 +231,58 @@ fn app(
     App::new()
         .wrap(from_fn(guard::guard))
         .wrap(headers::defaults())
+        .wrap(from_fn(answering))
         .app_data(web)
         .configure(|config| routes::configure(config, readiness))
         .configure(pages::configure)
         .default_service(actix_web::web::to(pages::nothing_here))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::readiness::Readiness;
+    use actix_service::Service;
+    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio::time::timeout;
+
+    fn site() -> Site {
+        Site {
+            node_id: "12D3KooWQNV9yRv3yvVjYWVPUmA4SvpQN1iDjZDVJnDVzZ1eDFGw".into(),
+            node_name: "lab-a".into(),
+            hosts: Vec::new(),
+            tls: false,
+            readiness: Arc::new(|| Readiness { ready: true, actors: Vec::new() }),
+            connector: Arc::new(|| Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })),
+            runtime: tokio::runtime::Handle::current(),
+        }
+    }
+
+    /// How many bytes are taken from a client that reads nothing.
+    async fn taken(request: &str) -> usize {
+        let (mut client, server) = duplex(4096);
+        let service = http(&WebOptions::default(), web::Data::new(Web::new(site()))).new_service(()).await.unwrap();
+        let served = actix_web::rt::spawn(service.call((None, server)));
+        let many = request.repeat(100);
+        let mut sent = 0;
+        while let Ok(written) = timeout(Duration::from_millis(500), client.write(many.as_bytes())).await {
+            sent += written.unwrap();
+            assert!(sent < 8 << 20, "there is no end to what it takes");
+        }
+        served.abort();
+        sent
+    }
+
+    #[actix_web::test]
+    async fn who_asks_on_and_does_not_listen_is_not_listened_to() {
+        for request in [
+            "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "GET /nothing/here HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        ] {
+            let sent = taken(request).await;
+            assert!(sent < 64 << 10, "{request:?}: {sent} bytes");
+        }
+    }
 }

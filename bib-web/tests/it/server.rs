@@ -1,7 +1,9 @@
 //! It answers, and it is gone after the drop.
 
 use super::support::{ask, serve, status};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
     ask(address, &format!("GET {path}"), &[("host", "localhost")], "")
@@ -69,5 +71,33 @@ fn assets_are_kept_for_ever_under_their_hash() {
         assert!(answer.contains("max-age=31536000, immutable"), "{asset}");
         let other = asset.replacen('.', ".0", 1);
         assert_eq!(status(&get(served.server.address(), &other).unwrap()), 404, "{other}");
+    }
+}
+
+#[test]
+fn requests_behind_each_other_are_answered_in_turn() {
+    let served = serve();
+    let mut stream = TcpStream::connect(served.server.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let one = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let paths = ["/livez", "/", "/readyz", "/nothing/here"].repeat(30);
+    stream.write_all(paths.iter().map(|path| one(path)).collect::<String>().as_bytes()).unwrap();
+    let mut answers = BufReader::new(stream);
+    for path in paths {
+        let (mut head, mut length) = (String::new(), 0);
+        while !head.ends_with("\r\n\r\n") {
+            let from = head.len();
+            assert!(answers.read_line(&mut head).unwrap() > 0, "{path}: the answers end after {head}");
+            let line = head[from..].to_lowercase();
+            length = line.strip_prefix("content-length:").map_or(length, |value| value.trim().parse().unwrap());
+        }
+        answers.read_exact(&mut vec![0; length]).unwrap();
+        let wanted = match path {
+            "/livez" => 200,
+            "/" => 303,
+            "/readyz" => 503,
+            _ => 404,
+        };
+        assert_eq!(status(&head), wanted, "{path}");
     }
 }

@@ -1,7 +1,7 @@
 //! The pages over a real socket, with a node behind them: signing in, what a session may do, forged requests, the stream
 //! of events.
 
-use crate::support::{Node, Person, ed25519, hint, run, said, sign};
+use crate::support::{Node, Person, ed25519, eventually, hint, run, said, sign};
 use bib_proto::SIGN_IN_NAMESPACE;
 use bib_proto::v1::{
     CreateOneTimeTokenRequest, CreateTopicRequest, ExchangeOneTimeTokenRequest, GetSignInChallengeRequest,
@@ -295,5 +295,30 @@ fn events_are_signals_with_positions() {
         assert_eq!(later.message().await.unwrap().unwrap().kind, "begin");
         let resync = later.message().await.unwrap().unwrap();
         assert!(resync.kind == "resync" && resync.seq > made.seq, "{resync:?}");
+    });
+}
+
+/// A stream of events like a browser's, if it is given one; dropping it is closing the page.
+async fn stream_of_events(node: &Node, cookie: &str) -> Option<tokio::net::TcpStream> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(node.web).await.unwrap();
+    let request = format!("GET /events HTTP/1.1\r\nhost: {}\r\ncookie: {cookie}\r\n\r\n", node.web);
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    (&answer == b"HTTP/1.1 200").then_some(stream)
+}
+
+#[test]
+fn a_page_that_was_closed_gives_its_stream_back_at_once() {
+    run(async {
+        let node = Node::with(|options| options.transfers.event_streams = 1).await;
+        let cookie = signed_in(&node).await;
+        let one = stream_of_events(&node, &cookie).await.unwrap();
+        assert!(stream_of_events(&node, &cookie).await.is_none(), "there is more than one");
+        drop(one);
+        // sooner than a sign of life, which finds out too
+        let again = eventually("the place is free", || async { stream_of_events(&node, &cookie).await.is_some() });
+        assert!(tokio::time::timeout(Duration::from_secs(10), again).await.is_ok(), "the stream is still held");
     });
 }

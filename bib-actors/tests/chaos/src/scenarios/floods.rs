@@ -107,12 +107,16 @@ pub(super) fn pages(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     let target = node.web();
     let attack = move |mut dice: Dice, counts: Arc<Counts>| async move {
         let begin = b"GET / HTTP/1.1\r\nHost: localhost\r\n".to_vec();
-        let behaviour = match dice.below(6) {
+        let again = |line: &str| format!("{line}\r\nHost: localhost\r\n\r\n").repeat(100).into_bytes();
+        let behaviour = match dice.below(8) {
             0 => Behaviour::Silent,
             1 => Behaviour::Garbage(64 << 10),
             2 => Behaviour::Drip([&begin[..], b"X-Slow: "].concat()),
             3 => Behaviour::Endless(begin, b"X-Many: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n".repeat(100), 8 << 20),
-            4 => Behaviour::Endless(Vec::new(), b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100), 4 << 20),
+            4 => Behaviour::Endless(Vec::new(), again("GET /livez HTTP/1.1"), 4 << 20),
+            // answers without a body, and requests of the fewest bytes
+            5 => Behaviour::Endless(Vec::new(), again("GET / HTTP/1.1"), 4 << 20),
+            6 => Behaviour::Endless(Vec::new(), b"GET / HTTP/1.0\r\n\r\n".repeat(100), 4 << 20),
             _ => Behaviour::Half(
                 b"POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\nx".to_vec(),
             ),

@@ -77,3 +77,8 @@ fn a_flood_of_peers_is_survived() {
 fn a_flood_of_calls_is_survived() {
     holds("flood-api");
 }
+
+#[test]
+fn a_flood_of_page_requests_is_survived() {
+    holds("flood-pages");
+}
