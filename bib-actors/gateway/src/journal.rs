@@ -144,6 +144,18 @@ impl Record {
         }
     }
 
+    /// A stream came to its end, with all its rows, or broke off after so many.
+    pub(crate) async fn streamed(mut self, sent: Result<(), Problem>, rows: u64) -> Result<(), Problem> {
+        match &sent {
+            Ok(()) => self.done(Some(rows)).await,
+            Err(problem) => {
+                self.note("rows_sent", rows.to_string());
+                self.ended(problem).await;
+            }
+        }
+        sent
+    }
+
     fn close(&mut self, outcome: Outcome) -> Option<AuditDraft> {
         let spent = clock::since(self.began);
         self.draft.take().map(|draft| draft.outcome(outcome).duration(spent))

@@ -128,19 +128,10 @@ struct Job {
 }
 
 impl Job {
-    async fn run(mut self, sink: Sink<QueryResponse>, mut record: Record) -> Result<(), Problem> {
+    async fn run(mut self, sink: Sink<QueryResponse>, record: Record) -> Result<(), Problem> {
         let mut rows = 0;
-        match self.send(&sink, &mut rows).await {
-            Ok(()) => {
-                record.done(Some(rows)).await;
-                Ok(())
-            }
-            Err(problem) => {
-                record.note("rows_sent", rows.to_string());
-                record.ended(&problem).await;
-                Err(problem)
-            }
-        }
+        let sent = self.send(&sink, &mut rows).await;
+        record.streamed(sent, rows).await
     }
 
     async fn send(&mut self, sink: &Sink<QueryResponse>, rows: &mut u64) -> Result<(), Problem> {

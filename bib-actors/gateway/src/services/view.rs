@@ -256,19 +256,10 @@ struct ExportJob {
 }
 
 impl ExportJob {
-    async fn run(mut self, sink: Sink<ExportResponse>, mut record: Record) -> Result<(), Problem> {
+    async fn run(mut self, sink: Sink<ExportResponse>, record: Record) -> Result<(), Problem> {
         let mut rows = 0;
-        match self.send(&sink, &mut rows).await {
-            Ok(()) => {
-                record.done(Some(rows)).await;
-                Ok(())
-            }
-            Err(problem) => {
-                record.note("rows_sent", rows.to_string());
-                record.ended(&problem).await;
-                Err(problem)
-            }
-        }
+        let sent = self.send(&sink, &mut rows).await;
+        record.streamed(sent, rows).await
     }
 
     async fn send(&mut self, sink: &Sink<ExportResponse>, rows: &mut u64) -> Result<(), Problem> {
