@@ -7,6 +7,7 @@ mod home;
 mod login;
 mod nodes;
 mod query;
+mod sure;
 mod table;
 mod topics;
 

@@ -1,5 +1,6 @@
 //! Nodes: those that this one knows, one of them, connecting, pairing.
 
+use super::sure::{Ask, Sure};
 use crate::error::{Notice, PageError, status_of};
 use crate::format::{When, part, round_trip, short};
 use crate::list::{Form, answer};
@@ -162,14 +163,8 @@ async fn join(visitor: Visitor, typed: web::Form<Ticket>) -> Result<HttpResponse
     }
 }
 
-#[derive(Deserialize)]
-struct Ask {
-    #[serde(default)]
-    ask: String,
-}
-
 async fn show(visitor: Visitor, path: web::Path<String>, query: web::Query<Ask>) -> Result<HttpResponse, PageError> {
-    Ok(page(&node_page(&visitor, &path, query.ask == "disconnect").await?))
+    Ok(page(&node_page(&visitor, &path, query.is("disconnect")).await?))
 }
 
 async fn node_page(visitor: &Visitor, id: &str, asks: bool) -> Result<NodePage, PageError> {
@@ -181,20 +176,13 @@ async fn node_page(visitor: &Visitor, id: &str, asks: bool) -> Result<NodePage, 
     Ok(NodePage { shell, node, operates: visitor.operates(), asks })
 }
 
-#[derive(Deserialize)]
-struct Sure {
-    #[serde(default)]
-    confirm: String,
-}
-
 async fn disconnect(
     visitor: Visitor,
     path: web::Path<String>,
     sure: web::Form<Sure>,
 ) -> Result<HttpResponse, PageError> {
     let mut shown = node_page(&visitor, &path, true).await?;
-    if sure.confirm != shown.node.name {
-        let notice = Notice::new("Nothing was done: the name that was typed is not the node's.", "");
+    if let Some(notice) = sure.check(&shown.node.name, "node") {
         shown.shell = shown.shell.with_alert(Some(notice));
         return Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown));
     }

@@ -1,6 +1,7 @@
 //! Topics: the list, one topic, making one, following and leaving one.
 
 use super::datasets::{DatasetRow, dataset_row};
+use super::sure::{Ask, Sure};
 use crate::error::{Notice, PageError, status_of};
 use crate::format::{When, bytes, count, part, short};
 use crate::list::{Form, answer};
@@ -139,15 +140,8 @@ async fn create(visitor: Visitor, typed: web::Form<NewTopic>) -> Result<HttpResp
     }
 }
 
-#[derive(Deserialize)]
-struct Ask {
-    /// `unsubscribe`: the question is shown, also without scripts.
-    #[serde(default)]
-    ask: String,
-}
-
 async fn show(visitor: Visitor, path: web::Path<String>, query: web::Query<Ask>) -> Result<HttpResponse, PageError> {
-    Ok(page(&topic_page(&visitor, &path, query.ask == "unsubscribe").await?))
+    Ok(page(&topic_page(&visitor, &path, query.is("unsubscribe")).await?))
 }
 
 async fn topic_page(visitor: &Visitor, name: &str, asks: bool) -> Result<TopicPage, PageError> {
@@ -179,20 +173,13 @@ async fn subscribe(visitor: Visitor, path: web::Path<String>) -> Result<HttpResp
     }
 }
 
-#[derive(Deserialize)]
-struct Sure {
-    #[serde(default)]
-    confirm: String,
-}
-
 async fn unsubscribe(
     visitor: Visitor,
     path: web::Path<String>,
     sure: web::Form<Sure>,
 ) -> Result<HttpResponse, PageError> {
-    if sure.confirm != *path {
+    if let Some(notice) = sure.check(&path, "topic") {
         let mut again = topic_page(&visitor, &path, true).await?;
-        let notice = Notice::new("Nothing was done: the name that was typed is not the topic's.", "");
         again.shell = again.shell.with_alert(Some(notice));
         return Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &again));
     }
