@@ -2,7 +2,7 @@
 
 use crate::download;
 use crate::error::{Notice, PageError, status_of};
-use crate::format::{When, bytes, count, part, short};
+use crate::format::{When, bytes, count, counted, part, short};
 use crate::list::{Form, answer};
 use crate::session::Visitor;
 use crate::shell::{Shell, page, page_with};
@@ -162,7 +162,7 @@ async fn dataset_page(visitor: &Visitor, names: &Names, asked: &Asked) -> Result
         topic: names.0.clone(),
         latest,
         rows: if version.rows == 0 { "–".to_owned() } else { count(version.rows) },
-        chunks: count(version.chunks),
+        chunks: counted(version.chunks, "chunk"),
         files,
         files_all: found.entries.len(),
         from: asked.from,

@@ -16,6 +16,7 @@ const steps = [
   "forged",
   "eight-tabs",
   "accessible",
+  "narrow",
   "outage",
 ];
 

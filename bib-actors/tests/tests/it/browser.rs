@@ -1,6 +1,6 @@
 //! The pages in a real Chromium, driven by `bib-web/tests/browser`: this test is the hand at the machine.
 
-use super::data::{example, upload};
+use super::data::{example, file, upload};
 use super::tree::root;
 use bib_node_tests::{Lab, Node, NodeSpec};
 use serde_json::{Value, json};
@@ -50,6 +50,13 @@ fn act(node: &mut Node, what: &str, words: &str) -> anyhow::Result<String> {
     }
 }
 
+/// A table of which everything is longer than a narrow window is wide.
+fn long_names(folder: &Path) -> PathBuf {
+    let long = |word: &str| word.repeat(90 / word.len());
+    let text = format!("{},b\n{},1\n", long("column_"), long("value"));
+    file(folder, &format!("{}.csv", long("measurements_")), text.as_bytes())
+}
+
 #[test]
 fn the_pages_in_a_real_browser() {
     let program = install();
@@ -63,6 +70,7 @@ fn the_pages_in_a_real_browser() {
     let words = ["--topic", "flights", "--name", "nyc", "--message", "flights and weather, 2013"];
     node.bib(&[&["dataset", "upload", data.to_str().unwrap()], &words[..]].concat()).unwrap().ok().unwrap();
     upload(&node, &example("weather.csv"), "weather", "hourly");
+    upload(&node, &long_names(lab.path()), "weather", &format!("long{}", "-and-longer".repeat(5)));
 
     let mut browser = Command::new("node");
     browser.arg("journey.mjs").current_dir(&program).stdin(Stdio::piped()).stdout(Stdio::piped());
