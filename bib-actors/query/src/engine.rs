@@ -78,6 +78,8 @@ pub(crate) struct Prepared {
     pub(crate) reads: Reads,
     /// Rows of the table, as far as they were counted when it came in.
     pub(crate) table_rows: Option<u64>,
+    /// Rows before the window that was asked for which the scan has left out already.
+    pub(crate) left_out: u64,
 }
 
 /// What a plan is made for.
@@ -87,6 +89,9 @@ pub(crate) enum Purpose {
     Rows,
     /// Rows in an order that is the same each time, with their positions.
     Pages,
+    /// The same of rows that are known by their positions: so many from the first on. No other step may drop rows or
+    /// change their order.
+    Window { first: u64, rows: u64 },
     /// Rows in any order: they are only looked at all together.
     Any,
 }
@@ -242,7 +247,8 @@ impl QueryEngine {
         let reads = Reads::new(self.shared.store.clone(), Arc::clone(&self.shared.permits));
         let options = QueryOptions { batch_rows: self.batch_rows(&files), ..options.clone() };
         // rows that are neither sorted nor grouped keep the order of the file, so one partition reads them
-        let in_order = purpose == Purpose::Pages || (purpose == Purpose::Rows && query.keeps_order());
+        let numbered = matches!(purpose, Purpose::Pages | Purpose::Window { .. });
+        let in_order = numbered || (purpose == Purpose::Rows && query.keeps_order());
         let partitions = if in_order { 1 } else { options.partitions.max(1) };
         let state = self.session(&reads, &files, partitions, options.batch_rows)?;
         let opened = open_table(&state, &reads, &self.shared.schemas, files, &options).await;
@@ -251,12 +257,16 @@ impl QueryEngine {
             // no more than `max_rows` may come out of it, so its filters let few pass
             table.late_columns = LATE_COLUMNS_OF_FEW;
         }
+        let left_out = match purpose {
+            Purpose::Window { first, rows } if table.narrow(first..first.saturating_add(rows)) => first,
+            _ => 0,
+        };
         let columns = Column::of_schema(&table.schema);
         let (stages, result) = asked.check(view, columns.clone())?;
         let context = SessionContext::new_with_state(state);
         let (frame, order) = match purpose {
             Purpose::Rows | Purpose::Any => (context.read_table(Arc::new(table)), Order::Promised),
-            Purpose::Pages => {
+            Purpose::Pages | Purpose::Window { .. } => {
                 let table = NumberedTable::new(table, |name| names_column(&stages, name));
                 let position = table.position().to_owned();
                 (context.read_table(Arc::new(table)), Order::Total { position })
@@ -264,7 +274,7 @@ impl QueryEngine {
         };
         let plan =
             frame.and_then(|frame| build(frame, &stages, columns, order)).map_err(|error| self.convert(&error))?;
-        Ok(Prepared { plan, columns: result, reads, table_rows })
+        Ok(Prepared { plan, columns: result, reads, table_rows, left_out })
     }
 
     fn files(&self, query: &RawQuery, manifest: &SignedManifest) -> Result<Vec<Arc<ChunkFile>>, QueryError> {

@@ -81,9 +81,13 @@ impl QueryEngine {
         let options = &self.shared.options;
         let asked = view.parse(options)?;
         let manifest = self.resolve(&asked, catalog).await?;
-        let prepared = Box::pin(self.prepare(&asked, view, &manifest, Purpose::Pages)).await?;
+        let rows = rows.min(options.page_rows);
+        // without a filter and an order, the place in the table says which rows a page has
+        let plain = asked.query.is_whole_table() && asked.filter.is_none() && view.sort.is_none();
+        let purpose = if plain { Purpose::Window { first: offset, rows } } else { Purpose::Pages };
+        let prepared = Box::pin(self.prepare(&asked, view, &manifest, purpose)).await?;
         let known = prepared.table_rows.filter(|_| asked.query.is_whole_table());
-        let (rows, skip) = (rows.min(options.page_rows), usize::try_from(offset).unwrap_or(usize::MAX));
+        let skip = usize::try_from(offset - prepared.left_out).unwrap_or(usize::MAX);
         let stats = QueryStats::new(prepared.reads.counters());
         let reading = self.collect(prepared, skip, usize::try_from(rows).unwrap_or(usize::MAX));
         let counting = self.counts(&asked, view, &manifest, known);

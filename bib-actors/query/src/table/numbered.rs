@@ -77,7 +77,7 @@ impl TableProvider for NumberedTable {
         }
         let schema = Arc::new(self.schema.project(&wanted)?);
         let at = wanted.iter().position(|column| *column == counted);
-        Ok(Arc::new(NumberedScan::new(scan, schema, at.unwrap_or(wanted.len()))))
+        Ok(Arc::new(NumberedScan::new(scan, schema, at.unwrap_or(wanted.len()), self.table.first_row())))
     }
 }
 
@@ -87,18 +87,20 @@ struct NumberedScan {
     scan: Arc<dyn ExecutionPlan>,
     /// Where among the columns the positions stand.
     at: usize,
+    /// The position of the first row.
+    first: u64,
     properties: Arc<PlanProperties>,
 }
 
 impl NumberedScan {
-    fn new(scan: Arc<dyn ExecutionPlan>, schema: SchemaRef, at: usize) -> Self {
+    fn new(scan: Arc<dyn ExecutionPlan>, schema: SchemaRef, at: usize, first: u64) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Self { scan, at, properties: Arc::new(properties) }
+        Self { scan, at, first, properties: Arc::new(properties) }
     }
 }
 
@@ -146,7 +148,7 @@ impl ExecutionPlan for NumberedScan {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match children.pop() {
-            Some(scan) if children.is_empty() => Ok(Arc::new(Self::new(scan, self.schema(), self.at))),
+            Some(scan) if children.is_empty() => Ok(Arc::new(Self::new(scan, self.schema(), self.at, self.first))),
             _ => internal_err!("the positions of rows stand on one scan"),
         }
     }
@@ -157,7 +159,7 @@ impl ExecutionPlan for NumberedScan {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let (schema, at) = (self.schema(), self.at);
-        let (target, mut next) = (Arc::clone(&schema), 0_u64);
+        let (target, mut next) = (Arc::clone(&schema), self.first);
         let numbered = self.scan.execute(partition, context)?.map(move |batch| {
             let batch = batch?;
             let rows = batch.num_rows() as u64;

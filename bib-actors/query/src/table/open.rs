@@ -17,7 +17,7 @@ use super::ipc::ipc_schema;
 use super::media::Media;
 use super::objects::meta;
 use super::parquet::check_footer;
-use super::provider::{ChunkTable, LATE_COLUMNS};
+use super::provider::ChunkTable;
 use super::reads::Reads;
 use crate::error::QueryError;
 use crate::lang::nearest;
@@ -151,9 +151,7 @@ pub(crate) async fn open_table(
         Media::JsonLines if is_nested(&first) => nested_schema(reads, cache, &first).await?,
         _ => Arc::new(text_schema(first.schema.as_ref())),
     };
-    let QueryOptions { batch_rows, parquet_bytes, partitions, .. } = *options;
-    let (files, reads, cores) = (Arc::new(files), reads.clone(), partitions.max(1));
-    Ok(ChunkTable { schema, files, reads, batch_rows, cores, parquet_bytes, late_columns: LATE_COLUMNS })
+    Ok(ChunkTable::new(schema, files, reads.clone(), options.batch_rows, options))
 }
 
 async fn parquet_schema(

@@ -1,5 +1,6 @@
 //! A table of a query: files of one kind and schema. Owns how a scan of it is planned.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -8,13 +9,14 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, ParquetRowSelection};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use parquet::arrow::arrow_reader::RowSelection;
 
 use super::file::ChunkFile;
 use super::media::Media;
@@ -22,6 +24,7 @@ use super::objects::meta;
 use super::parquet::CarefulFactory;
 use super::reads::Reads;
 use super::source::ChunkSource;
+use crate::options::QueryOptions;
 
 /// Bytes that a Parquet footer mostly fits in; a longer one costs one more read.
 const FOOTER_GUESS: usize = 64 << 10;
@@ -39,13 +42,71 @@ pub(crate) struct ChunkTable {
     pub(crate) parquet_bytes: u64,
     /// Columns of a scan from which on a Parquet file's values are unpacked only where the filters let rows pass.
     pub(crate) late_columns: usize,
+    /// The rows that are wanted, by their positions over all files; none for all.
+    window: Option<Range<u64>>,
 }
 
 /// The usual [`ChunkTable::late_columns`]. Going through values by a selection costs more than unpacking all of them
 /// where rows pass by the dozen in every page: with five columns or fewer a filter behind the scan takes half the time.
-pub(super) const LATE_COLUMNS: usize = 12;
+const LATE_COLUMNS: usize = 12;
 
 impl ChunkTable {
+    /// A table of all rows of `files`.
+    pub(super) fn new(
+        schema: SchemaRef,
+        files: Vec<Arc<ChunkFile>>,
+        reads: Reads,
+        batch_rows: usize,
+        options: &QueryOptions,
+    ) -> Self {
+        Self {
+            schema,
+            files: Arc::new(files),
+            reads,
+            batch_rows,
+            cores: options.partitions.max(1),
+            parquet_bytes: options.parquet_bytes,
+            late_columns: LATE_COLUMNS,
+            window: None,
+        }
+    }
+
+    /// Leaves out all rows but those of `window`, if that can be done without reading them: the format tells where a
+    /// row is, and how many rows each file has was counted when it came in.
+    pub(crate) fn narrow(&mut self, window: Range<u64>) -> bool {
+        let all: Option<u64> = self.files.iter().map(|file| rows_of(file)).sum();
+        let known = all.is_some_and(|all| window.start < all && usize::try_from(all).is_ok());
+        let parquet = self.files.iter().all(|file| file.media == Media::Parquet);
+        if known && parquet {
+            self.window = Some(window);
+        }
+        known && parquet
+    }
+
+    /// The position of the first row of a scan.
+    pub(super) fn first_row(&self) -> u64 {
+        self.window.as_ref().map_or(0, |window| window.start)
+    }
+
+    /// The files of a scan, each with the rows that are wanted of it.
+    fn parts(&self) -> Vec<PartitionedFile> {
+        let whole = |file: &Arc<ChunkFile>| PartitionedFile::new_from_meta(meta(file));
+        let Some(window) = &self.window else { return self.files.iter().map(whole).collect() };
+        let (mut parts, mut begin) = (Vec::new(), 0);
+        for file in self.files.iter() {
+            let rows = rows_of(file).unwrap_or_default();
+            let place = |row: u64| usize::try_from(row.clamp(begin, begin + rows) - begin).unwrap_or(usize::MAX);
+            let wanted = place(window.start)..place(window.end);
+            if !wanted.is_empty() {
+                let all = place(begin + rows);
+                let selection = RowSelection::from_consecutive_ranges(std::iter::once(wanted), all);
+                parts.push(whole(file).with_extension(ParquetRowSelection::new(selection)));
+            }
+            begin += rows;
+        }
+        parts
+    }
+
     /// Where the files of a query stand.
     pub(crate) fn url() -> ObjectStoreUrl {
         ObjectStoreUrl::parse("bib://chunks").expect("the text is a URL")
@@ -98,14 +159,17 @@ impl TableProvider for ChunkTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files: Vec<PartitionedFile> =
-            self.files.iter().map(|file| PartitionedFile::new_from_meta(meta(file))).collect();
         let columns = projection.map_or(self.schema.fields().len(), Vec::len);
         let config = FileScanConfigBuilder::new(Self::url(), self.source(state, columns)?)
-            .with_file_group(FileGroup::new(files))
+            .with_file_group(FileGroup::new(self.parts()))
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }
+}
+
+/// Rows of a file, if they were counted when it came in.
+fn rows_of(file: &ChunkFile) -> Option<u64> {
+    file.schema.as_ref().and_then(|schema| schema.rows)
 }

@@ -1,13 +1,14 @@
 //! Pages of views over the flights of New York: compared with a plain sort of the rows in memory.
 
 use std::cmp::Ordering;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use bib_query::{Page, QueryError, QueryOptions, SortBy, View};
 
+use crate::parquet_files::parquet;
 use crate::support::{Lab, column, flights, nyc, to_json};
 
 const FLIGHTS: &str = "dataset(\"flights/2013\")";
@@ -230,4 +231,31 @@ async fn all_rows_come_in_the_order_of_the_pages() {
     let rows = to_json(&rows);
     let first = to_json(&page(&lab, &sorted, 0, 1_000).await.batches);
     assert!(rows.len() > 1_000 && rows[..1_000] == first);
+}
+
+#[tokio::test]
+async fn a_page_of_parquet_begins_anywhere_in_any_file() {
+    let numbers = |range: std::ops::Range<i64>| {
+        let values: ArrayRef = Arc::new(Int64Array::from_iter_values(range));
+        RecordBatch::try_from_iter([("n", values)]).unwrap()
+    };
+    let files = [0..230, 230..231, 231..500].map(|range| parquet(&numbers(range), 100));
+    let lab = Lab::new();
+    let named: Vec<(&str, &[u8])> =
+        ["a.parquet", "b.parquet", "c.parquet"].into_iter().zip(files.iter().map(Vec::as_slice)).collect();
+    lab.put("data/t", &named);
+    let view = View::of("dataset(\"data/t\")");
+    for (offset, rows) in [(0, 100), (99, 2), (199, 40), (229, 3), (230, 1), (231, 100), (450, 100), (499, 1), (500, 1)]
+    {
+        let page = page(&lab, &view, offset, rows).await;
+        let wanted: Vec<u64> = (offset..(offset + rows).min(500)).collect();
+        assert_eq!(page.positions, wanted, "from {offset} on");
+        assert_eq!((page.matches, page.total), (500, 500));
+        let found = column(&to_json(&page.batches), "n");
+        assert_eq!(found, wanted, "from {offset} on");
+    }
+    // what is left out is not read: one row of a file of 230 in groups of 100
+    let one = page(&lab, &View { columns: vec!["n".to_owned()], ..view }, 150, 1).await;
+    assert_eq!(column(&to_json(&one.batches), "n"), [150]);
+    assert!(one.stats.bytes_read() < files[0].len() as u64, "{} bytes", one.stats.bytes_read());
 }
