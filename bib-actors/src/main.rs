@@ -34,6 +34,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    spare_memory();
     // TLS has one provider; without it, the first handshake would panic
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         complain("a TLS provider is there already: this is a defect of bibd");
@@ -47,6 +48,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Pages of 4 KiB only: the allocator asks for pages of 2 MiB, of which a node that idles keeps forty megabytes and uses
+/// a quarter. What it starts inherits it.
+fn spare_memory() {
+    // without it the node is larger, and works
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
 fn act(cli: &Cli) -> anyhow::Result<ExitCode> {
