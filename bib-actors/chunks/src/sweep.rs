@@ -25,7 +25,8 @@
 //! * *H > D*: *c* was gone when it was looked for, since the look comes after *H*; so it was written anew.
 //!
 //! Steps under one lock do not overlap, so there is no fourth case. A version that is recorded before its chunks are here
-//! (one that is being fetched from a peer) names them from the beginning. A version that expires takes its
+//! (one that is being fetched from a peer, or of which queries fetch parts)
+//! names them from the beginning. A version that expires takes its
 //! names with it: who still reads it then may find a chunk missing, and is told so. If a manifest cannot be read, what it names is not known, and
 //! the owner gives the round up: dropping a [`Sweep`] removes nothing.
 //!

@@ -112,6 +112,18 @@ pub enum ReplicatorError {
     /// A version that was to be fetched is not in the catalogue any more.
     #[error("the version is not in this node's catalogue any more: nothing is left to fetch")]
     Gone,
+    /// Nobody is there to fetch from.
+    #[error("no paired node is connected: run \"bib node list\" and \"bib node connect ADDRESS\"")]
+    Alone,
+    /// Chunks did not come.
+    #[error("chunks could not be fetched ({detail}): connect a node that has them with \"bib node connect ADDRESS\"")]
+    Unfetched {
+        /// What happened last.
+        detail: String,
+    },
+    /// Chunks did not come in time.
+    #[error("chunks did not come in time: what came stays, so it is less to fetch the next time")]
+    Late,
     /// This incarnation ends.
     #[error("the replicator is restarting and this call was dropped: repeat it in a moment")]
     Stopped,

@@ -2,14 +2,17 @@
 
 use crate::actor::Replicator;
 use crate::error::ReplicatorError;
-use crate::messages::{Catalogs, CreateInvite, Heal, Join, Repair, SyncNow, Transfers};
+use crate::fetch::Found;
+use crate::messages::{Catalogs, CreateInvite, Demand, Find, Heal, Join, Repair, SyncNow, Transfers};
 use crate::pairing::Invite;
 use crate::report::TransferRow;
-use bib_domain::{ChunkHash, NodeId, OpContext};
+use bib_chunks::ChunkRef;
+use bib_domain::{ChunkHash, DatasetRef, NodeId, OpContext, VersionId};
 use bib_guardian::PeerRow;
 use bib_kit::Ref;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Calls that change or read the replicator's own state.
 const QUICK: Duration = Duration::from_secs(10);
@@ -17,6 +20,12 @@ const QUICK: Duration = Duration::from_secs(10);
 const INVITE: Duration = Duration::from_secs(30);
 /// Pairing tries every address of a ticket, and both nodes write.
 const JOIN: Duration = Duration::from_secs(120);
+
+/// Asking all connected peers for a dataset, and taking over its manifest.
+const FIND: Duration = Duration::from_secs(120);
+
+/// What a fetch for a reader may take beyond its time, to sync what came.
+const LAST_SYNC: Duration = Duration::from_secs(30);
 
 /// Fetching good copies of many chunks takes as long as the network needs; it goes on when nobody waits any more.
 const HEAL: Duration = Duration::from_secs(1800);
@@ -90,6 +99,36 @@ impl ReplicatorHandle {
     /// If the replicator does not answer. The chunks are tried again with every poll.
     pub async fn heal(&self, chunks: Vec<ChunkHash>) -> Result<usize, ReplicatorError> {
         self.actor.ask(Heal { chunks }, HEAL).await?
+    }
+
+    /// Finds the version of a dataset that `selector` (as of [`bib_guardian::GuardianHandle::find_version`]) means to the
+    /// connected peers, and records its manifest here as that of a version that was begun. Nothing else is fetched.
+    ///
+    /// # Errors
+    /// [`bib_guardian::GuardianError::Ambiguous`], what a peer did wrong, or if the replicator does not answer.
+    pub async fn find(&self, dataset: &DatasetRef, selector: &str) -> Result<Found, ReplicatorError> {
+        self.actor.ask(Find { dataset: dataset.clone(), selector: selector.to_owned() }, FIND).await?
+    }
+
+    /// Fetches some chunks of a version for a reader, as its signed manifest lists them, from connected peers. Comes back
+    /// when they are in the store, with the bytes that came for that.
+    ///
+    /// Cancel-safe: dropping the future ends the fetch; what was checked is kept.
+    ///
+    /// # Errors
+    /// [`ReplicatorError::Alone`], [`ReplicatorError::Unfetched`], [`ReplicatorError::Late`], or if the replicator does
+    /// not answer.
+    pub async fn fetch(
+        &self,
+        dataset: &DatasetRef,
+        version: VersionId,
+        chunks: Vec<ChunkRef>,
+        within: Duration,
+    ) -> Result<u64, ReplicatorError> {
+        let gone = CancellationToken::new();
+        let _gone = gone.clone().drop_guard();
+        let demand = Demand { dataset: dataset.clone(), version, chunks, within, gone };
+        self.actor.ask(demand, within.saturating_add(LAST_SYNC)).await?
     }
 
     /// Waits until an incarnation takes messages; false if none does within the deadline.

@@ -3,8 +3,10 @@
 use crate::actor::Replicator;
 use crate::driver::Note;
 use crate::error::ReplicatorError;
-use crate::messages::{Catalogs, CreateInvite, Heal, Join, Repair, SyncNow, Transfers};
+use crate::fetch;
+use crate::messages::{Catalogs, CreateInvite, Demand, Find, Heal, Join, Repair, SyncNow, Transfers};
 use crate::pairing;
+use crate::shared::Shared;
 use bib_kit::{Cx, Handles, Message, Reply};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -21,6 +23,39 @@ impl Replicator {
             notes.send(note).await.map_err(|_| ReplicatorError::Stopped)?;
             answer.await.map_err(|_| ReplicatorError::Stopped)
         })
+    }
+}
+
+impl Replicator {
+    /// Has a task of this incarnation work for the asker: what it moves is none of the actor's own time.
+    fn have_done<T, F>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(Arc<Shared>) -> F,
+    ) -> Reply<Result<T, ReplicatorError>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ReplicatorError>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let work = work(Arc::clone(&self.shared));
+        // one that was not started drops the reply
+        self.shared.spawn(name, async move {
+            let _ = reply.send(work.await);
+        });
+        Reply::later(async move { answer.await.map_err(|_| ReplicatorError::Stopped)? })
+    }
+}
+
+impl Handles<Find> for Replicator {
+    fn handle(&mut self, msg: Find, _cx: &mut Cx<'_, Self>) -> Reply<<Find as Message>::Reply> {
+        self.have_done("find", |shared| async move { fetch::find(&shared, &msg.dataset, &msg.selector).await })
+    }
+}
+
+impl Handles<Demand> for Replicator {
+    fn handle(&mut self, msg: Demand, _cx: &mut Cx<'_, Self>) -> Reply<<Demand as Message>::Reply> {
+        self.have_done("demand", |shared| async move { fetch::demand(&shared, msg).await })
     }
 }
 

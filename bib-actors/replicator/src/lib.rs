@@ -4,6 +4,9 @@
 //! does: keep a chunk that was not checked against its name, call a version whole before its chunks are synced, believe
 //! a peer about bytes, serve anything to a node that is not paired, or serve anything at all from untrusted storage.
 //!
+//! Versions that this node does not follow are found and read piece by piece when somebody asks for them: see
+//! [`ReplicatorHandle::find`] and [`ReplicatorHandle::fetch`].
+//!
 //! Restarts: its state is a cache of the guardian's. Versions that were begun are recorded there as incomplete, and
 //! their chunks are verified on the disk, so a new incarnation fetches only what is missing, also after `kill -9`.
 //! Every task belongs to one incarnation and dies with it.
@@ -26,6 +29,7 @@ mod wire;
 
 pub use actor::{NAME, Replicator, ReplicatorDeps, child, spec};
 pub use error::ReplicatorError;
+pub use fetch::Found;
 pub use frame::{FrameError, read_frame, write_frame};
 pub use handle::ReplicatorHandle;
 pub use options::{InviteKey, ReplicatorOptions};

@@ -1,13 +1,16 @@
 //! The messages that the replicator takes. Progress and bytes are never among them.
 
 use crate::error::ReplicatorError;
+use crate::fetch::Found;
 use crate::pairing::Invite;
 use crate::report::TransferRow;
-use bib_domain::{ChunkHash, NodeId, OpContext};
+use bib_chunks::ChunkRef;
+use bib_domain::{ChunkHash, DatasetRef, NodeId, OpContext, VersionId};
 use bib_guardian::PeerRow;
 use bib_kit::Message;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Make a ticket.
 pub(crate) struct CreateInvite {
@@ -49,6 +52,31 @@ pub(crate) struct SyncNow;
 
 impl Message for SyncNow {
     type Reply = Result<(), ReplicatorError>;
+}
+
+/// Find a version of a dataset at the connected peers, and record it here.
+pub(crate) struct Find {
+    pub(crate) dataset: DatasetRef,
+    pub(crate) selector: String,
+}
+
+impl Message for Find {
+    type Reply = Result<Found, ReplicatorError>;
+}
+
+/// Fetch some chunks of a version for a reader; how many bytes came for that.
+pub(crate) struct Demand {
+    pub(crate) dataset: DatasetRef,
+    pub(crate) version: VersionId,
+    /// As the version's signed manifest lists them.
+    pub(crate) chunks: Vec<ChunkRef>,
+    pub(crate) within: Duration,
+    /// Cancelled when nobody waits any more.
+    pub(crate) gone: CancellationToken,
+}
+
+impl Message for Demand {
+    type Reply = Result<u64, ReplicatorError>;
 }
 
 /// Fetch good copies of chunks that are damaged here.

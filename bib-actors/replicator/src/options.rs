@@ -57,6 +57,17 @@ pub struct ReplicatorOptions {
     /// The largest signed manifest that is taken or given, in bytes.
     pub manifest_bytes: usize,
 
+    /// How long a peer may take to say whether it has a dataset that somebody wants to read.
+    pub find_deadline: Duration,
+    /// Peers that are asked that at once.
+    pub find_at_once: usize,
+    /// Fetches of single chunks for readers at the same time.
+    pub demands_at_once: usize,
+    /// Data streams to each peer of such a fetch: together with transfers no more than a peer serves to one node.
+    pub demand_streams: usize,
+    /// Versions of which it is remembered who has them.
+    pub known_holders: usize,
+
     /// The bounds of the queue of versions to fetch.
     pub backlog: BacklogRules,
     /// Versions that are fetched at the same time. Each may use many peers and streams, so more would only spread thin.
@@ -144,6 +155,11 @@ impl ReplicatorOptions {
             open_deadline: Duration::from_secs(20),
             frame_bytes: 1 << 20,
             manifest_bytes: 64 << 20,
+            find_deadline: Duration::from_secs(5),
+            find_at_once: 16,
+            demands_at_once: 4,
+            demand_streams: 2,
+            known_holders: 256,
             backlog: BacklogRules::default(),
             transfers_at_once: 2,
             transfer: Rules::default(),

@@ -103,6 +103,11 @@ impl Progress {
         self.bytes_fetched.fetch_add(bytes, Relaxed);
     }
 
+    /// What came over the network so far.
+    pub(crate) fn bytes_fetched(&self) -> u64 {
+        self.bytes_fetched.load(Relaxed)
+    }
+
     /// A peer sends for this transfer from now on, or does so no more.
     pub(crate) fn peer(&self, peer: &NodeId, sends: bool) {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);

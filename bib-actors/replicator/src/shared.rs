@@ -9,14 +9,14 @@ use crate::pairing::{Attempts, RecentInvites, reachable};
 use crate::wire;
 use bib_audit::AuditHandle;
 use bib_chunks::ChunkStore;
-use bib_domain::{NodeId, OpContext, Role, StorageKind, Who};
+use bib_domain::{NodeId, OpContext, Role, StorageKind, VersionId, Who};
 use bib_guardian::{GuardianHandle, PeerRow};
 use bib_kit::{BlockingPool, StartArgs, Tasks, clock};
 use bib_proto::v1::PeerInfo;
 use bib_swarm::SwarmHandle;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 /// The name under which this crate acts, in audit records.
 pub(crate) const COMPONENT: &str = "replicator";
@@ -37,6 +37,12 @@ pub(crate) struct Shared {
     pub(crate) attempts: Mutex<Attempts>,
     pub(crate) invites: Mutex<RecentInvites>,
     pub(crate) served_chunks: Arc<Semaphore>,
+    /// Fetches for readers that may run at once.
+    pub(crate) demands: Arc<Semaphore>,
+    /// The connected peers from which data may be taken.
+    usable: watch::Sender<BTreeSet<NodeId>>,
+    /// Which peers had a version whole when they were asked, the least recently used first.
+    holders: Mutex<VecDeque<(VersionId, BTreeSet<NodeId>)>>,
     tasks: Weak<Tasks>,
     notes: mpsc::Sender<Note>,
     book: RwLock<Arc<PeerBook>>,
@@ -64,6 +70,9 @@ impl Shared {
             attempts: Mutex::new(Attempts::new(options.pair_attempts_per_peer, options.pair_attempts)),
             invites: Mutex::new(RecentInvites::new(options.recent_invites)),
             served_chunks: Arc::new(Semaphore::new(options.served_chunks)),
+            demands: Arc::new(Semaphore::new(options.demands_at_once.max(1))),
+            usable: watch::Sender::default(),
+            holders: Mutex::default(),
             tasks: Arc::downgrade(tasks),
             notes,
             book: RwLock::default(),
@@ -80,6 +89,41 @@ impl Shared {
     /// Whether anything is said to or taken from this node: it is paired and was not blamed.
     pub(crate) fn may_talk(&self, peer: &NodeId) -> bool {
         self.book().get(peer).is_some_and(|row| row.blamed.is_empty())
+    }
+
+    /// The connected peers from which data may be taken now.
+    pub(crate) fn usable(&self) -> BTreeSet<NodeId> {
+        self.usable.borrow().clone()
+    }
+
+    /// The same, as it changes.
+    pub(crate) fn watch_usable(&self) -> watch::Receiver<BTreeSet<NodeId>> {
+        self.usable.subscribe()
+    }
+
+    /// The driver says which peers may be used.
+    pub(crate) fn set_usable(&self, now: BTreeSet<NodeId>) {
+        self.usable.send_if_modified(|old| std::mem::replace(old, now.clone()) != now);
+    }
+
+    /// The peers that said that they have a version whole; `None` if none was asked lately.
+    pub(crate) fn known_holders(&self, version: &VersionId) -> Option<BTreeSet<NodeId>> {
+        let mut known = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = known.iter().position(|(other, _)| other == version)?;
+        let entry = known.remove(at)?;
+        let holders = entry.1.clone();
+        known.push_back(entry);
+        Some(holders)
+    }
+
+    /// Keeps what peers said of a version.
+    pub(crate) fn remember_holders(&self, version: VersionId, holders: BTreeSet<NodeId>) {
+        let mut known = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(other, _)| *other != version);
+        known.push_back((version, holders));
+        while known.len() > self.options.known_holders {
+            known.pop_front();
+        }
     }
 
     /// Whether other nodes may take data from this one.

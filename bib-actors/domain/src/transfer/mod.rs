@@ -176,6 +176,12 @@ impl Transfer {
         self.peers.keys()
     }
 
+    /// Whether no peer in use can give what is missing.
+    #[must_use]
+    pub const fn is_starved(&self) -> bool {
+        self.starved
+    }
+
     /// Whether a chunk still has to come: nobody's copy of it was found right yet.
     #[must_use]
     pub fn needs(&self, chunk: u32) -> bool {

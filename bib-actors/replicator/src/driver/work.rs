@@ -65,8 +65,9 @@ impl Driver {
         });
     }
 
-    /// Tells every transfer from whom it may fetch now.
+    /// Tells every transfer, and whoever fetches besides, from whom they may fetch now.
     pub(super) fn follow_sources(&self) {
+        self.shared.set_usable(self.peers.keys().filter(|peer| self.usable(peer)).cloned().collect());
         self.underway.iter().for_each(|(version, underway)| self.tell_sources(*version, underway));
     }
 

@@ -4,12 +4,12 @@
 //! and never skips one. A manifest that is not what its name says is a lie.
 
 use super::Session;
+use super::manifest::take_manifest;
 use crate::driver::Note;
 use crate::error::ReplicatorError;
-use crate::frame::FrameError;
 use crate::shared::Shared;
 use crate::wire::{self, Offer};
-use bib_chunks::{ManifestError, ManifestLimits, SignedManifest};
+use bib_chunks::SignedManifest;
 use bib_domain::backlog::Offered;
 use bib_domain::want::{Decision, Policy};
 use bib_domain::{DatasetRef, NodeId, StorageKind, TopicName, VersionId, Who};
@@ -25,10 +25,6 @@ use tokio::sync::oneshot;
 const SEEN_MS: i64 = 5 * 60 * 1000;
 /// Versions of one dataset that a single question to the guardian tells.
 const LISTED: usize = 1000;
-/// The formats of a signed manifest stand within its first bytes.
-const HEAD: usize = 256;
-/// What a signed manifest begins with.
-const SIGNED_FORMAT: &str = "bib-signed-manifest/1";
 
 /// What reading a catalogue came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,11 +106,11 @@ async fn remember(shared: &Shared, peer: &NodeId, info: &PeerInfo) -> Result<(),
 
 /// This node's catalogue, and on whose word it changes.
 #[derive(Clone, Copy)]
-struct Ours<'a> {
-    shared: &'a Shared,
-    peer: &'a NodeId,
+pub(super) struct Ours<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) peer: &'a NodeId,
     /// Topics that were made in this reading.
-    new_topics: &'a AtomicU32,
+    pub(super) new_topics: &'a AtomicU32,
 }
 
 /// One page on its way into it.
@@ -165,8 +161,20 @@ impl Reading<'_> {
             if here == Here::Whole {
                 continue;
             }
-            if here == Here::Unknown && !self.begin(dataset, version, manifest_bytes).await? {
-                continue;
+            if here == Here::Unknown {
+                let offered = (dataset, version, manifest_bytes);
+                let Some(signed) = take_manifest(self.ours.shared, self.ours.peer, self.session, offered).await? else {
+                    continue;
+                };
+                self.ours.know_bare_topic(&dataset.topic).await?;
+                match self.ours.begin(signed).await {
+                    Err(ReplicatorError::Guardian(error)) if error.is_refusal() => {
+                        let peer = self.ours.peer;
+                        tracing::warn!(%peer, %dataset, version = %version.short(), %error, "a version cannot be taken over");
+                        continue;
+                    }
+                    begun => begun?,
+                }
             }
             if self.ours.offer(dataset, version).await? == Offered::Full {
                 return Ok(SyncOutcome::BacklogFull);
@@ -174,68 +182,6 @@ impl Reading<'_> {
         }
         Ok(SyncOutcome::Whole)
     }
-
-    /// Fetches a manifest, checks it, and records the version as begun. False if it cannot be had or kept here: the
-    /// rest of the catalogue must not wait for that.
-    async fn begin(
-        &mut self,
-        dataset: &DatasetRef,
-        version: VersionId,
-        manifest_bytes: u64,
-    ) -> Result<bool, ReplicatorError> {
-        let Ours { shared, peer, .. } = self.ours;
-        let skip = |reason: String| {
-            tracing::warn!(%peer, %dataset, version = %version.short(), reason, "a version cannot be taken over");
-            Ok(false)
-        };
-        let limit = shared.options.manifest_bytes;
-        if manifest_bytes > limit as u64 {
-            return skip(format!("its manifest has {manifest_bytes} bytes, and at most {limit} are read"));
-        }
-        let bytes = match self.session.manifest(version).await {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => return Ok(false),
-            Err(ReplicatorError::Exchange { source: error @ FrameError::TooLong { .. }, .. }) => {
-                *self.session = Session::open(shared, peer).await?;
-                return skip(error.to_string());
-            }
-            Err(error) => return Err(error),
-        };
-        let lied = |detail: String| ReplicatorError::Lied { peer: peer.clone(), detail };
-        let limits = ManifestLimits { bytes: limit, ..ManifestLimits::default() };
-        let other_format = is_of_another_format(&bytes);
-        let signed = match shared.blocking.run(move || SignedManifest::from_bytes_within(&bytes, &limits)).await? {
-            Ok(signed) => signed,
-            Err(error @ ManifestError::Limit { .. }) => return skip(error.to_string()),
-            Err(error) if other_format => return skip(format!("{error}; upgrade this node")),
-            Err(error) => return Err(lied(format!("the manifest it sent for {version} is none: {error}"))),
-        };
-        if signed.id() != version {
-            return Err(lied(format!("it sent the manifest of {} for {version}", signed.id())));
-        }
-        if signed.manifest().dataset != dataset.to_string() {
-            let named = wire::cut(&signed.manifest().dataset);
-            return Err(lied(format!("it offered {version} as {dataset}, and its publisher signed it as {named}")));
-        }
-        self.ours.know_bare_topic(&dataset.topic).await?;
-        let op = shared.op(Who::Peer(peer.clone()));
-        match shared.guardian.publish(&op, Arc::new(signed), VersionState { complete: false }).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_refusal() => skip(error.to_string()),
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-/// Whether these bytes say of themselves that they are a manifest of a format that this version does not know.
-fn is_of_another_format(bytes: &[u8]) -> bool {
-    let head = &bytes[..bytes.len().min(HEAD)];
-    [bib_chunks::manifest::FORMAT, SIGNED_FORMAT].iter().any(|format| {
-        let (stem, number) = format.split_at(format.len() - 1);
-        let at = head.windows(stem.len()).position(|window| window == stem.as_bytes());
-        let found = at.and_then(|at| head.get(at + stem.len()));
-        found.is_some_and(|found| found.is_ascii_digit() && [*found] != number.as_bytes())
-    })
 }
 
 impl Ours<'_> {
@@ -273,7 +219,14 @@ impl Ours<'_> {
         answer.await.map_err(|_| ReplicatorError::Stopped)
     }
 
-    async fn know_bare_topic(&self, name: &TopicName) -> Result<(), ReplicatorError> {
+    /// Records a version as begun.
+    pub(super) async fn begin(&self, signed: SignedManifest) -> Result<(), ReplicatorError> {
+        let op = self.shared.op(Who::Peer(self.peer.clone()));
+        self.shared.guardian.publish(&op, Arc::new(signed), VersionState { complete: false }).await?;
+        Ok(())
+    }
+
+    pub(super) async fn know_bare_topic(&self, name: &TopicName) -> Result<(), ReplicatorError> {
         self.know_topic(wire::bare_topic(name.clone(), self.peer.clone(), clock::unix_ms())).await
     }
 
@@ -288,19 +241,5 @@ impl Ours<'_> {
             self.shared.guardian.create_topic(&op, topic).await?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn other_formats_are_recognized() {
-        assert!(is_of_another_format(b"\x83\x75bib-signed-manifest/2\x40"));
-        assert!(is_of_another_format(b"\x83\x75bib-signed-manifest/1\x58\x20\x88\x6ebib-manifest/3"));
-        assert!(!is_of_another_format(b"\x83\x75bib-signed-manifest/1\x58\x20\x88\x6ebib-manifest/1"));
-        assert!(!is_of_another_format(b"nonsense"));
-        assert!(!is_of_another_format(b""));
     }
 }

@@ -2,10 +2,16 @@
 
 mod announce;
 mod catalog;
+mod demand;
+mod find;
+mod manifest;
 mod repair;
 mod session;
 
 pub(crate) use announce::announce;
 pub(crate) use catalog::{SyncOutcome, sync};
+pub(crate) use demand::demand;
+pub use find::Found;
+pub(crate) use find::find;
 pub(crate) use repair::repair;
 pub(crate) use session::Session;

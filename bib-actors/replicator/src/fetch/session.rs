@@ -4,10 +4,10 @@ use crate::error::ReplicatorError;
 use crate::frame::{FrameError, read_frame, write_frame};
 use crate::shared::Shared;
 use crate::wire;
-use bib_domain::{NodeId, VersionId};
+use bib_domain::{DatasetRef, NodeId, VersionId};
 use bib_proto::v1::{
-    Announce, CatalogRequest, CatalogResponse, Hello, ManifestRequest, PeerInfo, PeerVersion, SyncResponse,
-    sync_request::Request, sync_response::Response,
+    Announce, CatalogRequest, CatalogResponse, FindRequest, FindResponse, Hello, ManifestRequest, PeerInfo,
+    PeerVersion, SyncResponse, sync_request::Request, sync_response::Response,
 };
 use bib_swarm::protocols;
 use futures::io::AsyncWriteExt;
@@ -54,6 +54,21 @@ impl Session {
             }
             Response::Catalog(page) => Ok(page),
             other => Err(self.unasked(&other)),
+        }
+    }
+
+    /// The version of a dataset that `selector` means to the peer; `None` if it has none whole, or is too old to say.
+    pub(crate) async fn find(
+        &mut self,
+        dataset: &DatasetRef,
+        selector: &str,
+    ) -> Result<Option<FindResponse>, ReplicatorError> {
+        let request = FindRequest { dataset: dataset.to_string(), version: selector.to_owned() };
+        match self.ask(Request::Find(request), self.frame_bytes).await {
+            Ok(Response::Find(found)) => Ok(Some(found)),
+            Ok(other) => Err(self.unasked(&other)),
+            Err(ReplicatorError::Peer { code, .. }) if code == wire::NOT_FOUND => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -107,6 +122,7 @@ impl Session {
             Response::Announce(_) => "an acknowledgement",
             Response::Hello(_) => "a greeting",
             Response::Error(_) => "an error",
+            Response::Find(_) => "a version",
         };
         self.violation(&format!("it answered {what} that was not asked for"))
     }

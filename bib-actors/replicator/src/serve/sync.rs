@@ -9,8 +9,8 @@ use crate::shared::Shared;
 use crate::wire::{self, BUSY, NOT_FOUND, NOT_PAIRED, NOT_SERVING};
 use bib_domain::{NodeId, VersionId};
 use bib_proto::v1::{
-    AnnounceResponse, CatalogRequest, CatalogResponse, Hello, ManifestRequest, ManifestResponse, SyncRequest,
-    SyncResponse, sync_request::Request, sync_response::Response,
+    AnnounceResponse, CatalogRequest, CatalogResponse, FindRequest, FindResponse, Hello, ManifestRequest,
+    ManifestResponse, SyncRequest, SyncResponse, sync_request::Request, sync_response::Response,
 };
 use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use prost::Message;
@@ -48,13 +48,14 @@ async fn answer(shared: &Shared, peer: &NodeId, request: SyncRequest) -> SyncRes
             shared.note(Note::Heard(peer.clone())).await;
             Ok(Response::Announce(AnnounceResponse {}))
         }
-        Some(Request::Catalog(_) | Request::Manifest(_)) if !shared.serves() => {
+        Some(Request::Catalog(_) | Request::Manifest(_) | Request::Find(_)) if !shared.serves() => {
             return wire::sync_error(
                 NOT_SERVING,
                 "this node keeps its copies in SQLite for itself (untrusted-storage) and serves nobody: ask a node on PostgreSQL",
             );
         }
         Some(Request::Catalog(request)) => catalog(shared, request).await.map(Response::Catalog),
+        Some(Request::Find(request)) => return find(shared, peer, request).await,
         Some(Request::Manifest(request)) => return manifest(shared, peer, request).await,
         None => return wire::sync_error(NOT_FOUND, "this node does not know that request: it may be older than yours"),
     };
@@ -84,6 +85,23 @@ async fn catalog(shared: &Shared, request: CatalogRequest) -> Result<CatalogResp
             return Ok(response);
         }
         limit /= 2;
+    }
+}
+
+/// A version that the catalogue would show the peer, too.
+async fn find(shared: &Shared, peer: &NodeId, request: FindRequest) -> SyncResponse {
+    let Ok(dataset) = request.dataset.parse() else {
+        return wire::sync_error(NOT_FOUND, "that is not the name of a dataset");
+    };
+    match shared.guardian.find_version(&dataset, &request.version).await {
+        Ok(row) if row.complete => wire::respond(Response::Find(FindResponse {
+            version: Some(wire::peer_version(&row)),
+            number: row.number,
+            created_ms: row.created_ms,
+        })),
+        Ok(_) => wire::sync_error(NOT_FOUND, format!("{dataset} is not whole on this node")),
+        Err(error) if error.is_refusal() => wire::sync_error(NOT_FOUND, error.to_string()),
+        Err(error) => busy(peer, &error.into()),
     }
 }
 

@@ -11,7 +11,7 @@ mod run;
 mod stream;
 mod verified;
 
-pub(crate) use run::{Job, Outcome, run};
+pub(crate) use run::{Job, Outcome, run, some};
 
 use bib_domain::NodeId;
 

@@ -67,6 +67,15 @@ async fn fetch(shared: &Arc<Shared>, job: Job, useless: &mut Vec<NodeId>) -> Res
     Ok(())
 }
 
+/// Fetches these chunks of a version; comes back when they are synced.
+pub(crate) async fn some(shared: &Arc<Shared>, job: Job, chunks: &[ChunkRef]) -> Result<(), String> {
+    let places: Vec<u32> = (0..).zip(chunks).map(|(place, _)| place).collect();
+    let mut running = Running::new(shared, &job, chunks, &places);
+    running.streams = shared.options.demand_streams.min(chunks.len()).max(1);
+    running.waits = false;
+    running.finish(job.sources, &mut Vec::new()).await
+}
+
 /// The places in the manifest's list of the chunks that are not here, or are damaged here.
 async fn missing(shared: &Shared, signed: &Arc<SignedManifest>) -> Result<Vec<u32>, ReplicatorError> {
     let (store, signed, recheck) = (shared.chunks.clone(), Arc::clone(signed), shared.options.recheck_bytes);
@@ -87,6 +96,10 @@ struct Running {
     transfer: Transfer,
     wiring: Wiring,
     links: BTreeMap<NodeId, Link>,
+    /// Data streams to each peer.
+    streams: usize,
+    /// Whether it waits for other peers while those that are there lack what is missing.
+    waits: bool,
     /// Peers that are not used any more for this transfer.
     left: BTreeSet<NodeId>,
     events: mpsc::Receiver<Up>,
@@ -147,6 +160,8 @@ impl Running {
             transfer: Transfer::new(lengths, missing, options.transfer),
             wiring,
             links: BTreeMap::new(),
+            streams: options.streams_per_peer,
+            waits: true,
             left: BTreeSet::new(),
             events,
             flush,
@@ -177,7 +192,9 @@ impl Running {
     ) -> Result<(), String> {
         let mut tick = tokio::time::interval(self.shared.options.tick.max(Duration::from_millis(1)));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        sources.mark_changed();
+        // before the first tick, which would find that there is nobody to fetch from
+        let first = sources.borrow_and_update().clone();
+        self.follow(&first);
         loop {
             let next = tokio::select! {
                 up = self.events.recv() => match up {
@@ -224,7 +241,7 @@ impl Running {
                 break;
             }
             if !self.links.contains_key(peer) {
-                self.links.insert(peer.clone(), Link::open(&self.wiring, peer, options.streams_per_peer));
+                self.links.insert(peer.clone(), Link::open(&self.wiring, peer, self.streams));
             }
         }
         gone.into_iter().map(Event::PeerLost).collect()
@@ -315,6 +332,11 @@ impl Running {
     fn is_hopeless(&mut self) -> bool {
         if self.links.values().any(Link::is_open) {
             self.last_open = clock::monotonic();
+        }
+        // whoever has just been connected is asked before it counts
+        let settled = self.links.values().all(|link| link.is_open() || !link.is_alive());
+        if !self.waits && settled && self.transfer.is_starved() {
+            return true;
         }
         let alive = self.links.values().any(Link::is_alive);
         let too_long = clock::since(self.last_open) >= self.shared.options.patience;

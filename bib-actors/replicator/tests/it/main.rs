@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod chain;
+mod demand;
 mod following;
 mod hostile;
 mod liars;

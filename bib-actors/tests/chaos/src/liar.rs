@@ -178,6 +178,10 @@ fn me() -> PeerInfo {
     PeerInfo { name: "liar".into(), mode: "full".into(), storage: "postgres".into(), addresses: Vec::new() }
 }
 
+fn not_found() -> Response {
+    Response::Error(SyncError { code: "not-found".into(), message: "no".into() })
+}
+
 struct Library {
     manner: Manner,
     loot: Loot,
@@ -192,6 +196,8 @@ impl Library {
                 Some(Request::Announce(_)) => Response::Announce(AnnounceResponse {}),
                 Some(Request::Catalog(request)) => self.catalog(request.after),
                 Some(Request::Manifest(request)) => self.manifest(&request.version),
+                // what it lies about it offers by itself
+                Some(Request::Find(_)) => not_found(),
                 None => break,
             };
             if write_frame(&mut stream, &SyncResponse { response: Some(response) }, SOON).await.is_err() {
@@ -231,7 +237,7 @@ impl Library {
     fn manifest(&self, id: &[u8]) -> Response {
         let signed = &self.loot.signed;
         if signed.id().as_bytes() != id {
-            return Response::Error(SyncError { code: "not-found".into(), message: "no".into() });
+            return not_found();
         }
         let mut signed_manifest = signed.to_bytes();
         if self.manner == Manner::BrokenManifest

@@ -9,9 +9,9 @@ use bib_domain::{ChunkHash, NodeId};
 use bib_kit::probe::Guard;
 use bib_kit::{ChildSpec, Placement, Topic};
 use bib_proto::v1::{
-    AnnounceResponse, CatalogResponse, ChunkHeader, ChunkRequest, Hello, ManifestResponse, PairRequest, PairResponse,
-    PeerInfo, PeerTopic, PeerVersion, SyncError, SyncRequest, SyncResponse, sync_request::Request,
-    sync_response::Response,
+    AnnounceResponse, CatalogResponse, ChunkHeader, ChunkRequest, FindRequest, FindResponse, Hello, ManifestResponse,
+    PairRequest, PairResponse, PeerInfo, PeerTopic, PeerVersion, SyncError, SyncRequest, SyncResponse,
+    sync_request::Request, sync_response::Response,
 };
 use bib_replicator::{read_frame, write_frame};
 use bib_swarm::{Identity, Stream, SwarmHandle, SwarmOptions, protocols};
@@ -45,6 +45,8 @@ pub(crate) enum Manner {
     BrokenManifest,
     /// Offers its versions as another dataset.
     OtherDataset,
+    /// Says that a version is a later one than it is.
+    OtherNumber,
 }
 
 /// What a fake peer has, and what it saw.
@@ -187,6 +189,7 @@ impl Library {
                 }
                 Some(Request::Catalog(request)) => self.catalog(request.after, request.page_size),
                 Some(Request::Manifest(request)) => self.manifest(&request.version),
+                Some(Request::Find(request)) => self.find(&request),
                 None => break,
             };
             if write_frame(&mut stream, &SyncResponse { response: Some(response) }, SOON).await.is_err() {
@@ -223,6 +226,28 @@ impl Library {
             next: to as u64,
             more,
         })
+    }
+
+    fn find(&self, request: &FindRequest) -> Response {
+        let versions = self.versions.lock().unwrap();
+        let fits = |version: &&Version| {
+            let manifest = version.signed.manifest();
+            let selected = request.version.is_empty()
+                || request.version == manifest.number.to_string()
+                || version.signed.id().to_hex().starts_with(&request.version);
+            manifest.dataset == request.dataset && selected
+        };
+        let Some(found) = versions.iter().filter(fits).max_by_key(|version| version.signed.manifest().number) else {
+            return Response::Error(SyncError { code: "not-found".into(), message: "no".into() });
+        };
+        let manifest = found.signed.manifest();
+        let version = PeerVersion {
+            dataset: manifest.dataset.clone(),
+            version: found.signed.id().as_bytes().to_vec(),
+            manifest_bytes: found.signed.bytes().len() as u64,
+        };
+        let number = manifest.number + u64::from(self.manner == Manner::OtherNumber);
+        Response::Find(FindResponse { version: Some(version), number, created_ms: manifest.created_ms })
     }
 
     fn manifest(&self, id: &[u8]) -> Response {

@@ -1,0 +1,83 @@
+//! Taking a signed manifest from a peer: it is what its name says, or the peer lied.
+
+use super::Session;
+use crate::error::ReplicatorError;
+use crate::frame::FrameError;
+use crate::shared::Shared;
+use crate::wire;
+use bib_chunks::{ManifestError, ManifestLimits, SignedManifest};
+use bib_domain::{DatasetRef, NodeId, VersionId};
+
+/// The formats of a signed manifest stand within its first bytes.
+const HEAD: usize = 256;
+/// What a signed manifest begins with.
+const SIGNED_FORMAT: &str = "bib-signed-manifest/1";
+
+/// Fetches and checks the manifest of a version that a peer offers under a dataset's name, with its length. `None` if it
+/// cannot be had or read here: the rest of what the peer has must not wait for that.
+pub(super) async fn take_manifest(
+    shared: &Shared,
+    peer: &NodeId,
+    session: &mut Session,
+    (dataset, version, manifest_bytes): (&DatasetRef, VersionId, u64),
+) -> Result<Option<SignedManifest>, ReplicatorError> {
+    let skip = |reason: String| {
+        tracing::warn!(%peer, %dataset, version = %version.short(), reason, "a version cannot be taken over");
+        Ok(None)
+    };
+    let limit = shared.options.manifest_bytes;
+    if manifest_bytes > limit as u64 {
+        return skip(format!("its manifest has {manifest_bytes} bytes, and at most {limit} are read"));
+    }
+    let bytes = match session.manifest(version).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(None),
+        Err(ReplicatorError::Exchange { source: error @ FrameError::TooLong { .. }, .. }) => {
+            *session = Session::open(shared, peer).await?;
+            return skip(error.to_string());
+        }
+        Err(error) => return Err(error),
+    };
+    let lied = |detail: String| ReplicatorError::Lied { peer: peer.clone(), detail };
+    let limits = ManifestLimits { bytes: limit, ..ManifestLimits::default() };
+    let other_format = is_of_another_format(&bytes);
+    let signed = match shared.blocking.run(move || SignedManifest::from_bytes_within(&bytes, &limits)).await? {
+        Ok(signed) => signed,
+        Err(error @ ManifestError::Limit { .. }) => return skip(error.to_string()),
+        Err(error) if other_format => return skip(format!("{error}; upgrade this node")),
+        Err(error) => return Err(lied(format!("the manifest it sent for {version} is none: {error}"))),
+    };
+    if signed.id() != version {
+        return Err(lied(format!("it sent the manifest of {} for {version}", signed.id())));
+    }
+    if signed.manifest().dataset != dataset.to_string() {
+        let named = wire::cut(&signed.manifest().dataset);
+        return Err(lied(format!("it offered {version} as {dataset}, and its publisher signed it as {named}")));
+    }
+    Ok(Some(signed))
+}
+
+/// Whether these bytes say of themselves that they are a manifest of a format that this version does not know.
+fn is_of_another_format(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(HEAD)];
+    [bib_chunks::manifest::FORMAT, SIGNED_FORMAT].iter().any(|format| {
+        let (stem, number) = format.split_at(format.len() - 1);
+        let at = head.windows(stem.len()).position(|window| window == stem.as_bytes());
+        let found = at.and_then(|at| head.get(at + stem.len()));
+        found.is_some_and(|found| found.is_ascii_digit() && [*found] != number.as_bytes())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_formats_are_recognized() {
+        assert!(is_of_another_format(b"\x83\x75bib-signed-manifest/2\x40"));
+        assert!(is_of_another_format(b"\x83\x75bib-signed-manifest/1\x58\x20\x88\x6ebib-manifest/3"));
+        assert!(!is_of_another_format(b"\x83\x75bib-signed-manifest/1\x58\x20\x88\x6ebib-manifest/1"));
+        assert!(!is_of_another_format(b"nonsense"));
+        assert!(!is_of_another_format(b""));
+    }
+}
