@@ -6,7 +6,7 @@ use bib_chunks::{ChunkError, ManifestError};
 use bib_domain::{NameError, PathError};
 use bib_guardian::{GuardianError, InviteError};
 use bib_kit::{AskError, BlockingError, TooManyTasks};
-use bib_query::{InvalidExpression, LimitKind, QueryError};
+use bib_query::{FetchError, InvalidExpression, LimitKind, QueryError};
 use bib_replicator::ReplicatorError;
 use bib_swarm::SwarmError;
 use std::time::Duration;
@@ -187,9 +187,12 @@ pub(crate) fn incomplete(dataset: &str) -> Problem {
     Problem::new(
         Code::Unavailable,
         "VERSION_INCOMPLETE",
-        format!("{dataset} is not complete on this node yet: its chunks are still being fetched from other nodes"),
+        format!(
+            "{dataset} is not complete on this node: its chunks are still being fetched from other nodes, or only those \
+             that queries needed are here"
+        ),
     )
-    .hint("bib status")
+    .hint("bib status, or bib topic subscribe TOPIC to have all of it fetched")
     .with("dataset", dataset)
     .retry_after(LATER)
 }
@@ -239,6 +242,17 @@ impl From<QueryError> for Problem {
                 if suggestions.is_empty() { problem } else { problem.with("suggestions", suggestions.join(", ")) }
             }
             QueryError::Incomplete { dataset } => incomplete(&dataset),
+            QueryError::Elsewhere { why: FetchError::Late, .. } => {
+                Self::new(Code::DeadlineExceeded, "QUERY_TIMEOUT", text)
+            }
+            QueryError::Elsewhere { dataset, chunks, bytes, .. } => {
+                Self::new(Code::Unavailable, "CHUNKS_ELSEWHERE", text)
+                    .hint("bib node list")
+                    .with("dataset", dataset)
+                    .with("chunks", chunks.to_string())
+                    .with("bytes", bytes.to_string())
+                    .retry_after(LATER)
+            }
             QueryError::Limit { which: LimitKind::Rows | LimitKind::Memory | LimitKind::PageBytes, limit } => {
                 Self::new(Code::ResourceExhausted, "QUERY_LIMIT", text).with("limit", limit.to_string())
             }
@@ -318,6 +332,10 @@ impl From<ReplicatorError> for Problem {
             E::PairingRefused { node, .. } => Self::new(Code::FailedPrecondition, "TICKET_REFUSED", text)
                 .hint("bib invite, on the other node")
                 .with("node", node.as_str()),
+            E::Alone | E::Unfetched { .. } => {
+                Self::new(Code::Unavailable, "CHUNKS_ELSEWHERE", text).hint("bib node list").retry_after(LATER)
+            }
+            E::Late => Self::new(Code::DeadlineExceeded, "PEER_TIMEOUT", text).retry_after(LATER),
             E::Exchange { .. } | E::Peer { .. } => Self::new(Code::Unavailable, "PEER_FAILED", text).retry_after(LATER),
             E::Protocol { .. } => Self::new(Code::FailedPrecondition, "PEER_PROTOCOL", text),
             E::Lied { .. } => Self::new(Code::DataLoss, "PEER_LIED", text),

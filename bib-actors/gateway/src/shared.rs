@@ -6,7 +6,7 @@ use crate::events::Hub;
 use crate::journal::Journal;
 use crate::listen::Origin;
 use crate::options::GatewayOptions;
-use crate::services::DatasetLocks;
+use crate::services::{DatasetLocks, PeerFetch};
 use bib_kit::{BlockingPool, CancellationToken, StartArgs, Tasks, clock};
 use bib_query::QueryEngine;
 use std::sync::Arc;
@@ -57,7 +57,11 @@ impl Shared {
         let tasks = Arc::new(Tasks::new(args.runtime.clone(), options.calls.tasks));
         let places = |count: usize| Arc::new(Semaphore::new(count));
         Arc::new(Self {
-            engine: QueryEngine::new(deps.chunks.clone(), options.query.clone()),
+            engine: QueryEngine::fetching(
+                deps.chunks.clone(),
+                options.query.clone(),
+                Arc::new(PeerFetch(deps.replicator.clone())),
+            ),
             journal: Journal::new(deps.audit.clone(), sessions, Arc::clone(&tasks)),
             challenges: Challenges::new(sessions.challenges, sessions.challenges_per_address, sessions.challenge_ttl),
             sign_ins: Challenges::new(sessions.challenges, sessions.challenges_per_address, sessions.sign_in_ttl),

@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use bib_chunks::{ChunkStore, EntryKind, IngestOptions, Manifest, SignedManifest, StoreOptions, VersionWriter};
 use bib_domain::DatasetRef;
-use bib_query::{Catalog, CatalogError, QueryEngine, QueryOptions, describe};
+use bib_query::{Catalog, CatalogError, QueryEngine, QueryOptions, Resolved, describe};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use ed25519_dalek::SigningKey;
@@ -30,8 +30,8 @@ struct Lab {
 
 #[async_trait]
 impl Catalog for Lab {
-    async fn resolve(&self, _: &DatasetRef, _: Option<&str>) -> Result<Arc<SignedManifest>, CatalogError> {
-        Ok(Arc::clone(&self.signed))
+    async fn resolve(&self, _: &DatasetRef, _: Option<&str>) -> Result<Resolved, CatalogError> {
+        Ok(Resolved { manifest: Arc::clone(&self.signed), whole: true })
     }
 }
 

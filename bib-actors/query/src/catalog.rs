@@ -7,17 +7,42 @@ use async_trait::async_trait;
 use bib_chunks::SignedManifest;
 use bib_domain::DatasetRef;
 
+/// The version that a query reads.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// Its manifest.
+    pub manifest: Arc<SignedManifest>,
+    /// Whether all its chunks are in the store. The others are fetched as they are needed, if the engine can.
+    pub whole: bool,
+}
+
 /// Finds the version of a dataset that a query shall read.
 #[async_trait]
 pub trait Catalog: Send + Sync {
-    /// The manifest of `version` (a number or the first digits of an id), or of the newest complete version.
+    /// `version` (a number or the first digits of an id), or the newest one.
     ///
     /// Cancel-safe: it only reads.
     ///
     /// # Errors
-    /// [`CatalogError`] when there is no such version, when its chunks are not all here, or when the catalogue
-    /// does not answer.
-    async fn resolve(&self, dataset: &DatasetRef, version: Option<&str>) -> Result<Arc<SignedManifest>, CatalogError>;
+    /// [`CatalogError`] when there is no such version, or when the catalogue does not answer.
+    async fn resolve(&self, dataset: &DatasetRef, version: Option<&str>) -> Result<Resolved, CatalogError>;
+}
+
+/// Whether a dataset was looked for on other nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// There is no other node to ask.
+    Nowhere,
+    /// None of the nodes with which this one is paired is connected.
+    Unconnected {
+        /// How many there are.
+        paired: usize,
+    },
+    /// None of those that were asked has it.
+    Nobody {
+        /// How many were asked.
+        asked: usize,
+    },
 }
 
 /// Why a dataset was not resolved.
@@ -28,10 +53,9 @@ pub enum CatalogError {
     NotFound {
         /// Names that exist and look alike, best first.
         suggestions: Vec<String>,
+        /// What other nodes were asked.
+        elsewhere: Elsewhere,
     },
-    /// The version is known, but its chunks are not all here.
-    #[error("the version is not complete on this node yet; wait until its copy is finished")]
-    Incomplete,
     /// The catalogue did not answer, in its own words.
     #[error("{0}")]
     Other(String),

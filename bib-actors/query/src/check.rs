@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use tokio::time::Instant;
 
 use crate::catalog::Catalog;
 use crate::engine::{Purpose, QueryEngine};
@@ -41,10 +42,11 @@ impl QueryEngine {
     /// When it cannot be checked: the dataset is not here, the catalogue does not answer, the text is too large.
     pub async fn check(&self, view: &View, catalog: &dyn Catalog) -> Result<Verdict, QueryError> {
         let timeout = self.timeout(None);
+        let deadline = Instant::now() + timeout;
         let work = Box::pin(async {
             let asked = view.parse(&self.shared.options)?;
-            let manifest = self.resolve(&asked, catalog).await?;
-            let prepared = Box::pin(self.prepare(&asked, view, &manifest, Purpose::Rows)).await?;
+            let target = self.resolve(&asked, catalog, deadline).await?;
+            let prepared = Box::pin(self.prepare(&asked, view, &target, Purpose::Rows)).await?;
             Ok(Arc::clone(prepared.plan.frame.schema().inner()))
         });
         match tokio::time::timeout(timeout, work).await.unwrap_or(Err(QueryError::Timeout { after: timeout })) {

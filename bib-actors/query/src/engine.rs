@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
 use bib_chunks::{ChunkStore, SignedManifest};
 use datafusion::common::Column as DfColumn;
 use datafusion::execution::cache::cache_manager::{CacheManagerConfig, FileMetadataCache};
@@ -13,14 +12,14 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::physical_plan::displayable;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::cache::Cache;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Resolved};
 use crate::error::QueryError;
+use crate::fetch::Fetch;
 use crate::lang::{Column, RawQuery, names_column};
 use crate::options::QueryOptions;
 use crate::page::CountKey;
@@ -28,7 +27,8 @@ use crate::plan::{Order, Plan, build};
 use crate::statistics::{StatisticsKey, TableStatistics};
 use crate::stream::{Bounds, QueryStats, QueryStream, RowLimit, bounded, calmly, convert};
 use crate::table::{
-    ChunkFile, ChunkObjects, ChunkTable, NumberedTable, Reads, Refusal, SchemaCache, choose_files, open_table,
+    Arrivals, Bringer, ChunkFile, ChunkObjects, ChunkTable, Counters, NumberedTable, Reads, Refusal, SchemaCache,
+    choose_files, open_table,
 };
 use crate::view::{Asked, View};
 
@@ -52,6 +52,9 @@ pub(crate) struct Shared {
     store: ChunkStore,
     pub(crate) options: QueryOptions,
     permits: Arc<Semaphore>,
+    /// For reads that may wait for other nodes: they keep no others from their turn.
+    waiting: Arc<Semaphore>,
+    arrivals: Option<Arc<Arrivals>>,
     footers: Arc<FileMetadataCache>,
     schemas: SchemaCache,
     /// How many rows match, by version, query and filter.
@@ -59,15 +62,11 @@ pub(crate) struct Shared {
     pub(crate) statistics: Cache<StatisticsKey, Arc<TableStatistics>>,
 }
 
-/// How a query would run.
-#[derive(Debug, Clone)]
-pub struct Explanation {
-    /// The logical and the physical plan as text.
-    pub plan: String,
-    /// What runs row by row, each with its reason. Empty when all of it is vectorized.
-    pub row_by_row: Vec<String>,
-    /// The columns of the result.
-    pub schema: SchemaRef,
+/// The version that is read, and until when.
+pub(crate) struct Target {
+    pub(crate) manifest: Arc<SignedManifest>,
+    pub(crate) whole: bool,
+    deadline: Instant,
 }
 
 /// A query that is ready to run.
@@ -80,6 +79,9 @@ pub(crate) struct Prepared {
     pub(crate) table_rows: Option<u64>,
     /// Rows before the window that was asked for which the scan has left out already.
     pub(crate) left_out: u64,
+    pub(crate) files: Vec<Arc<ChunkFile>>,
+    /// Reads wait for other nodes as long as this lives.
+    pub(crate) alive: watch::Sender<()>,
 }
 
 /// What a plan is made for.
@@ -100,41 +102,31 @@ impl QueryEngine {
     /// An engine over `store`. Its methods must be called on a tokio runtime with time.
     #[must_use]
     pub fn new(store: ChunkStore, options: QueryOptions) -> Self {
-        let permits = Arc::new(Semaphore::new(options.concurrent_reads.max(1)));
+        let places = |most: usize| Arc::new(Semaphore::new(most.max(1)));
+        let (permits, waiting) = (places(options.concurrent_reads), places(options.concurrent_fetches));
         let footers: Arc<FileMetadataCache> = Arc::new(DefaultCache::new(options.footer_cache_bytes));
         let schemas = SchemaCache::new(options.nested_schema_cache.max(1));
         let (counts, statistics) = (Cache::new(options.count_cache), Cache::new(options.statistics_cache));
-        Self { shared: Arc::new(Shared { store, options, permits, footers, schemas, counts, statistics }) }
+        let arrivals = None;
+        let shared = Shared { store, options, permits, waiting, arrivals, footers, schemas, counts, statistics };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// An engine that has chunks that are not in the store brought there.
+    #[must_use]
+    pub fn fetching(store: ChunkStore, options: QueryOptions, fetch: Arc<dyn Fetch>) -> Self {
+        let arrivals = Arrivals::new(store.clone(), fetch, &options);
+        let mut engine = Self::new(store, options);
+        if let Some(shared) = Arc::get_mut(&mut engine.shared) {
+            shared.arrivals = Some(arrivals);
+        }
+        engine
     }
 
     /// The bounds of its queries.
     #[must_use]
     pub fn options(&self) -> &QueryOptions {
         &self.shared.options
-    }
-
-    /// Says how `expression` would run, without reading rows.
-    ///
-    /// Cancel-safe: it changes nothing.
-    ///
-    /// # Errors
-    /// As [`Self::query`], but for what only rows can show.
-    pub async fn explain(&self, expression: &str, catalog: &dyn Catalog) -> Result<Explanation, QueryError> {
-        let timeout = self.shared.options.timeout;
-        let work = async {
-            let view = View::of(expression);
-            let asked = view.parse(&self.shared.options)?;
-            let manifest = self.resolve(&asked, catalog).await?;
-            let prepared = Box::pin(self.prepare(&asked, &view, &manifest, Purpose::Rows)).await?;
-            let Plan { frame, row_by_row, .. } = prepared.plan;
-            let logical = frame.clone().into_optimized_plan().map_err(|error| self.convert(&error))?;
-            let schema = Arc::clone(frame.schema().inner());
-            let physical = frame.create_physical_plan().await.map_err(|error| self.convert(&error))?;
-            let physical = displayable(physical.as_ref()).indent(false).to_string();
-            let plan = format!("logical plan\n{}\n\nphysical plan\n{}", logical.display_indent(), physical.trim_end());
-            Ok(Explanation { plan, row_by_row, schema })
-        };
-        tokio::time::timeout(timeout, calmly(work)).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
     }
 
     /// Starts `expression`. At most `limit` rows come, or `max_rows` of the options; it ends after `timeout`, or that
@@ -190,8 +182,9 @@ impl QueryEngine {
             // one more row tells whether there are more; a plan that keeps very many would hold them in memory
             let fetch = usize::try_from(most).ok().filter(|most| *most < MAX_PUSHED_LIMIT).map(|most| most + 1);
             let asked = view.parse(options)?;
-            let manifest = self.resolve(&asked, catalog).await?;
-            let Prepared { plan, reads, .. } = Box::pin(self.prepare(&asked, view, &manifest, purpose)).await?;
+            let target = self.resolve(&asked, catalog, deadline).await?;
+            let prepared = Box::pin(self.prepare(&asked, view, &target, purpose)).await?;
+            let Prepared { plan, reads, alive, .. } = prepared;
             let mut frame = plan.frame;
             if let Some(position) = plan.position {
                 let position = DfColumn::new_unqualified(position);
@@ -201,14 +194,14 @@ impl QueryEngine {
                 frame = frame.limit(0, Some(fetch)).map_err(|error| self.convert(&error))?;
             }
             let inner = frame.execute_stream().await.map_err(|error| self.convert(&error))?;
-            Ok((inner, manifest, reads))
+            Ok((inner, target.manifest.id(), reads, alive))
         };
         let started = tokio::time::timeout_at(deadline, calmly(start)).await;
-        let (inner, manifest, reads) = started.unwrap_or(Err(QueryError::Timeout { after: timeout }))?;
-        let bounds = Bounds { rows, deadline, timeout, memory_bytes: options.memory_bytes };
+        let (inner, version, reads, alive) = started.unwrap_or(Err(QueryError::Timeout { after: timeout }))?;
+        let bounds = Bounds { rows, deadline, timeout, memory_bytes: options.memory_bytes, _alive: alive };
         Ok(QueryStream {
             schema: inner.schema(),
-            versions: vec![manifest.id()],
+            versions: vec![version],
             stats: QueryStats::new(reads.counters()),
             stream: bounded(inner, bounds, Arc::clone(reads.counters())),
         })
@@ -220,15 +213,33 @@ impl QueryEngine {
         wanted.map_or(most, |wanted| wanted.min(most))
     }
 
-    /// The version that is meant.
+    /// The version that is meant, to be read until `deadline`.
     pub(crate) async fn resolve(
         &self,
         asked: &Asked,
         catalog: &dyn Catalog,
-    ) -> Result<Arc<SignedManifest>, QueryError> {
+        deadline: Instant,
+    ) -> Result<Target, QueryError> {
         let query = &asked.query;
         let resolved = catalog.resolve(&query.dataset, query.version.as_deref()).await;
-        resolved.map_err(|error| QueryError::from_catalog(error, &name_of(query)))
+        let Resolved { manifest, whole } =
+            resolved.map_err(|error| QueryError::from_catalog(error, &name_of(query)))?;
+        if !whole && self.shared.arrivals.is_none() {
+            return Err(QueryError::Incomplete { dataset: name_of(query) });
+        }
+        Ok(Target { manifest, whole, deadline })
+    }
+
+    /// How a query reads, and what keeps it waiting for chunks that are not here.
+    fn reads(&self, target: &Target) -> (Reads, watch::Sender<()>) {
+        let (alive, waits) = watch::channel(());
+        let shared = &self.shared;
+        let permits = if target.whole { &shared.permits } else { &shared.waiting };
+        let counters = Arc::new(Counters::default());
+        let reads = Reads::new(shared.store.clone(), Arc::clone(permits), Arc::clone(&counters));
+        let Some(arrivals) = &shared.arrivals else { return (reads, alive) };
+        let (dataset, version) = (&target.manifest.manifest().dataset, target.manifest.id());
+        (reads.bringing(Bringer::new(Arc::clone(arrivals), dataset, version, counters, target.deadline, waits)), alive)
     }
 
     /// Opens the table, checks the steps against it and plans them.
@@ -236,22 +247,22 @@ impl QueryEngine {
         &self,
         asked: &Asked,
         view: &View,
-        manifest: &SignedManifest,
+        target: &Target,
         purpose: Purpose,
     ) -> Result<Prepared, QueryError> {
         let options = &self.shared.options;
         let query = &asked.query;
-        let files = self.files(query, manifest)?;
+        let files = self.files(query, target)?;
         let rows_of = |file: &Arc<ChunkFile>| file.schema.as_ref().and_then(|schema| schema.rows);
         let table_rows = files.iter().map(rows_of).sum();
-        let reads = Reads::new(self.shared.store.clone(), Arc::clone(&self.shared.permits));
+        let (reads, alive) = self.reads(target);
         let options = QueryOptions { batch_rows: self.batch_rows(&files), ..options.clone() };
         // rows that are neither sorted nor grouped keep the order of the file, so one partition reads them
         let numbered = matches!(purpose, Purpose::Pages | Purpose::Window { .. });
         let in_order = numbered || (purpose == Purpose::Rows && query.keeps_order());
         let partitions = if in_order { 1 } else { options.partitions.max(1) };
         let state = self.session(&reads, &files, partitions, options.batch_rows)?;
-        let opened = open_table(&state, &reads, &self.shared.schemas, files, &options).await;
+        let opened = open_table(&state, &reads, &self.shared.schemas, files.clone(), &options).await;
         let mut table: ChunkTable = opened?;
         if query.gives_rows() {
             // no more than `max_rows` may come out of it, so its filters let few pass
@@ -274,11 +285,12 @@ impl QueryEngine {
         };
         let plan =
             frame.and_then(|frame| build(frame, &stages, columns, order)).map_err(|error| self.convert(&error))?;
-        Ok(Prepared { plan, columns: result, reads, table_rows, left_out })
+        Ok(Prepared { plan, columns: result, reads, table_rows, left_out, files, alive })
     }
 
-    fn files(&self, query: &RawQuery, manifest: &SignedManifest) -> Result<Vec<Arc<ChunkFile>>, QueryError> {
-        choose_files(&self.shared.store, manifest.manifest(), query.file.as_deref()).map_err(|refusal| match refusal {
+    fn files(&self, query: &RawQuery, target: &Target) -> Result<Vec<Arc<ChunkFile>>, QueryError> {
+        let chosen = choose_files(&self.shared.store, target.manifest.manifest(), target.whole, query.file.as_deref());
+        chosen.map_err(|refusal| match refusal {
             Refusal::Name { message, suggestion } => {
                 let at = if query.file.is_some() { query.file_at } else { query.at };
                 query.source.invalid_with(at, message, suggestion).into()

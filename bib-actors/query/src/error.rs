@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::catalog::CatalogError;
+use crate::catalog::{CatalogError, Elsewhere};
+use crate::fetch::FetchError;
 
 /// Why a query did not run, or stopped.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -25,14 +26,16 @@ pub enum QueryError {
         suggestion: String,
     },
     /// The dataset, its version or its table is not known here.
-    #[error("{what} was not found{}", did_you_mean(suggestions))]
+    #[error("{what} was not found{}{}", looked_for(*elsewhere), did_you_mean(suggestions))]
     NotFound {
         /// What was looked for.
         what: String,
         /// Names that exist and look alike.
         suggestions: Vec<String>,
+        /// Whether other nodes were asked.
+        elsewhere: Elsewhere,
     },
-    /// The version is known, but its chunks are not all here.
+    /// The version is known, its chunks are not all here, and there is nobody to fetch them.
     #[error(
         "{dataset} is not complete on this node yet, so a query would miss rows; wait until its copy is finished, or \
          query a node that has it"
@@ -40,6 +43,22 @@ pub enum QueryError {
     Incomplete {
         /// The dataset.
         dataset: String,
+    },
+    /// Chunks that the query needs are not here, and did not come from other nodes.
+    #[error("{}", away_text(file, dataset, *chunks, *bytes, *came, why))]
+    Elsewhere {
+        /// The file that was read.
+        file: String,
+        /// Its dataset.
+        dataset: String,
+        /// How many chunks are missing.
+        chunks: usize,
+        /// Their bytes.
+        bytes: u64,
+        /// Bytes that came for this query before.
+        came: u64,
+        /// Why they did not come.
+        why: FetchError,
     },
     /// A limit was reached.
     #[error("{}", limit_text(*which, *limit))]
@@ -168,12 +187,64 @@ impl QueryError {
     /// The error of a catalogue lookup for `dataset`.
     pub(crate) fn from_catalog(error: CatalogError, dataset: &str) -> Self {
         match error {
-            CatalogError::NotFound { suggestions } => {
-                Self::NotFound { what: format!("dataset {dataset:?}"), suggestions }
+            CatalogError::NotFound { suggestions, elsewhere } => {
+                Self::NotFound { what: format!("dataset {dataset:?}"), suggestions, elsewhere }
             }
-            CatalogError::Incomplete => Self::Incomplete { dataset: dataset.to_owned() },
             CatalogError::Other(why) => Self::Catalog(why),
         }
+    }
+}
+
+/// Where else a dataset was looked for.
+fn looked_for(elsewhere: Elsewhere) -> String {
+    match elsewhere {
+        Elsewhere::Nowhere => String::new(),
+        Elsewhere::Unconnected { paired } => format!(
+            " here, and none of the {paired} paired nodes is connected that could have it (`bib node connect ADDRESS`)"
+        ),
+        Elsewhere::Nobody { asked: 1 } => " here, nor on the one node that is connected".to_owned(),
+        Elsewhere::Nobody { asked } => format!(" here, nor on the {asked} nodes that are connected"),
+    }
+}
+
+/// What did not come from other nodes, what that means, and what to do.
+fn away_text(file: &str, dataset: &str, chunks: usize, bytes: u64, came: u64, why: &FetchError) -> String {
+    let topic = dataset.split('/').next().unwrap_or(dataset);
+    let what = match chunks {
+        1 => format!("a part ({}) of {file} in {dataset}", size(bytes)),
+        _ => format!("{chunks} parts ({}) of {file} in {dataset}", size(bytes)),
+    };
+    let stays = if came > 0 {
+        format!("; the {} that came stay here, and the same query goes on from there", size(came))
+    } else {
+        String::new()
+    };
+    let keep = format!("`bib topic subscribe {topic}` keeps all of it here");
+    match why {
+        FetchError::Late => format!(
+            "the time of the query was over while {what} were still coming from other nodes{stays}; send it again, give \
+             it more time (--max-time, query.timeout_seconds on the node), or read less of it; {keep}"
+        ),
+        FetchError::Alone => format!(
+            "the query needs {what}, which are not on this node, and no paired node is connected to give them{stays}; \
+             connect one that has the dataset (`bib node connect ADDRESS`) and send the query again; {keep}"
+        ),
+        FetchError::Nobody(_) => format!(
+            "the query needs {what}, which are not on this node, and {why}{stays}; connect a node that has the dataset \
+             (`bib node list`, `bib node connect ADDRESS`) and send the query again; {keep}"
+        ),
+        FetchError::Failed(_) => format!(
+            "the query needs {what}, which are not on this node, and {why}{stays}; `bib status` says how this node is"
+        ),
+    }
+}
+
+/// Bytes for people.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..0x400 => format!("{bytes} bytes"),
+        0x400..0x10_0000 => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        _ => format!("{}.{} MiB", bytes >> 20, ((bytes & 0xf_ffff) * 10) >> 20),
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! The crate owns the query language (`docs/reference/query-language.md` is its page), the readers of CSV,
 //! JSON lines, Parquet and Arrow files that lie in chunks, and the detection of such files when data comes in.
-//! It never decides who may read what, never writes to the chunk store, holds no state but bounded caches, and
+//! It never decides who may read what, never writes to the chunk store (chunks that are not there it asks of
+//! a [`Fetch`]), holds no state but bounded caches, and
 //! knows no actors: it runs on the runtime of whoever calls it.
 
 mod cache;
@@ -12,7 +13,9 @@ mod check;
 mod detect;
 mod engine;
 mod error;
+mod explain;
 mod export;
+mod fetch;
 mod lang;
 mod options;
 mod page;
@@ -23,14 +26,17 @@ mod stream;
 mod table;
 mod view;
 
-pub use catalog::{Catalog, CatalogError};
+pub use catalog::{Catalog, CatalogError, Elsewhere, Resolved};
 pub use check::Verdict;
 pub use detect::{Described, DetectError, describe, detect, infer_schema};
-pub use engine::{Explanation, QueryEngine};
+pub use engine::QueryEngine;
 pub use error::{InvalidExpression, LimitKind, QueryError};
+pub use explain::Explanation;
 pub use export::{ExportFormat, Exporter};
+pub use fetch::{Fetch, FetchError, Wanted};
 pub use options::QueryOptions;
 pub use page::Page;
 pub use statistics::{Bar, ColumnStatistics, TableStatistics};
 pub use stream::{QueryStats, QueryStream};
+pub use table::Presence;
 pub use view::{SortBy, View};

@@ -26,6 +26,14 @@ pub struct QueryOptions {
     pub batch_rows: usize,
     /// Blocking reads of chunks that may run at once, over all queries of one engine.
     pub concurrent_reads: usize,
+    /// Calls that may wait for other nodes at once, over all queries of one engine. Each brings many chunks from several
+    /// nodes, so more would only spread thin.
+    pub concurrent_fetches: usize,
+    /// Chunks of one such call. Large enough that opening streams costs little beside them.
+    pub fetch_chunks: usize,
+    /// How far a reader that goes through a file asks for missing chunks ahead. It begins with little, since a limit may
+    /// end it soon.
+    pub fetch_ahead_bytes: u64,
     /// Bytes of Parquet footers kept between queries.
     pub footer_cache_bytes: usize,
     /// Bytes of a Parquet file that one read may bring, and that its pages may take once they are unpacked: the largest
@@ -70,6 +78,9 @@ impl Default for QueryOptions {
             partitions: std::thread::available_parallelism().map_or(4, |cores| 2 * cores.get().clamp(1, 8)),
             batch_rows: 8_192,
             concurrent_reads: 8,
+            concurrent_fetches: 4,
+            fetch_chunks: 256,
+            fetch_ahead_bytes: 64 << 20,
             footer_cache_bytes: 64 << 20,
             parquet_bytes: 768 << 20,
             nested_schema_cache: 64,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef, UInt64Type};
-use bib_chunks::SignedManifest;
 use bib_domain::VersionId;
 use datafusion::functions_aggregate::expr_fn as aggregates;
 use datafusion::logical_expr::Expr;
@@ -14,7 +13,7 @@ use futures::StreamExt;
 use tokio::time::Instant;
 
 use crate::catalog::Catalog;
-use crate::engine::{Prepared, Purpose, QueryEngine};
+use crate::engine::{Prepared, Purpose, QueryEngine, Target};
 use crate::error::{LimitKind, QueryError};
 use crate::stream::{QueryStats, calmly, convert};
 use crate::view::{Asked, View};
@@ -70,29 +69,36 @@ impl QueryEngine {
     ) -> Result<Page, QueryError> {
         let timeout = self.timeout(timeout);
         let deadline = Instant::now() + timeout;
-        let work = Box::pin(self.read_page(view, offset, rows, catalog));
+        let work = Box::pin(self.read_page(view, offset, rows, deadline, catalog));
         let late = QueryError::Timeout { after: timeout };
         let page = tokio::time::timeout_at(deadline, calmly(work)).await;
         // a timer ends only work that waits for something, and a page may be made without waiting
         if Instant::now() > deadline { Err(late) } else { page.unwrap_or(Err(late)) }
     }
 
-    async fn read_page(&self, view: &View, offset: u64, rows: u64, catalog: &dyn Catalog) -> Result<Page, QueryError> {
+    async fn read_page(
+        &self,
+        view: &View,
+        offset: u64,
+        rows: u64,
+        deadline: Instant,
+        catalog: &dyn Catalog,
+    ) -> Result<Page, QueryError> {
         let options = &self.shared.options;
         let asked = view.parse(options)?;
-        let manifest = self.resolve(&asked, catalog).await?;
+        let target = self.resolve(&asked, catalog, deadline).await?;
         let rows = rows.min(options.page_rows);
         // without a filter and an order, the place in the table says which rows a page has
         let plain = asked.query.is_whole_table() && asked.filter.is_none() && view.sort.is_none();
         let purpose = if plain { Purpose::Window { first: offset, rows } } else { Purpose::Pages };
-        let prepared = Box::pin(self.prepare(&asked, view, &manifest, purpose)).await?;
+        let prepared = Box::pin(self.prepare(&asked, view, &target, purpose)).await?;
         let known = prepared.table_rows.filter(|_| asked.query.is_whole_table());
         let skip = usize::try_from(offset - prepared.left_out).unwrap_or(usize::MAX);
         let stats = QueryStats::new(prepared.reads.counters());
         let reading = self.collect(prepared, skip, usize::try_from(rows).unwrap_or(usize::MAX));
-        let counting = self.counts(&asked, view, &manifest, known);
+        let counting = self.counts(&asked, view, &target, known);
         let ((schema, batches, positions), (matches, total)) = tokio::try_join!(Box::pin(reading), Box::pin(counting))?;
-        Ok(Page { schema, version: manifest.id(), batches, positions, matches, total, stats })
+        Ok(Page { schema, version: target.manifest.id(), batches, positions, matches, total, stats })
     }
 
     async fn collect(
@@ -131,27 +137,26 @@ impl QueryEngine {
         &self,
         asked: &Asked,
         view: &View,
-        manifest: &SignedManifest,
+        target: &Target,
         known: Option<u64>,
     ) -> Result<(u64, u64), QueryError> {
         let all = View::of(&view.expression);
         let total = match known {
             Some(rows) => rows,
             None => {
-                self.count(&Asked { query: all.parse(&self.shared.options)?.query, filter: None }, &all, manifest)
-                    .await?
+                self.count(&Asked { query: all.parse(&self.shared.options)?.query, filter: None }, &all, target).await?
             }
         };
         if asked.filter.is_none() {
             return Ok((total, total));
         }
         let filtered = View { filter: view.filter.clone(), ..all };
-        Ok((self.count(asked, &filtered, manifest).await?, total))
+        Ok((self.count(asked, &filtered, target).await?, total))
     }
 
-    async fn count(&self, asked: &Asked, view: &View, manifest: &SignedManifest) -> Result<u64, QueryError> {
+    async fn count(&self, asked: &Asked, view: &View, target: &Target) -> Result<u64, QueryError> {
         let count = Box::pin(async {
-            let Prepared { plan, .. } = self.prepare(asked, view, manifest, Purpose::Any).await?;
+            let Prepared { plan, alive: _alive, .. } = self.prepare(asked, view, target, Purpose::Any).await?;
             let count = aggregates::count(Expr::Literal(1_i64.into(), None));
             let counted = async { plan.frame.aggregate(Vec::new(), vec![count])?.collect().await };
             let batches = counted.await.map_err(|error| self.convert(&error))?;
@@ -164,7 +169,7 @@ impl QueryEngine {
             return count.await;
         }
         let (expression, filter) = (view.expression.clone(), view.filter.clone());
-        self.shared.counts.get_or(CountKey { version: manifest.id(), expression, filter }, count).await
+        self.shared.counts.get_or(CountKey { version: target.manifest.id(), expression, filter }, count).await
     }
 }
 

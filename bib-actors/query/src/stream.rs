@@ -14,10 +14,11 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::{LimitKind, QueryError};
-use crate::table::{Counters, ReadFault};
+use crate::table::{Cause, Counters, Lacking, ReadFault};
 
 /// A running query.
 pub struct QueryStream {
@@ -57,6 +58,12 @@ impl QueryStats {
         self.counters.bytes()
     }
 
+    /// Bytes that other nodes sent for it.
+    #[must_use]
+    pub fn bytes_fetched(&self) -> u64 {
+        self.counters.fetched()
+    }
+
     /// Rows given out.
     #[must_use]
     pub fn rows(&self) -> u64 {
@@ -85,6 +92,8 @@ pub(crate) struct Bounds {
     pub(crate) deadline: Instant,
     pub(crate) timeout: Duration,
     pub(crate) memory_bytes: usize,
+    /// Kept as long as somebody waits for rows.
+    pub(crate) _alive: watch::Sender<()>,
 }
 
 /// Puts the bounds around DataFusion's stream.
@@ -174,6 +183,12 @@ fn computation(why: &str) -> QueryError {
 
 impl From<ReadFault> for QueryError {
     fn from(fault: ReadFault) -> Self {
-        Self::Data { file: fault.file, detail: fault.detail }
+        match fault.cause {
+            Cause::Lacking(what) => {
+                let Lacking { dataset, chunks, bytes, came, why } = *what;
+                Self::Elsewhere { file: fault.file, dataset, chunks, bytes, came, why }
+            }
+            Cause::Data | Cause::Missing => Self::Data { file: fault.file, detail: fault.detail },
+        }
     }
 }

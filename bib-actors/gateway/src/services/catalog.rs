@@ -1,9 +1,10 @@
-//! The catalogue as queries see it: the guardian's, in the name of the caller.
+//! The catalogue as queries see it: the guardian's, in the name of the caller, and what connected nodes have besides.
 
 use bib_chunks::SignedManifest;
-use bib_domain::{DatasetRef, OpContext};
+use bib_domain::{DatasetRef, OpContext, VersionId};
 use bib_guardian::{GuardianError, GuardianHandle};
-use bib_query::{Catalog, CatalogError};
+use bib_query::{Catalog, CatalogError, Elsewhere, Resolved};
+use bib_replicator::{Found, ReplicatorError, ReplicatorHandle};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -15,13 +16,14 @@ const NAMES: u32 = 1000;
 /// Resolves datasets and remembers which, for the audit record.
 pub(super) struct GuardianCatalog {
     guardian: GuardianHandle,
-
+    replicator: ReplicatorHandle,
     resolved: Mutex<Vec<String>>,
 }
 
 impl GuardianCatalog {
-    pub(super) fn new(guardian: &GuardianHandle, op: &OpContext) -> Self {
-        Self { guardian: guardian.on_behalf_of(op), resolved: Mutex::new(Vec::new()) }
+    pub(super) fn new(guardian: &GuardianHandle, replicator: &ReplicatorHandle, op: &OpContext) -> Self {
+        let (guardian, replicator) = (guardian.on_behalf_of(op), replicator.clone());
+        Self { guardian, replicator, resolved: Mutex::new(Vec::new()) }
     }
 
     /// The datasets that were asked for, found or not.
@@ -29,16 +31,45 @@ impl GuardianCatalog {
         self.resolved.lock().join(", ")
     }
 
-    async fn not_found(&self, wanted: &DatasetRef) -> CatalogError {
+    async fn not_found(&self, wanted: &DatasetRef, elsewhere: Elsewhere) -> CatalogError {
         let known = self.guardian.list_datasets(None, None, NAMES).await.unwrap_or_default();
         let names = known.into_iter().map(|row| row.name.to_string());
-        CatalogError::NotFound { suggestions: closest(&wanted.to_string(), names) }
+        CatalogError::NotFound { suggestions: closest(&wanted.to_string(), names), elsewhere }
+    }
+
+    /// Has the connected nodes asked; a version that they have is in the catalogue then.
+    async fn look_elsewhere(&self, dataset: &DatasetRef, selector: &str) -> Result<Option<Elsewhere>, CatalogError> {
+        match self.replicator.find(dataset, selector).await {
+            Ok(Found::Version(_)) => Ok(None),
+            Ok(Found::Nobody { asked }) => Ok(Some(Elsewhere::Nobody { asked })),
+            Ok(Found::Unconnected { paired: 0 }) => Ok(Some(Elsewhere::Nowhere)),
+            Ok(Found::Unconnected { paired }) => Ok(Some(Elsewhere::Unconnected { paired })),
+            Err(ReplicatorError::Guardian(
+                error @ (GuardianError::Ambiguous { .. } | GuardianError::DiskFull { .. }),
+            )) => Err(CatalogError::Other(error.to_string())),
+            Err(error) => {
+                tracing::warn!(%error, %dataset, "other nodes could not be asked for a dataset");
+                Ok(Some(Elsewhere::Nowhere))
+            }
+        }
+    }
+
+    async fn manifest(&self, dataset: &DatasetRef, id: VersionId, whole: bool) -> Result<Resolved, CatalogError> {
+        let mut found = self.guardian.manifest(id).await;
+        if !whole && !matches!(found, Ok(Some(_))) {
+            // it was begun, and its manifest was lost or damaged since
+            self.look_elsewhere(dataset, &id.to_hex()).await?;
+            found = self.guardian.manifest(id).await;
+        }
+        let manifest: Option<Arc<SignedManifest>> = found.map_err(|error| CatalogError::Other(error.to_string()))?;
+        let manifest = manifest.ok_or_else(|| CatalogError::Other(format!("version {id} has no manifest")))?;
+        Ok(Resolved { manifest, whole })
     }
 }
 
 #[async_trait::async_trait]
 impl Catalog for GuardianCatalog {
-    async fn resolve(&self, dataset: &DatasetRef, version: Option<&str>) -> Result<Arc<SignedManifest>, CatalogError> {
+    async fn resolve(&self, dataset: &DatasetRef, version: Option<&str>) -> Result<Resolved, CatalogError> {
         {
             let mut resolved = self.resolved.lock();
             let name = dataset.to_string();
@@ -46,22 +77,37 @@ impl Catalog for GuardianCatalog {
                 resolved.push(name);
             }
         }
-        let found = match self.guardian.find_version(dataset, version.unwrap_or_default()).await {
-            Ok(found) => found,
-            Err(GuardianError::DatasetNotFound { .. } | GuardianError::TopicNotFound { .. }) => {
-                return Err(self.not_found(dataset).await);
+        let selector = version.unwrap_or_default();
+        let here = self.guardian.find_version(dataset, selector).await;
+        let elsewhere = match &here {
+            Ok(found) if found.complete || !selector.is_empty() => {
+                return self.manifest(dataset, found.id, found.complete).await;
             }
-            Err(GuardianError::VersionNotFound { .. }) => {
-                return Err(CatalogError::NotFound { suggestions: Vec::new() });
-            }
+            // of what is not kept whole here, others know the latest
+            Ok(_) => self.look_elsewhere(dataset, selector).await?,
+            Err(error) if is_unknown(error) => self.look_elsewhere(dataset, selector).await?,
             Err(error) => return Err(CatalogError::Other(error.to_string())),
         };
-        if !found.complete {
-            return Err(CatalogError::Incomplete);
+        let found = match elsewhere {
+            // what was found is in the catalogue now
+            None => self.guardian.find_version(dataset, selector).await,
+            Some(_) => here,
+        };
+        let elsewhere = elsewhere.unwrap_or(Elsewhere::Nowhere);
+        match found {
+            Ok(found) => self.manifest(dataset, found.id, found.complete).await,
+            Err(GuardianError::VersionNotFound { .. }) => {
+                Err(CatalogError::NotFound { suggestions: Vec::new(), elsewhere })
+            }
+            Err(error) if is_unknown(&error) => Err(self.not_found(dataset, elsewhere).await),
+            Err(error) => Err(CatalogError::Other(error.to_string())),
         }
-        let signed = self.guardian.manifest(found.id).await.map_err(|error| CatalogError::Other(error.to_string()))?;
-        signed.ok_or_else(|| CatalogError::Other(format!("version {} has no manifest", found.id)))
     }
+}
+
+fn is_unknown(error: &GuardianError) -> bool {
+    use GuardianError as E;
+    matches!(error, E::DatasetNotFound { .. } | E::TopicNotFound { .. } | E::VersionNotFound { .. })
 }
 
 /// The names that look most like `wanted`, best first; none that looks like something else.

@@ -15,6 +15,7 @@ mod pages;
 mod publish;
 mod query;
 mod receive;
+mod remote;
 mod shape;
 mod sign_in;
 mod stream;
@@ -32,6 +33,7 @@ pub(crate) use health::HealthOf;
 pub(crate) use locks::DatasetLocks;
 pub(crate) use node::Nodes;
 pub(crate) use query::Queries;
+pub(crate) use remote::PeerFetch;
 pub(crate) use topic::Topics;
 
 use crate::access::Caller;

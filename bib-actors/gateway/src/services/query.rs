@@ -10,15 +10,16 @@ use crate::journal::Record;
 use crate::mapping::busy;
 use crate::problem::Problem;
 use crate::shared::Shared;
+use bib_domain::OpContext;
 use bib_kit::clock;
 use bib_proto::v1::query_response::Part;
 use bib_proto::v1::query_service_server::QueryService;
 use bib_proto::v1::{
     CheckViewRequest, CheckViewResponse, ExplainRequest, ExplainResponse, ExportRequest, ExportResponse,
     GetStatisticsRequest, GetStatisticsResponse, QueryHeader, QueryRequest, QueryResponse, QuerySummary,
-    ReadPageRequest, ReadPageResponse,
+    ReadPageRequest, ReadPageResponse, TablePresence,
 };
-use bib_query::QueryStream;
+use bib_query::{QueryStats, QueryStream};
 use futures::StreamExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,6 +64,11 @@ impl QueryService for Queries {
 }
 
 impl Queries {
+    /// The catalogue in the name of a caller.
+    pub(super) fn catalog(&self, op: &OpContext) -> GuardianCatalog {
+        GuardianCatalog::new(&self.0.deps.guardian, &self.0.deps.replicator, op)
+    }
+
     pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let limit = self.0.options.transfers.queries;
         self.0.queries.clone().try_acquire_owned().map_err(|_| busy("queries", limit))
@@ -72,7 +78,7 @@ impl Queries {
         let place = self.place()?;
         let began = clock::monotonic();
         let op = caller.op();
-        let catalog = GuardianCatalog::new(&self.0.deps.guardian, &op);
+        let catalog = self.catalog(&op);
         let limit = (asked.limit > 0).then_some(asked.limit);
         let timeout = (asked.timeout_ms > 0).then(|| Duration::from_millis(asked.timeout_ms));
         let planned = self.0.engine.query(&asked.expression, limit, timeout, &catalog).await;
@@ -96,7 +102,7 @@ impl Queries {
         let _place = self.place()?;
         let began = clock::monotonic();
         let op = caller.op();
-        let catalog = GuardianCatalog::new(&self.0.deps.guardian, &op);
+        let catalog = self.catalog(&op);
         let explained = self.0.engine.explain(expression, &catalog).await;
         let mut record = self.0.journal.reads_since(&op, "dataset.explain", &catalog.resolved(), began).await;
         record.fingerprint(shape(expression));
@@ -104,7 +110,9 @@ impl Queries {
             Ok(found) => {
                 record.done(None).await;
                 let schema = Some(columns(&found.schema));
-                Ok(ExplainResponse { plan: found.plan, row_by_row: found.row_by_row, schema })
+                let presence = found.presence.map(|it| TablePresence { bytes: it.bytes, bytes_here: it.bytes_here });
+                let (plan, row_by_row, bytes_fetched) = (found.plan, found.row_by_row, found.bytes_fetched);
+                Ok(ExplainResponse { plan, row_by_row, schema, bytes_fetched, presence })
             }
             Err(error) => {
                 let problem = Problem::from(error);
@@ -112,6 +120,13 @@ impl Queries {
                 Err(problem)
             }
         }
+    }
+}
+
+/// Has the record say what other nodes sent for the read, if they did.
+pub(super) fn note_fetched(record: &mut Record, stats: &QueryStats) {
+    if stats.bytes_fetched() > 0 {
+        record.note("bytes_fetched", stats.bytes_fetched().to_string());
     }
 }
 
@@ -128,9 +143,10 @@ struct Job {
 }
 
 impl Job {
-    async fn run(mut self, sink: Sink<QueryResponse>, record: Record) -> Result<(), Problem> {
+    async fn run(mut self, sink: Sink<QueryResponse>, mut record: Record) -> Result<(), Problem> {
         let mut rows = 0;
         let sent = self.send(&sink, &mut rows).await;
+        note_fetched(&mut record, &self.stream.stats);
         record.streamed(sent, rows).await
     }
 
@@ -150,6 +166,7 @@ impl Job {
             truncated: self.stream.stats.truncated(),
             elapsed_us: elapsed_us(self.began),
             bytes_read: self.stream.stats.bytes_read(),
+            bytes_fetched: self.stream.stats.bytes_fetched(),
         };
         sink.send(QueryResponse { part: Some(Part::Summary(summary)) }).await
     }

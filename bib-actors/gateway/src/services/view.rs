@@ -2,7 +2,7 @@
 
 use super::catalog::GuardianCatalog;
 use super::ipc::{IpcStream, columns};
-use super::query::{Queries, elapsed_us};
+use super::query::{Queries, elapsed_us, note_fetched};
 use super::shape::shape;
 use super::stream::{Out, Sink, fill};
 use crate::access::Caller;
@@ -32,7 +32,7 @@ impl Queries {
         let view = view(asked.view)?;
         let _place = self.place_soon().await?;
         let (began, op) = (clock::monotonic(), caller.op());
-        let catalog = GuardianCatalog::new(&self.0.deps.guardian, &op);
+        let catalog = self.catalog(&op);
         let checked = self.0.engine.check(&view, &catalog).await;
         let (verdict, record) = self.begun(caller, "dataset.check", &view, &catalog, began, checked).await?;
         record.done(None).await;
@@ -54,7 +54,7 @@ impl Queries {
         let view = view(asked.view)?;
         let place = self.place_soon().await?;
         let (began, op) = (clock::monotonic(), caller.op());
-        let catalog = GuardianCatalog::new(&self.0.deps.guardian, &op);
+        let catalog = self.catalog(&op);
         let rows = if asked.rows == 0 { PAGE_ROWS } else { u64::from(asked.rows) };
         let page = self.0.engine.page(&view, asked.offset, rows, timeout(asked.timeout_ms), &catalog).await;
         let (page, record) = self.begun(caller, "dataset.page", &view, &catalog, began, page).await?;
@@ -70,7 +70,7 @@ impl Queries {
         let view = view(asked.view)?;
         let _place = self.place_soon().await?;
         let (began, op) = (clock::monotonic(), caller.op());
-        let catalog = GuardianCatalog::new(&self.0.deps.guardian, &op);
+        let catalog = self.catalog(&op);
         let found = self.0.engine.statistics(&view, timeout(asked.timeout_ms), &catalog).await;
         let (found, record) = self.begun(caller, "dataset.statistics", &view, &catalog, began, found).await?;
         record.done(Some(found.rows)).await;
@@ -90,7 +90,7 @@ impl Queries {
         let view = view(asked.view)?;
         let place = self.place()?;
         let (began, op) = (clock::monotonic(), caller.op());
-        let catalog = GuardianCatalog::new(&self.0.deps.guardian, &op);
+        let catalog = self.catalog(&op);
         let limit = (asked.limit > 0).then_some(asked.limit);
         let started = self.0.engine.rows(&view, limit, timeout(asked.timeout_ms), &catalog).await;
         let (stream, mut record) = self.begun(caller, "dataset.export", &view, &catalog, began, started).await?;
@@ -206,7 +206,7 @@ async fn send_page(
     max_rows: u64,
     began: Instant,
     sink: Sink<ReadPageResponse>,
-    record: Record,
+    mut record: Record,
     _place: OwnedSemaphorePermit,
 ) -> Result<(), Problem> {
     let sent = async {
@@ -219,6 +219,7 @@ async fn send_page(
             elapsed_us: elapsed_us(began),
             bytes_read: page.stats.bytes_read(),
             max_rows,
+            bytes_fetched: page.stats.bytes_fetched(),
         };
         sink.send(ReadPageResponse { part: Some(read_page_response::Part::Header(header)) }).await?;
         let mut ipc = IpcStream::new(&page.schema)?;
@@ -227,7 +228,9 @@ async fn send_page(
         }
         send_rows(&sink, message, &ipc.finish()?).await
     };
-    match sent.await {
+    let sent = sent.await;
+    note_fetched(&mut record, &page.stats);
+    match sent {
         Ok(()) => {
             record.done(Some(page.stats.rows())).await;
             Ok(())
@@ -256,9 +259,10 @@ struct ExportJob {
 }
 
 impl ExportJob {
-    async fn run(mut self, sink: Sink<ExportResponse>, record: Record) -> Result<(), Problem> {
+    async fn run(mut self, sink: Sink<ExportResponse>, mut record: Record) -> Result<(), Problem> {
         let mut rows = 0;
         let sent = self.send(&sink, &mut rows).await;
+        note_fetched(&mut record, &self.stream.stats);
         record.streamed(sent, rows).await
     }
 
@@ -285,6 +289,7 @@ impl ExportJob {
             truncated: self.stream.stats.truncated(),
             elapsed_us: elapsed_us(self.began),
             bytes_read: self.stream.stats.bytes_read(),
+            bytes_fetched: self.stream.stats.bytes_fetched(),
         };
         sink.send(ExportResponse { part: Some(export_response::Part::Summary(summary)) }).await
     }

@@ -23,7 +23,7 @@ pub use media::detect;
 pub(crate) use notice::notice;
 
 use crate::lang::Ty;
-use crate::table::{ChunkFile, ChunkReader, Counters, Media};
+use crate::table::{ChunkFile, ChunkReader, Media};
 
 /// Columns that a table may have. More is not a table but a matrix, and each costs in every manifest.
 const MAX_COLUMNS: usize = 10_000;
@@ -55,7 +55,7 @@ pub fn describe(store: &ChunkStore, chunks: &[ChunkRef], entry: &Entry) -> Descr
             return Described { media_type: String::new(), table: Err(DetectError::from_fault(fault)), notice: None };
         }
     };
-    let head = match file.read(store, 0..HEAD, &Counters::default()) {
+    let head = match file.read(store, 0..HEAD) {
         Ok(head) => head,
         Err(fault) => {
             return Described { media_type: String::new(), table: Err(DetectError::from_fault(fault)), notice: None };

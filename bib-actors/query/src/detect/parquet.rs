@@ -12,7 +12,7 @@ use parquet::file::reader::{ChunkReader as ParquetReader, Length};
 
 use super::columns_of;
 use super::error::DetectError;
-use crate::table::{ChunkFile, ChunkReader, Counters, ReadFault, footer_length};
+use crate::table::{ChunkFile, ChunkReader, ReadFault, footer_length};
 
 struct Source {
     store: ChunkStore,
@@ -38,7 +38,7 @@ impl ParquetReader for Source {
         if end > self.file.size {
             return Err(ParquetError::EOF(format!("{length} bytes at {start} lie behind the end")));
         }
-        let bytes = self.file.read(&self.store, start..end, &Counters::default());
+        let bytes = self.file.read(&self.store, start..end);
         bytes.map_err(|fault| ParquetError::External(Box::new(fault)))
     }
 }

@@ -10,14 +10,13 @@ mod tally;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bib_chunks::SignedManifest;
 use bib_domain::VersionId;
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::Expr;
 use tokio::time::Instant;
 
 use crate::catalog::Catalog;
-use crate::engine::{Prepared, Purpose, QueryEngine};
+use crate::engine::{Prepared, Purpose, QueryEngine, Target};
 use crate::error::QueryError;
 use crate::lang::Column;
 use crate::stream::calmly;
@@ -105,22 +104,17 @@ impl QueryEngine {
         let view = View { sort: None, ..view.clone() };
         let work = Box::pin(async {
             let asked = view.parse(&self.shared.options)?;
-            let manifest = self.resolve(&asked, catalog).await?;
-            let key = StatisticsKey { version: manifest.id(), view: view.clone() };
-            let make = Box::pin(self.describe(&asked, &view, &manifest));
+            let target = self.resolve(&asked, catalog, deadline).await?;
+            let key = StatisticsKey { version: target.manifest.id(), view: view.clone() };
+            let make = Box::pin(self.describe(&asked, &view, &target));
             self.shared.statistics.get_or(key, make).await
         });
         tokio::time::timeout_at(deadline, calmly(work)).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
     }
 
-    async fn describe(
-        &self,
-        asked: &Asked,
-        view: &View,
-        manifest: &SignedManifest,
-    ) -> Result<Arc<TableStatistics>, QueryError> {
+    async fn describe(&self, asked: &Asked, view: &View, target: &Target) -> Result<Arc<TableStatistics>, QueryError> {
         let options = &self.shared.options;
-        let Prepared { plan, columns, .. } = self.prepare(asked, view, manifest, Purpose::Any).await?;
+        let Prepared { plan, columns, alive: _alive, .. } = self.prepare(asked, view, target, Purpose::Any).await?;
         let described: Vec<Column> = columns.iter().take(options.statistics_columns).cloned().collect();
         let first = first_scan(&described, options).map_err(|error| self.convert(&error))?;
         let found = self.one_row(plan.frame.clone(), first).await?;
@@ -139,7 +133,7 @@ impl QueryEngine {
             .enumerate()
             .map(|(index, (column, bins))| describe::column(column, bins.as_ref(), &found, &counts, index, rows))
             .collect();
-        Ok(Arc::new(TableStatistics { version: manifest.id(), rows, columns, columns_left }))
+        Ok(Arc::new(TableStatistics { version: target.manifest.id(), rows, columns, columns_left }))
     }
 
     async fn one_row(&self, frame: DataFrame, aggregates: Vec<Expr>) -> Result<Found, QueryError> {

@@ -1,6 +1,7 @@
 //! One file of a version as ranges of chunks, and a reader over it. Owns the arithmetic of pieces; every byte comes
 //! from the chunk store, which has hashed it.
 
+use std::collections::HashSet;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,12 +10,17 @@ use bib_chunks::{ChunkError, ChunkRef, ChunkStore, Entry, EntryKind, FileReader,
 use bib_domain::ContentHash;
 use bytes::{Bytes, BytesMut};
 
+use super::arrivals::Bringer;
 use super::fault::ReadFault;
 use super::media::Media;
 use super::reads::Counters;
 
 /// Bytes that a sequential reader takes from the store at once: enough that opening a chunk costs little beside it.
 pub(crate) const READ_AHEAD: u64 = 1 << 20;
+
+/// How often a read is tried again after its missing chunks were brought. Only a sweep of a version that is removed
+/// meanwhile makes a second time necessary.
+pub(super) const BRINGS: usize = 3;
 
 /// A file that lies in chunks.
 #[derive(Debug)]
@@ -26,6 +32,8 @@ pub(crate) struct ChunkFile {
     pub(crate) media: Media,
     /// What was found when the file came in.
     pub(crate) schema: Option<TableSchema>,
+    /// Whether all of it ought to be in the store: a chunk that is not there is damage then.
+    whole: bool,
     pieces: Vec<Piece>,
 }
 
@@ -42,34 +50,51 @@ impl ChunkFile {
             content: *content,
             media: Media::parse(media_type),
             schema: schema.clone(),
+            whole: true,
             pieces: reader.pieces().to_vec(),
         })
     }
 
+    /// The same file of a version whose chunks need not all be here.
+    pub(crate) fn partly(mut self) -> Self {
+        self.whole = false;
+        self
+    }
+
+    /// The chunks of which `ranges` are made, each once.
+    pub(crate) fn chunks<'a>(&self, ranges: impl IntoIterator<Item = &'a Range<u64>>) -> Vec<ChunkRef> {
+        let mut known = HashSet::new();
+        let pieces = ranges.into_iter().flat_map(|range| self.pieces_of(range));
+        let new = pieces.filter(|piece| known.insert(piece.chunk));
+        new.map(|piece| ChunkRef { hash: piece.chunk, len: piece.chunk_len }).collect()
+    }
+
+    fn pieces_of(&self, range: &Range<u64>) -> impl Iterator<Item = &Piece> {
+        let (start, end) = (range.start, range.end);
+        let first = self.pieces.partition_point(|piece| piece.at + u64::from(piece.len) <= start);
+        self.pieces[first..].iter().take_while(move |piece| piece.at < end)
+    }
+
     /// Reads `range`, which ends at the end of the file at the latest. Blocks.
-    pub(crate) fn read(&self, store: &ChunkStore, range: Range<u64>, counters: &Counters) -> Result<Bytes, ReadFault> {
+    pub(crate) fn read(&self, store: &ChunkStore, range: Range<u64>) -> Result<Bytes, ReadFault> {
         let range = range.start..range.end.min(self.size);
         if range.start >= range.end {
             return Ok(Bytes::new());
         }
-        let first = self.pieces.partition_point(|piece| piece.at + u64::from(piece.len) <= range.start);
         let mut parts = Vec::new();
-        for piece in &self.pieces[first..] {
-            if piece.at >= range.end {
-                break;
-            }
+        for piece in self.pieces_of(&range) {
             let from = range.start.max(piece.at);
             let to = range.end.min(piece.at + u64::from(piece.len));
             let bytes = store
                 .read_range(&piece.chunk, u64::from(piece.offset) + (from - piece.at), to - from)
                 .map_err(|error| {
-                    if let ChunkError::Missing { hash } = &error {
+                    let ChunkError::Missing { hash } = &error else { return ReadFault::new(&self.path, error) };
+                    if self.whole {
                         // the version was whole when the query was planned: the chunk is to be fetched again
                         store.report_hurt(*hash, error.to_string());
                     }
-                    ReadFault::new(&self.path, error)
+                    ReadFault::missing(&self.path, error)
                 })?;
-            counters.add_bytes(bytes.len() as u64);
             parts.push(bytes);
         }
         match parts.len() {
@@ -83,7 +108,8 @@ impl ChunkFile {
     }
 }
 
-/// Reads a file from one position on. Blocks; holds one piece of the file.
+/// Reads a file from one position on. Blocks, also until chunks have come that are not here; holds one piece of the
+/// file.
 #[derive(Debug)]
 pub(crate) struct ChunkReader {
     store: ChunkStore,
@@ -94,12 +120,22 @@ pub(crate) struct ChunkReader {
     end: u64,
     held: Bytes,
     held_at: u64,
+    bringer: Option<Bringer>,
+    /// How far chunks are asked for ahead when one is missing: the further, the longer one goes on reading.
+    ahead: u64,
 }
 
 impl ChunkReader {
     pub(crate) fn new(store: ChunkStore, file: Arc<ChunkFile>, counters: Arc<Counters>) -> Self {
         let end = file.size;
-        Self { store, file, counters, position: 0, end, held: Bytes::new(), held_at: 0 }
+        let (held, bringer) = (Bytes::new(), None);
+        Self { store, file, counters, position: 0, end, held, held_at: 0, bringer, ahead: READ_AHEAD }
+    }
+
+    /// Has chunks that are missing brought.
+    pub(crate) fn bringing(mut self, bringer: Option<Bringer>) -> Self {
+        self.bringer = bringer;
+        self
     }
 
     /// Gives out the bytes of `range` only.
@@ -127,11 +163,28 @@ impl ChunkReader {
         let held = self.held_at..self.held_at + self.held.len() as u64;
         if !held.contains(&self.position) {
             let to = self.end.min(self.position.saturating_add(READ_AHEAD));
-            self.held = self.file.read(&self.store, self.position..to, &self.counters)?;
+            self.held = self.read_or_bring(self.position..to)?;
             self.held_at = self.position;
+            self.counters.add_bytes(self.held.len() as u64);
         }
         let from = usize::try_from(self.position - self.held_at).unwrap_or(usize::MAX).min(self.held.len());
         Ok(&self.held[from..])
+    }
+
+    fn read_or_bring(&mut self, range: Range<u64>) -> Result<Bytes, ReadFault> {
+        let mut brings = 0;
+        loop {
+            match (self.file.read(&self.store, range.clone()), &self.bringer) {
+                (Err(fault), Some(bringer)) if fault.is_missing() && brings < BRINGS => {
+                    brings += 1;
+                    let until = self.end.min(range.start.saturating_add(self.ahead)).max(range.end);
+                    let chunks = self.file.chunks(std::iter::once(&(range.start..until)));
+                    bringer.bring_now(&self.file.path, &chunks)?;
+                    self.ahead = (self.ahead * 2).min(bringer.ahead().max(READ_AHEAD));
+                }
+                (read, _) => return read,
+            }
+        }
     }
 
     /// The position behind the next line feed at or after `at`, or the end of the file.
@@ -170,7 +223,11 @@ impl Seek for ChunkReader {
             SeekFrom::End(by) => self.end.checked_add_signed(by),
             SeekFrom::Current(by) => self.position.checked_add_signed(by),
         };
-        self.position = target.ok_or_else(|| io::Error::other("the position lies before the file"))?;
+        let target = target.ok_or_else(|| io::Error::other("the position lies before the file"))?;
+        if target != self.position {
+            self.ahead = READ_AHEAD;
+        }
+        self.position = target;
         Ok(self.position)
     }
 }

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod agreement;
+mod arrivals;
 mod column;
 mod csv;
 mod digits;
@@ -20,6 +21,7 @@ mod objects;
 mod open;
 mod pages;
 mod parquet;
+mod presence;
 mod provider;
 mod reads;
 mod records;
@@ -27,7 +29,8 @@ mod slice;
 mod source;
 mod tokenized;
 
-pub(crate) use fault::ReadFault;
+pub(crate) use arrivals::{Arrivals, Bringer};
+pub(crate) use fault::{Cause, Lacking, ReadFault};
 pub(crate) use file::{ChunkFile, ChunkReader};
 pub(crate) use frames::{FrameFault, check_frames};
 pub(crate) use media::{ARROW_FILE, ARROW_STREAM, CsvDialect, JSON_LINES, Media, PARQUET};
@@ -35,6 +38,8 @@ pub(crate) use numbered::NumberedTable;
 pub(crate) use objects::ChunkObjects;
 pub(crate) use open::{Refusal, SchemaCache, choose_files, open_table};
 pub(crate) use parquet::footer_length;
+pub use presence::Presence;
+pub(crate) use presence::presence;
 pub(crate) use provider::ChunkTable;
 pub(crate) use reads::{Counters, Reads};
 pub(crate) use records::{Records, endless};

@@ -17,7 +17,7 @@ use super::ipc::ipc_schema;
 use super::media::Media;
 use super::objects::meta;
 use super::parquet::check_footer;
-use super::provider::ChunkTable;
+use super::provider::{ChunkTable, FOOTER_GUESS};
 use super::reads::Reads;
 use crate::error::QueryError;
 use crate::lang::nearest;
@@ -26,10 +26,11 @@ use crate::options::QueryOptions;
 /// Files that a message lists at most.
 const LISTED: usize = 10;
 
-/// The files of the dataset that a query means.
+/// The files of the dataset that a query means; `whole` says whether all chunks of the version ought to be here.
 pub(crate) fn choose_files(
     store: &ChunkStore,
     manifest: &Manifest,
+    whole: bool,
     wanted: Option<&str>,
 ) -> Result<Vec<Arc<ChunkFile>>, Refusal> {
     let is_table = |entry: &&bib_chunks::Entry| matches!(&entry.kind, EntryKind::File { schema: Some(_), .. });
@@ -44,7 +45,10 @@ pub(crate) fn choose_files(
     }
     let files = chosen
         .iter()
-        .map(|entry| ChunkFile::new(store, &manifest.chunks, entry).map(Arc::new).map_err(Refusal::Fault))
+        .map(|entry| {
+            let file = ChunkFile::new(store, &manifest.chunks, entry).map_err(Refusal::Fault)?;
+            Ok(Arc::new(if whole { file } else { file.partly() }))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let first = &files[0];
     let kind = std::mem::discriminant(&first.media);
@@ -164,7 +168,7 @@ async fn parquet_schema(
     }
     let store = state.runtime_env().object_store(ChunkTable::url()).map_err(|e| crate::stream::convert(&e, 0))?;
     let metas: Vec<_> = files.iter().map(|file| meta(file)).collect();
-    let format = ParquetFormat::default().with_skip_metadata(true);
+    let format = ParquetFormat::default().with_skip_metadata(true).with_metadata_size_hint(Some(FOOTER_GUESS));
     format.infer_schema(state, &store, &metas).await.map_err(|error| match crate::stream::convert(&error, 0) {
         fault @ QueryError::Data { .. } => fault,
         _ => QueryError::Data {

@@ -27,7 +27,7 @@ use super::source::ChunkSource;
 use crate::options::QueryOptions;
 
 /// Bytes that a Parquet footer mostly fits in; a longer one costs one more read.
-const FOOTER_GUESS: usize = 64 << 10;
+pub(super) const FOOTER_GUESS: usize = 64 << 10;
 
 /// Files of one kind and schema.
 #[derive(Debug)]

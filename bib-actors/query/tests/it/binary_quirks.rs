@@ -23,7 +23,7 @@ fn refusal(name: &str, bytes: &[u8]) -> String {
     }
 }
 
-fn ipc(batch: &RecordBatch, stream: bool, packing: Option<CompressionType>) -> Vec<u8> {
+pub(crate) fn ipc(batch: &RecordBatch, stream: bool, packing: Option<CompressionType>) -> Vec<u8> {
     let options = IpcWriteOptions::default().try_with_compression(packing).unwrap();
     let mut out = Vec::new();
     if stream {

@@ -18,6 +18,8 @@ mod pages;
 mod parquet_files;
 mod plans;
 mod refusals;
+mod remote;
+mod remote_peer;
 mod semantics;
 mod statistics;
 mod support;

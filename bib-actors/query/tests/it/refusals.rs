@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bib_chunks::SignedManifest;
 use bib_domain::DatasetRef;
-use bib_query::{Catalog, CatalogError, QueryError};
+use bib_query::{Catalog, CatalogError, Elsewhere, QueryError, Resolved};
 
-use crate::support::Lab;
+use crate::support::{Lab, not_found};
 
 struct Answer(CatalogError);
 
 #[async_trait]
 impl Catalog for Answer {
-    async fn resolve(&self, _: &DatasetRef, _: Option<&str>) -> Result<Arc<SignedManifest>, CatalogError> {
+    async fn resolve(&self, _: &DatasetRef, _: Option<&str>) -> Result<Resolved, CatalogError> {
         Err(self.0.clone())
     }
 }
@@ -25,13 +24,15 @@ async fn what_the_catalogue_says_is_passed_on() {
         let lab = &lab;
         async move { lab.engine.query("dataset(\"a/b\")", None, None, &Answer(answer)).await.unwrap_err() }
     };
-    let error = ask(CatalogError::Incomplete).await;
-    assert!(matches!(error, QueryError::Incomplete { .. }));
-    assert!(error.to_string().starts_with("a/b is not complete on this node yet"), "{error}");
     let error = ask(CatalogError::Other("the guardian is restarting".to_owned())).await;
     assert!(matches!(error, QueryError::Catalog(_)));
-    let error = ask(CatalogError::NotFound { suggestions: vec!["a/c".to_owned(), "a/d".to_owned()] }).await;
+    let error = ask(not_found(vec!["a/c".to_owned(), "a/d".to_owned()])).await;
     assert_eq!(error.to_string(), "dataset \"a/b\" was not found; did you mean \"a/c\" or \"a/d\"?");
+    let nowhere = |elsewhere| CatalogError::NotFound { suggestions: Vec::new(), elsewhere };
+    let error = ask(nowhere(Elsewhere::Nobody { asked: 2 })).await.to_string();
+    assert!(error.contains("was not found here, nor on the 2 nodes that are connected; `bib dataset list`"), "{error}");
+    let error = ask(nowhere(Elsewhere::Unconnected { paired: 1 })).await.to_string();
+    assert!(error.contains("none of the 1 paired nodes is connected") && error.contains("bib node connect"), "{error}");
 }
 
 #[tokio::test]
@@ -63,7 +64,7 @@ async fn damaged_and_missing_chunks() {
     }
 }
 
-fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub(crate) fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

@@ -10,7 +10,9 @@ use bib_chunks::{
     ChunkStore, Content, EntryKind, IngestOptions, Manifest, SignedManifest, StoreOptions, VersionWriter,
 };
 use bib_domain::DatasetRef;
-use bib_query::{Catalog, CatalogError, DetectError, QueryEngine, QueryError, QueryOptions, describe};
+use bib_query::{
+    Catalog, CatalogError, DetectError, Elsewhere, QueryEngine, QueryError, QueryOptions, Resolved, describe,
+};
 use ed25519_dalek::SigningKey;
 use futures::TryStreamExt;
 use serde_json::Value;
@@ -21,6 +23,10 @@ pub(crate) struct Lab {
     pub(crate) engine: QueryEngine,
     pub(crate) store: ChunkStore,
     versions: Mutex<BTreeMap<String, Vec<Arc<SignedManifest>>>>,
+    /// What it says of its versions.
+    pub(crate) whole: bool,
+    /// How files are cut into chunks.
+    pub(crate) ingest: IngestOptions,
     pub(crate) dir: TempDir,
 }
 
@@ -33,7 +39,7 @@ impl Lab {
         let dir = tempfile::tempdir().unwrap();
         let store = ChunkStore::open(&dir.path().join("blobs"), StoreOptions::default()).unwrap();
         let engine = QueryEngine::new(store.clone(), options);
-        Self { engine, store, versions: Mutex::default(), dir }
+        Self { engine, store, versions: Mutex::default(), whole: true, ingest: IngestOptions::default(), dir }
     }
 
     /// The same data under other bounds.
@@ -60,7 +66,7 @@ impl Lab {
     }
 
     pub(crate) fn write(&self, files: &[(&str, &[u8])]) -> Content {
-        let mut writer = VersionWriter::new(self.store.clone(), IngestOptions::default());
+        let mut writer = VersionWriter::new(self.store.clone(), self.ingest.clone());
         for (path, bytes) in files {
             writer.file(path, 0o644, &mut &**bytes).unwrap();
         }
@@ -124,19 +130,24 @@ impl Lab {
 
 #[async_trait]
 impl Catalog for Lab {
-    async fn resolve(&self, dataset: &DatasetRef, version: Option<&str>) -> Result<Arc<SignedManifest>, CatalogError> {
+    async fn resolve(&self, dataset: &DatasetRef, version: Option<&str>) -> Result<Resolved, CatalogError> {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = versions
-            .get(&dataset.to_string())
-            .ok_or_else(|| CatalogError::NotFound { suggestions: versions.keys().take(1).cloned().collect() })?;
+        let known =
+            versions.get(&dataset.to_string()).ok_or_else(|| not_found(versions.keys().take(1).cloned().collect()))?;
         let found = match version {
             None => known.last(),
             Some(version) => known.iter().find(|manifest| {
                 manifest.manifest().number.to_string() == version || manifest.id().to_hex().starts_with(version)
             }),
         };
-        found.cloned().ok_or(CatalogError::NotFound { suggestions: Vec::new() })
+        let manifest = found.cloned().ok_or_else(|| not_found(Vec::new()))?;
+        Ok(Resolved { manifest, whole: self.whole })
     }
+}
+
+/// A dataset that is nowhere.
+pub(crate) fn not_found(suggestions: Vec<String>) -> CatalogError {
+    CatalogError::NotFound { suggestions, elsewhere: Elsewhere::Nowhere }
 }
 
 /// Rows as objects, missing values as null.

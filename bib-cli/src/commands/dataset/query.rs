@@ -61,8 +61,12 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         env.out.remark(&format!("{columns} than fit: --no-truncate, -o csv, or choose some with .map()"));
     }
     let cut = if summary.truncated { "; cut off by a limit" } else { "" };
+    let fetched = match summary.bytes_fetched {
+        0 => String::new(),
+        came => format!(", {} fetched from other nodes", bytes(came)),
+    };
     env.out.remark(&format!(
-        "{} in {}, {} read{cut}",
+        "{} in {}, {} read{fetched}{cut}",
         counted(summary.rows, "row"),
         milliseconds(Duration::from_micros(summary.elapsed_us)),
         bytes(summary.bytes_read),
@@ -91,13 +95,28 @@ async fn fetch(
 async fn explain(env: &Env, expression: String) -> CliResult {
     let client = env.client().await?;
     let answer = env.call(client.queries().explain(ExplainRequest { expression })).await?.into_inner();
-    let record = json!({"plan": answer.plan, "rowByRow": answer.row_by_row, "schema": answer.schema.as_ref().map(crate::views::schema)});
+    let presence = answer.presence.as_ref().map(|it| json!({"bytes": it.bytes, "bytesHere": it.bytes_here}));
+    let record = json!({
+        "plan": answer.plan,
+        "rowByRow": answer.row_by_row,
+        "schema": answer.schema.as_ref().map(crate::views::schema),
+        "bytesFetched": answer.bytes_fetched,
+        "presence": presence,
+    });
     env.out.object(&record, || {
         let mut text = format!("{}\n", answer.plan.trim_end());
         if answer.row_by_row.is_empty() {
             text.push_str("all of it is vectorized\n");
         }
         answer.row_by_row.iter().for_each(|part| text.push_str(&format!("row by row: {part}\n")));
+        if let Some(it) = &answer.presence {
+            text.push_str(&format!(
+                "{} of the table's {} are on this node; other nodes sent {} for this plan, and send what its rows need\n",
+                bytes(it.bytes_here),
+                bytes(it.bytes),
+                bytes(answer.bytes_fetched),
+            ));
+        }
         text
     })?;
     Ok(())

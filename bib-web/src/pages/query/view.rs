@@ -131,6 +131,9 @@ impl QueryPage {
             count(header.elapsed_us.div_ceil(1000)),
             bytes(header.bytes_read)
         );
+        if header.bytes_fetched > 0 {
+            shown.summary.push_str(&format!(" · {} fetched from other nodes", bytes(header.bytes_fetched)));
+        }
         if header.matches > header.max_rows {
             shown.too_many = format!(
                 "More rows than the {} that this node gives out in one file: narrow them with .filter() or .limit().",
