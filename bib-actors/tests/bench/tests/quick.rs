@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-const ROWS: [&str; 8] =
-    ["ingest-edit", "query-remote", "audited-writes", "audit-append", "grpc-unary", "ask", "restart", "status"];
+const ROWS: [&str; 7] = ["ingest-edit", "audited-writes", "audit-append", "grpc-unary", "ask", "restart", "status"];
 
 #[test]
 fn rows_run_and_report() {
