@@ -90,15 +90,15 @@ impl Reads {
         reader.bringing(self.bringer.clone())
     }
 
-    /// Reads a range of a file, for use inside [`Self::run`]. What is missing of it is brought first, with what lies
-    /// behind it: whoever reads a slice reads the next ones as well.
+    /// Reads a range of a file, for use inside [`Self::run`]. What is missing of it is brought first, with as much of
+    /// what lies behind it as was read before it: whoever has read far reads on.
     pub(crate) fn block(&self, file: &ChunkFile, range: Range<u64>) -> Result<Bytes, ReadFault> {
         let mut brings = 0;
         loop {
             match (file.read(&self.store, range.clone()), &self.bringer) {
                 (Err(fault), Some(bringer)) if fault.is_missing() && brings < BRINGS => {
                     brings += 1;
-                    let until = file.size.min(range.start.saturating_add(bringer.ahead())).max(range.end);
+                    let until = file.size.min(range.end.saturating_add(bringer.ahead().min(range.start)));
                     bringer.bring_now(&file.path, &file.chunks(std::iter::once(&(range.start..until))))?;
                 }
                 (read, _) => {

@@ -17,11 +17,39 @@ async fn filters_and_columns_reach_parquet() {
         plan("dataset(\"flights/2013\").filter(r, r.dep_delay > 60 && r.origin == \"JFK\").map(r, {\"c\": r.carrier})")
             .await;
     let scan = scan_of(&plan);
-    assert!(scan.contains("projection=[carrier"), "{plan}");
+    assert!(scan.contains("projection=[dep_delay, carrier, origin]"), "{plan}");
     assert!(scan.contains("predicate=dep_delay@") && scan.contains("origin@"), "{plan}");
     assert!(scan.contains("pruning_predicate=") && scan.contains("dep_delay_max@"), "{plan}");
-    assert!(!plan.split("physical plan").nth(1).unwrap().contains("FilterExec"), "the scan filters alone\n{plan}");
+    assert!(
+        plan.split("physical plan").nth(1).unwrap().contains("FilterExec"),
+        "three columns are all unpacked\n{plan}"
+    );
     assert!(!scan.contains("tailnum") && !scan.contains("distance"), "{plan}");
+}
+
+#[tokio::test]
+async fn of_many_columns_only_the_rows_that_pass_are_unpacked() {
+    let filters_behind = |plan: &str| plan.split("physical plan").nth(1).unwrap().contains("FilterExec");
+    let rows = plan("dataset(\"flights/2013\").filter(r, r.dep_delay > 600)").await;
+    assert!(
+        !filters_behind(&rows) && scan_of(&rows).contains("predicate=dep_delay@"),
+        "the scan filters alone\n{rows}"
+    );
+    let all: Vec<String> =
+        ["month", "day", "dep_delay", "arr_delay", "flight", "air_time", "distance", "hour", "minute"]
+            .iter()
+            .map(|name| format!("\"{name}\": sum(r.{name})"))
+            .collect();
+    let sums = |more: &str| {
+        format!(
+            "dataset(\"flights/2013\").filter(r, r.dep_delay > 600).aggregate(r, {{{more}}}, {{{}}})",
+            all.join(", ")
+        )
+    };
+    let few = plan(&sums("")).await;
+    assert!(filters_behind(&few), "nine columns\n{few}");
+    let many = plan(&sums("\"o\": r.origin, \"d\": r.dest, \"c\": r.carrier")).await;
+    assert!(!filters_behind(&many), "twelve columns\n{many}");
 }
 
 #[tokio::test]

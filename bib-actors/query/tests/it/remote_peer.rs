@@ -43,6 +43,9 @@ impl Drop for Running<'_> {
     }
 }
 
+/// Chunks that are synced together: fewer than a batch takes.
+const TOGETHER: usize = 64;
+
 #[async_trait]
 impl Fetch for Peer {
     async fn fetch(&self, wanted: Wanted) -> Result<u64, FetchError> {
@@ -57,11 +60,13 @@ impl Fetch for Peer {
         if let Some(refusal) = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             return Err(refusal);
         }
-        let mut batch = self.to.batch();
-        for chunk in &wanted.chunks {
-            batch.put(chunk.hash, &self.from.read(&chunk.hash).unwrap()).unwrap();
+        for chunks in wanted.chunks.chunks(TOGETHER) {
+            let mut batch = self.to.batch();
+            for chunk in chunks {
+                batch.put(chunk.hash, &self.from.read(&chunk.hash).unwrap()).unwrap();
+            }
+            batch.commit().unwrap();
         }
-        batch.commit().unwrap();
         Ok(wanted.chunks.iter().map(|chunk| u64::from(chunk.len)).sum())
     }
 }
