@@ -37,7 +37,7 @@ fix: ## Format, and apply what clippy can apply
 
 bench: prerequisites ## Ours and the peer's in turn, as ratios (ROWS=ingest-1g,ask runs two rows, CURVES=1 how costs grow)
 	@$(CARGO) build --locked --release -p bib-actors -p bib-cli -p bib-bench --bins
-	@exec "$(TARGET)/release/bib-bench" --report "$(TARGET)/bench/report.json" $(if $(ROWS),--rows $(ROWS)) \
+	@CARGO_MANIFEST_DIR="$(CURDIR)/bib-actors/tests/bench" exec "$(TARGET)/release/bib-bench" --report "$(TARGET)/bench/report.json" $(if $(ROWS),--rows $(ROWS)) \
 		$(if $(CURVES),--curves) $(if $(QUICK),--quick) $(if $(SLOW_PEERS),--slow-peers)
 
 microbench: prerequisites ## The hot parts one by one: chunker, hash, manifests, ask, audit log, queries

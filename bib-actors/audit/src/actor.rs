@@ -9,7 +9,7 @@ use crate::handle::{AuditAppended, AuditHandle};
 use crate::log::{self, DirLock, Shared};
 use crate::options::AuditOptions;
 use crate::params::ParamKey;
-use crate::queue::Queue;
+use crate::queue::{Door, Opened, Queue};
 use crate::read::Cursors;
 use crate::sequencer::Sequencer;
 use crate::storage::{AuditFs, DiskFs};
@@ -32,6 +32,7 @@ pub struct AuditChain {
     options: Arc<AuditOptions>,
     topic: Topic<AuditAppended>,
     fs: Arc<dyn AuditFs>,
+    door: Door,
 }
 
 impl AuditChain {
@@ -39,7 +40,7 @@ impl AuditChain {
     #[must_use]
     pub fn new(options: AuditOptions, topic: Topic<AuditAppended>) -> Self {
         let slot = Slot::new(Self::spec(&options));
-        Self { slot, options: Arc::new(options), topic, fs: Arc::new(DiskFs) }
+        Self { slot, options: Arc::new(options), topic, fs: Arc::new(DiskFs), door: Door::default() }
     }
 
     /// The same on another file system, for tests.
@@ -62,16 +63,16 @@ impl AuditChain {
     /// The verbs, for whoever needs them; valid before the start and across restarts.
     #[must_use]
     pub fn handle(&self) -> AuditHandle {
-        AuditHandle::new(self.slot.handle(), &self.options)
+        AuditHandle::new(self.slot.handle(), self.door.clone(), &self.options)
     }
 
     /// The child, for the root to start.
     #[must_use]
     pub fn child(self) -> Box<dyn ManagedChild> {
-        let Self { slot, options, topic, fs } = self;
+        let Self { slot, options, topic, fs, door } = self;
         slot.child(move |args| {
-            let (options, topic, fs) = (Arc::clone(&options), topic.clone(), Arc::clone(&fs));
-            async move { Ok(AuditActor::open(args, options, topic, fs).await?) as Result<AuditActor, StartError> }
+            let (options, topic, fs, door) = (Arc::clone(&options), topic.clone(), Arc::clone(&fs), door.clone());
+            async move { Ok(AuditActor::open(args, options, topic, fs, door).await?) as Result<AuditActor, StartError> }
         })
     }
 }
@@ -83,6 +84,8 @@ type Writing = Pin<Box<dyn Future<Output = Result<(), AuditError>>>>;
 pub struct AuditActor {
     pub(crate) options: Arc<AuditOptions>,
     pub(crate) queue: Queue,
+    /// Where records come in without a message.
+    door: Opened,
     pub(crate) shared: Arc<Shared>,
     pub(crate) cursors: Arc<Cursors>,
     pub(crate) readers: BlockingPool,
@@ -102,6 +105,7 @@ impl AuditActor {
         options: Arc<AuditOptions>,
         topic: Topic<AuditAppended>,
         fs: Arc<dyn AuditFs>,
+        door: Door,
     ) -> Result<Self, AuditError> {
         let lock = take_lock(&options).await?;
         let pool = args.blocking(1);
@@ -127,6 +131,7 @@ impl AuditActor {
             }
         };
         Ok(Self {
+            door: door.open(&queue),
             queue,
             shared,
             cursors: Arc::new(Cursors::default()),
@@ -197,6 +202,7 @@ impl Child for AuditActor {
 
     fn shutdown(&mut self, _cx: &mut Cx<'_, Self>) -> Reply<()> {
         self.ended.cancel();
+        self.door.close();
         let (queue, written) = (self.queue.clone(), self.written.clone());
         Reply::later(async move {
             queue.finish();

@@ -7,6 +7,7 @@ use crate::format::Hash;
 use crate::log::Head;
 use crate::messages::{Append, AppendBuffered, AskHead, ExportSince, List, Verify};
 use crate::options::AuditOptions;
+use crate::queue::Door;
 use crate::read::{AuditVerdict, ListFilter};
 use crate::record::AuditRecord;
 use bib_kit::{FaultError, Ref, faults::Where};
@@ -41,6 +42,7 @@ pub struct AuditAppended {
 #[derive(Clone)]
 pub struct AuditHandle {
     to: Ref<AuditActor>,
+    door: Door,
     limits: Limits,
 }
 
@@ -52,10 +54,10 @@ struct Limits {
 }
 
 impl AuditHandle {
-    pub(crate) const fn new(to: Ref<AuditActor>, options: &AuditOptions) -> Self {
+    pub(crate) const fn new(to: Ref<AuditActor>, door: Door, options: &AuditOptions) -> Self {
         let limits =
             Limits { append: options.append_deadline, read: options.read_deadline, verify: options.verify_deadline };
-        Self { to, limits }
+        Self { to, door, limits }
     }
 
     /// Writes a record. It is durable when this returns. Records of a caller that waits for each are in its order.
@@ -76,6 +78,11 @@ impl AuditHandle {
     /// If the record was not taken.
     pub async fn append_buffered(&self, draft: AuditDraft) -> Result<(), AuditError> {
         let op_id = draft.op_id;
+        let mut left = Some(draft);
+        if let Some(taken) = self.door.push(&mut left) {
+            return taken;
+        }
+        let Some(draft) = left else { return Ok(()) };
         self.to.ask_as(op_id, AppendBuffered { draft }, self.limits.append).await?
     }
 

@@ -4,6 +4,7 @@ use crate::draft::AuditDraft;
 use crate::error::AuditError;
 use crate::handle::Receipt;
 use bib_kit::Promise;
+use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -101,6 +102,109 @@ impl Queue {
     }
 }
 
+/// The queue of the incarnation that runs now, for records that nobody waits for: they need no message.
+#[derive(Clone, Default)]
+pub(crate) struct Door(Arc<RwLock<Option<Queue>>>);
+
+impl Door {
+    /// From now on records go into this queue, until what is returned is closed or dropped.
+    pub(crate) fn open(&self, queue: &Queue) -> Opened {
+        *self.0.write() = Some(queue.clone());
+        Opened { door: self.clone(), room: Arc::clone(&queue.room) }
+    }
+
+    /// Puts a record in if that needs no waiting; else leaves it.
+    pub(crate) fn push(&self, draft: &mut Option<AuditDraft>) -> Option<Result<(), AuditError>> {
+        let queue = self.0.read();
+        let queue = queue.as_ref()?;
+        let room = queue.try_room()?;
+        Some(queue.push(draft.take()?, Waiter::Nobody, room))
+    }
+}
+
+/// The door is open for one incarnation. Its writer ends when nobody can send to it, so this ends with the actor.
+pub(crate) struct Opened {
+    door: Door,
+    room: Arc<Semaphore>,
+}
+
+impl Opened {
+    /// No record comes in after this returns.
+    pub(crate) fn close(&self) {
+        let mut queue = self.door.0.write();
+        if queue.as_ref().is_some_and(|queue| Arc::ptr_eq(&queue.room, &self.room)) {
+            *queue = None;
+        }
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 fn gone() -> AuditError {
     AuditError::NotWritable { reason: "the writer has ended after an error; it starts again in a moment".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(door: &Door, action: &str) -> bool {
+        let mut record = Some(draft(action));
+        let taken = matches!(door.push(&mut record), Some(Ok(())));
+        assert_eq!(taken, record.is_none(), "what is not taken is given back");
+        taken
+    }
+
+    fn draft(action: &str) -> AuditDraft {
+        let op = bib_domain::OpContext::node(bib_kit::clock::new_request_id(), "test");
+        AuditDraft::from_op(&op, action, "object")
+    }
+
+    fn taken(rx: &Receiver<Job>) -> Vec<String> {
+        let mut actions = Vec::new();
+        while let Ok(job) = rx.try_recv() {
+            match job {
+                Job::Write(entry) => actions.push(entry.draft.action),
+                Job::Finish => actions.push("finish".to_owned()),
+            }
+        }
+        actions
+    }
+
+    #[test]
+    fn records_come_in_by_the_open_door_while_there_is_room() {
+        let door = Door::default();
+        assert!(!push(&door, "a"), "no incarnation runs");
+        let (queue, rx) = Queue::new(2);
+        let opened = door.open(&queue);
+        for action in ["a", "b"] {
+            assert!(push(&door, action), "{action}");
+        }
+        assert!(!push(&door, "c"), "it is full");
+        assert_eq!(taken(&rx), ["a", "b"]);
+        opened.close();
+        assert!(!push(&door, "d"));
+        queue.finish();
+        assert_eq!(taken(&rx), ["finish"], "nothing comes behind the order to finish");
+    }
+
+    #[test]
+    fn the_writer_sees_the_end_of_its_incarnation() {
+        let door = Door::default();
+        let (queue, rx) = Queue::new(2);
+        let opened = door.open(&queue);
+        drop(queue);
+        assert!(matches!(rx.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)), "the door holds a sender");
+        let (next, _next_rx) = Queue::new(2);
+        let second = door.open(&next);
+        drop(opened);
+        assert!(matches!(rx.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected)));
+        assert!(push(&door, "a"), "the end of the first leaves the second open");
+        drop(second);
+        assert!(!push(&door, "b"));
+    }
 }

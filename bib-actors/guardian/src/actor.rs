@@ -6,7 +6,7 @@ use crate::core::{Core, Events};
 use crate::database::PingError;
 use crate::error::GuardianError;
 use crate::files::{self, DirLock};
-use crate::handle::GuardianHandle;
+use crate::handle::{GuardianHandle, Shortcut};
 use crate::index::AuditIndex;
 use crate::ledger::Ledger;
 use crate::manifests::ManifestStore;
@@ -15,6 +15,7 @@ use crate::ops::status::Sweep;
 use crate::options::GuardianOptions;
 use crate::orphans::sweep_orphans;
 use crate::process;
+use crate::recall::{Answers, Recall};
 use crate::setup;
 use crate::space::Space;
 use bib_audit::AuditAppended;
@@ -51,6 +52,7 @@ struct Parts {
     audit: Arc<dyn Ledger>,
     router: Router,
     space: Space,
+    recall: Recall,
 }
 
 impl StorageGuardian {
@@ -59,7 +61,7 @@ impl StorageGuardian {
     pub fn new(options: GuardianOptions, chunks: ChunkStore, audit: Arc<dyn Ledger>, router: Router) -> Self {
         let slot = Slot::new(Self::spec(&options));
         let space = Space::new(&options.data_dir, options.space);
-        Self { slot, parts: Parts { options, chunks, audit, router, space } }
+        Self { slot, parts: Parts { options, chunks, audit, router, space, recall: Recall::default() } }
     }
 
     /// Rank, policy and bounds.
@@ -79,6 +81,7 @@ impl StorageGuardian {
             self.slot.handle(),
             self.parts.chunks.clone(),
             self.parts.space.clone(),
+            Shortcut { recall: self.parts.recall.clone(), ledger: Arc::clone(&self.parts.audit) },
             &self.parts.options,
         )
     }
@@ -144,7 +147,7 @@ impl Guardian {
 }
 
 async fn open_core(args: &StartArgs, parts: Parts) -> Result<Core, GuardianError> {
-    let Parts { options, chunks, audit, router, space } = parts;
+    let Parts { options, chunks, audit, router, space, recall } = parts;
     let pool = args.blocking(BLOCKING_CALLS);
     let data_dir = options.data_dir.clone();
     process::on(&pool, move || files::private_dir(&data_dir)).await?;
@@ -161,7 +164,8 @@ async fn open_core(args: &StartArgs, parts: Parts) -> Result<Core, GuardianError
     let manifests = process::on(&pool, move || ManifestStore::open(root, cache, files)).await?;
     let events = Events { versions: router.topic(), peers: router.topic(), subscriptions: router.topic() };
     let index = AuditIndex::default();
-    Ok(Core { options, database, ledger: audit, manifests, chunks, events, index, space, pool, _lock: lock })
+    let serving = recall.serve(Arc::new(Answers::new(options.catalog_cache_bytes)));
+    Ok(Core { options, database, ledger: audit, manifests, chunks, events, index, space, serving, pool, _lock: lock })
 }
 
 impl Child for Guardian {

@@ -6,6 +6,7 @@
 use crate::core::Core;
 use crate::database::{Access, DbRole, Footprint, Tx};
 use crate::error::GuardianError;
+use crate::ledger::Ledger;
 use bib_audit::{AuditDraft, Outcome};
 use bib_domain::{Need, OpContext};
 use bib_kit::clock;
@@ -34,6 +35,8 @@ pub(crate) trait Change: Send + Sync + 'static {
     const REMEMBER: bool = false;
     /// What it takes of the disk: what needs room is refused when there is little.
     const NEED: Need = Need::Room;
+    /// Whether it may change the answer to a read that has a [`Look::recall_key`].
+    const CATALOG: bool = true;
 
     /// Who asked.
     fn cx(&self) -> &OpContext;
@@ -57,7 +60,7 @@ pub(crate) trait Change: Send + Sync + 'static {
 
 /// A read.
 pub(crate) trait Look: Send + Sync + 'static {
-    type Output: Send + 'static;
+    type Output: Clone + Send + Sync + 'static;
     /// What it is called in the audit log.
     const ACTION: &'static str;
     /// The database role it runs under.
@@ -65,6 +68,15 @@ pub(crate) trait Look: Send + Sync + 'static {
 
     /// What it is about, for the audit log.
     fn object(&self) -> String;
+    /// What tells this read from others with the same action, if its answer may be kept in memory until the catalogue
+    /// changes.
+    fn recall_key(&self) -> Option<String> {
+        None
+    }
+    /// How much an answer takes on the heap, in bytes.
+    fn heap_bytes(&self, _output: &Self::Output) -> usize {
+        0
+    }
     /// Reads.
     fn read(&self, tx: &mut Tx) -> impl Future<Output = Result<Self::Output, GuardianError>> + Send;
 }
@@ -105,6 +117,8 @@ impl Core {
 
     async fn carry_out<C: Change>(&self, change: &C, stamp: Stamp) -> Result<(C::Output, Footprint), GuardianError> {
         change.prepare(self).await?;
+        // ends when the outcome is in the database or was given up, before anybody hears of it
+        let _changing = C::CATALOG.then(|| self.serving.answers.changing());
         let mut tx = Tx::new(self.database.begin(C::ROLE, Access::Write).await?);
         let note =
             if C::REMEMBER { self.once(change, &mut tx, stamp).await? } else { change.apply(&mut tx, stamp).await? };
@@ -164,30 +178,41 @@ impl Core {
     /// the log cannot take it, which the node's log says.
     pub(crate) async fn look<L: Look>(&self, cx: &OpContext, look: L) -> Result<L::Output, GuardianError> {
         let begun = clock::monotonic();
-        let draft = draft(cx, L::ACTION, look.object(), L::ROLE, Outcome::Ok);
         let seen = self.see(&look).await;
+        let draft = draft(cx, L::ACTION, look.object(), L::ROLE, Outcome::Ok);
         let record = match &seen {
             Ok((_, footprint)) => draft.rows(footprint.rows).fingerprint(footprint.fingerprint.clone()),
             Err(error) if error.is_refusal() => draft.outcome(Outcome::Refused).metadata("reason", error.to_string()),
             Err(error) => draft.outcome(Outcome::Failed).metadata("reason", error.to_string()),
         };
-        self.record_read(record.duration(clock::since(begun))).await;
+        record_read(&*self.ledger, record.duration(clock::since(begun))).await;
         seen.map(|(output, _)| output)
     }
 
-    pub(crate) async fn record_read(&self, record: AuditDraft) {
-        let action = record.action.clone();
-        if let Err(error) = self.ledger.append_buffered(record).await {
-            tracing::warn!(%error, action, "a read was not recorded in the audit log");
+    async fn see<L: Look>(&self, look: &L) -> Result<(L::Output, Footprint), GuardianError> {
+        let generation = self.serving.answers.generation();
+        if let Some(kept) = self.serving.answers.get(look) {
+            return Ok(kept);
         }
+        let seen = self.read(look).await?;
+        self.serving.answers.put(look, generation, &seen.0, &seen.1);
+        Ok(seen)
     }
 
-    async fn see<L: Look>(&self, look: &L) -> Result<(L::Output, Footprint), GuardianError> {
+    async fn read<L: Look>(&self, look: &L) -> Result<(L::Output, Footprint), GuardianError> {
         let mut tx = Tx::new(self.database.begin(L::ROLE, Access::Read).await?);
         let output = look.read(&mut tx).await?;
         let footprint = tx.footprint();
         tx.commit().await?;
         Ok((output, footprint))
+    }
+}
+
+/// Records a read, whose answer does not depend on it.
+pub(crate) async fn record_read(ledger: &dyn Ledger, record: AuditDraft) {
+    let action = record.action.clone();
+    if let Err(error) = ledger.append_buffered(record).await {
+        tracing::warn!(%error, action, "a read was not recorded in the audit log");
     }
 }
 

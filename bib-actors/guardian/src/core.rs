@@ -7,6 +7,7 @@ use crate::index::AuditIndex;
 use crate::ledger::Ledger;
 use crate::manifests::ManifestStore;
 use crate::options::GuardianOptions;
+use crate::recall::Serving;
 use crate::space::Space;
 use bib_chunks::ChunkStore;
 use bib_kit::BlockingPool;
@@ -30,6 +31,8 @@ pub(crate) struct Core {
     pub(crate) events: Events,
     pub(crate) index: AuditIndex,
     pub(crate) space: Space,
+    /// What the handles may answer without asking.
+    pub(crate) serving: Serving,
     /// Blocking calls: files, and SQLite's connections.
     pub(crate) pool: BlockingPool,
     /// Keeps every other incarnation and every other bibd out of the data directory.

@@ -1,16 +1,17 @@
 //! Takes messages and hands the work to the shared runtime: nothing here waits for a database.
 
 use crate::actor::Guardian;
-use crate::audited::{Change, Look, draft};
+use crate::audited::{Change, Look, draft, record_read};
 use crate::core::Core;
 use crate::database::DbRole;
 use crate::error::GuardianError;
+use crate::ledger::Ledger;
 use crate::messages::{AskIndexStatus, AskManifest, AskStorage, Do, RebuildIndex, See};
 use crate::ops::versions::KnowsManifest;
 use crate::rows::{AuditIndexStatus, StorageInfo};
 use bib_audit::Outcome;
 use bib_chunks::SignedManifest;
-use bib_domain::{Need, OpContext};
+use bib_domain::{Need, OpContext, VersionId};
 use bib_kit::{Cx, Handles, Reply, clock};
 use std::future::Future;
 use std::sync::Arc;
@@ -60,15 +61,27 @@ impl Handles<AskManifest> for Guardian {
         _cx: &mut Cx<'_, Self>,
     ) -> Reply<Result<Option<Arc<SignedManifest>>, GuardianError>> {
         self.work(KnowsManifest::ACTION, move |core| async move {
+            let generation = core.serving.answers.generation();
             // what is in memory was named by the catalogue when it came there; its read is recorded all the same
             if let Some(manifest) = core.manifests.cached(id) {
-                let read = draft(&cx, KnowsManifest::ACTION, id.to_string(), KnowsManifest::ROLE, Outcome::Ok);
-                core.record_read(read).await;
+                record_manifest(&*core.ledger, &cx, id).await;
+                core.serving.answers.put_manifest(generation, &manifest);
                 return Ok(Some(manifest));
             }
-            if core.look(&cx, KnowsManifest { id }).await? { core.manifests.get(id).await.map(Some) } else { Ok(None) }
+            if !core.look(&cx, KnowsManifest { id }).await? {
+                return Ok(None);
+            }
+            let manifest = core.manifests.get(id).await?;
+            core.serving.answers.put_manifest(generation, &manifest);
+            Ok(Some(manifest))
         })
     }
+}
+
+/// Records that a manifest was given out of memory.
+pub(crate) async fn record_manifest(ledger: &dyn Ledger, cx: &OpContext, id: VersionId) {
+    let read = draft(cx, KnowsManifest::ACTION, id.to_string(), KnowsManifest::ROLE, Outcome::Ok);
+    record_read(ledger, read).await;
 }
 
 impl Handles<AskIndexStatus> for Guardian {
@@ -80,7 +93,7 @@ impl Handles<AskIndexStatus> for Guardian {
         self.work("audit.index.status", move |core| async move {
             let status = core.index.status(&core).await?;
             let read = draft(&cx, "audit.index.status", "audit_log".to_owned(), DbRole::Audit, Outcome::Ok);
-            core.record_read(read.rows(1)).await;
+            record_read(&*core.ledger, read.rows(1)).await;
             Ok(status)
         })
     }

@@ -30,6 +30,7 @@ mod options;
 mod orphans;
 mod postgres;
 mod process;
+mod recall;
 mod rows;
 mod runtime;
 mod seal;

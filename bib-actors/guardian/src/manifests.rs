@@ -16,6 +16,11 @@ use std::sync::Arc;
 /// What a decoded manifest takes in memory beside its bytes, roughly: entries and chunks become values of their own.
 const DECODED_FACTOR: usize = 3;
 
+/// What a manifest takes in memory, roughly, in bytes.
+pub(crate) fn decoded_bytes(manifest: &SignedManifest) -> usize {
+    manifest.bytes().len() * (1 + DECODED_FACTOR)
+}
+
 /// The manifests of this node.
 #[derive(Clone)]
 pub(crate) struct ManifestStore {
@@ -53,7 +58,7 @@ impl Cache {
     }
 
     fn put(&mut self, manifest: Arc<SignedManifest>) {
-        let size = manifest.bytes().len() * (1 + DECODED_FACTOR);
+        let size = decoded_bytes(&manifest);
         if self.get(manifest.id()).is_some() || size > self.limit {
             return;
         }

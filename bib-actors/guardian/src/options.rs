@@ -161,6 +161,8 @@ pub struct GuardianOptions {
     pub page_limit: u32,
     /// Bytes of decoded manifests kept in memory.
     pub manifest_cache_bytes: usize,
+    /// Bytes of answers of the catalogue kept in memory until it changes; 0 reads the database each time.
+    pub catalog_cache_bytes: usize,
     /// Records per statement when the audit table follows the log.
     pub index_batch: u32,
     /// How long the answers to requests are kept for retries.
@@ -203,6 +205,7 @@ impl GuardianOptions {
             mailbox: 256,
             page_limit: 1000,
             manifest_cache_bytes: 64 << 20,
+            catalog_cache_bytes: 8 << 20,
             index_batch: 256,
             request_retention: Duration::from_secs(7 * 24 * 3600),
             cache_ttl: Some(Duration::from_secs(30 * 24 * 3600)),

@@ -6,7 +6,7 @@ use super::{Config, Overrides};
 use clap::{Args, Command};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
 const HEAD: &str = "# Configuration of bibd
 
@@ -144,8 +144,13 @@ fn page() -> String {
     text + TAIL
 }
 
+/// Where this package's sources are: a cached build may have been made from another copy of them.
+fn package_dir() -> PathBuf {
+    std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned()).into()
+}
+
 fn compare(file: &str, made: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    let path = package_dir().join("..").join(file);
     if std::env::var_os("BIB_BLESS").is_some() {
         std::fs::write(&path, made).unwrap();
     }

@@ -5,7 +5,7 @@
 use bib_cli::Cli;
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const HEAD: &str = "# The command line
 
@@ -160,7 +160,7 @@ fn cell(help: &str, arg: &Arg) -> String {
 }
 
 fn file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/cli.md")
+    crate::errors::package_dir().join("../docs/reference/cli.md")
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub(crate) struct Tx {
 }
 
 /// What a transaction did: no values, only which statements and how many rows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Footprint {
     /// SHA-256 over the texts of the statements, shortened: equal for equal work.
     pub(crate) fingerprint: String,

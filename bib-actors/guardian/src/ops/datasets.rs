@@ -4,6 +4,7 @@ use super::versions::{COLUMNS, FROM, version};
 use crate::audited::Look;
 use crate::database::{DbError, Row, Tx};
 use crate::error::GuardianError;
+use crate::recall::Weigh;
 use crate::rows::DatasetRow;
 use bib_domain::{DatasetRef, TopicName};
 
@@ -36,6 +37,16 @@ impl Look for ListDatasets {
 
     fn object(&self) -> String {
         self.topic.as_ref().map_or_else(|| "datasets".to_owned(), ToString::to_string)
+    }
+
+    fn recall_key(&self) -> Option<String> {
+        // neither a topic nor a dataset has a space in its name
+        let after = self.after.as_ref().map(ToString::to_string).unwrap_or_default();
+        Some(format!("{} {} {after}", self.limit, self.topic.as_ref().map_or("", TopicName::as_str)))
+    }
+
+    fn heap_bytes(&self, output: &Vec<DatasetRow>) -> usize {
+        output.heap_bytes()
     }
 
     async fn read(&self, tx: &mut Tx) -> Result<Vec<DatasetRow>, GuardianError> {
@@ -72,6 +83,14 @@ impl Look for GetDataset {
 
     fn object(&self) -> String {
         self.name.to_string()
+    }
+
+    fn recall_key(&self) -> Option<String> {
+        Some(self.object())
+    }
+
+    fn heap_bytes(&self, output: &Option<DatasetRow>) -> usize {
+        output.heap_bytes()
     }
 
     async fn read(&self, tx: &mut Tx) -> Result<Option<DatasetRow>, GuardianError> {

@@ -22,6 +22,7 @@ impl Change for CreateInvite {
     type Output = ();
     const ACTION: &'static str = "invite.create";
     const ROLE: DbRole = DbRole::Node;
+    const CATALOG: bool = false;
     const REMEMBER: bool = true;
 
     fn cx(&self) -> &OpContext {
@@ -59,6 +60,7 @@ impl Change for RedeemInvite {
     type Output = ();
     const ACTION: &'static str = "invite.redeem";
     const ROLE: DbRole = DbRole::Node;
+    const CATALOG: bool = false;
     const REMEMBER: bool = true;
 
     fn cx(&self) -> &OpContext {

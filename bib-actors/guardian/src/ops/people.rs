@@ -19,6 +19,7 @@ impl Change for AddUserKey {
     type Output = UserRow;
     const ACTION: &'static str = "user.add-key";
     const ROLE: DbRole = DbRole::Node;
+    const CATALOG: bool = false;
     const REMEMBER: bool = true;
 
     fn cx(&self) -> &OpContext {

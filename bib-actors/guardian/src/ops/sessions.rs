@@ -30,6 +30,7 @@ impl Change for CreateSession {
     type Output = ();
     const ACTION: &'static str = "session.create";
     const ROLE: DbRole = DbRole::Node;
+    const CATALOG: bool = false;
     const REMEMBER: bool = true;
     const NEED: Need = Need::Housekeeping;
 
@@ -92,6 +93,7 @@ impl Change for EndSession {
     type Output = ();
     const ACTION: &'static str = "session.end";
     const ROLE: DbRole = DbRole::Node;
+    const CATALOG: bool = false;
     const NEED: Need = Need::Housekeeping;
 
     fn cx(&self) -> &OpContext {

@@ -18,6 +18,10 @@ impl Look for CountAll {
         "catalog".to_owned()
     }
 
+    fn recall_key(&self) -> Option<String> {
+        Some(String::new())
+    }
+
     async fn read(&self, tx: &mut Tx) -> Result<Counts, GuardianError> {
         let mut row = tx
             .one(
@@ -41,6 +45,7 @@ impl Change for Sweep {
     const ACTION: &'static str = "catalog.sweep";
     const ROLE: DbRole = DbRole::AdminJobs;
     const NEED: Need = Need::Housekeeping;
+    const CATALOG: bool = false;
 
     fn cx(&self) -> &OpContext {
         &self.cx

@@ -5,6 +5,7 @@ use crate::core::Core;
 use crate::database::{DbError, DbRole, Row, Tx, Value};
 use crate::error::GuardianError;
 use crate::events::SubscriptionsChanged;
+use crate::recall::Weigh;
 use crate::rows::{NewTopic, Topic};
 use bib_domain::{OpContext, TopicName};
 
@@ -160,6 +161,14 @@ impl Look for ListTopics {
         "topics".to_owned()
     }
 
+    fn recall_key(&self) -> Option<String> {
+        Some(format!("{} {}", self.limit, self.after.as_ref().map_or("", TopicName::as_str)))
+    }
+
+    fn heap_bytes(&self, output: &Vec<Topic>) -> usize {
+        output.heap_bytes()
+    }
+
     async fn read(&self, tx: &mut Tx) -> Result<Vec<Topic>, GuardianError> {
         let after = self.after.as_ref().map_or("", TopicName::as_str);
         let sql = format!("select {COLUMNS} from topics t where t.name > $1 order by t.name limit $2");
@@ -179,6 +188,14 @@ impl Look for GetTopic {
 
     fn object(&self) -> String {
         self.name.to_string()
+    }
+
+    fn recall_key(&self) -> Option<String> {
+        Some(self.name.to_string())
+    }
+
+    fn heap_bytes(&self, output: &Option<Topic>) -> usize {
+        output.heap_bytes()
     }
 
     async fn read(&self, tx: &mut Tx) -> Result<Option<Topic>, GuardianError> {

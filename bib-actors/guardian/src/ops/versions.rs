@@ -3,6 +3,7 @@
 use crate::audited::Look;
 use crate::database::{DbError, Row, Tx, Value};
 use crate::error::GuardianError;
+use crate::recall::Weigh;
 use crate::rows::VersionRow;
 use bib_domain::{DatasetRef, VersionId};
 
@@ -66,6 +67,14 @@ impl Look for Versions {
 
     fn object(&self) -> String {
         self.dataset.to_string()
+    }
+
+    fn recall_key(&self) -> Option<String> {
+        Some(format!("{} {}", self.limit, self.dataset))
+    }
+
+    fn heap_bytes(&self, output: &Vec<VersionRow>) -> usize {
+        output.heap_bytes()
     }
 
     async fn read(&self, tx: &mut Tx) -> Result<Vec<VersionRow>, GuardianError> {
@@ -149,6 +158,14 @@ impl Look for FindVersion {
 
     fn object(&self) -> String {
         if self.selector.is_empty() { self.dataset.to_string() } else { format!("{}@{}", self.dataset, self.selector) }
+    }
+
+    fn recall_key(&self) -> Option<String> {
+        Some(self.object())
+    }
+
+    fn heap_bytes(&self, output: &VersionRow) -> usize {
+        output.heap_bytes()
     }
 
     async fn read(&self, tx: &mut Tx) -> Result<VersionRow, GuardianError> {

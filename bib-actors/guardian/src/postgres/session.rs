@@ -1,9 +1,16 @@
 //! A transaction on a pooled connection.
+//!
+//! A transaction that only reads is begun together with its first statement and ended without waiting: that takes one
+//! round trip instead of three. One that writes waits for each step, so that no statement runs outside of it.
 
 use super::value;
 use crate::database::{Access, DbError, Row, Session, Value};
 use async_trait::async_trait;
 use deadpool_postgres::Object;
+use futures::future::join;
+use futures::poll;
+use std::pin::pin;
+use std::task::Poll;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
@@ -11,14 +18,20 @@ use tokio_postgres::types::ToSql;
 pub(super) struct PgSession {
     /// `Some` until it is finished.
     client: Option<Object>,
+    access: Access,
+    /// A transaction that only reads begins with its first statement.
+    begun: bool,
 }
 
-/// What an error says without the values that may be in it.
+const BEGIN_READ: &str = "begin isolation level repeatable read read only";
+const BEGIN_WRITE: &str = "begin isolation level read committed read write";
+
 /// Whether an error says that the server starts or recovers: it takes connections by itself when that is done.
 pub(super) fn is_recovering(reason: &str) -> bool {
     reason.starts_with(tokio_postgres::error::SqlState::CANNOT_CONNECT_NOW.code())
 }
 
+/// What an error says without the values that may be in it.
 pub(super) fn db_error(error: &tokio_postgres::Error) -> DbError {
     let Some(db) = error.as_db_error() else {
         return DbError::Lost(error.to_string());
@@ -38,12 +51,11 @@ fn finished() -> DbError {
 
 impl PgSession {
     pub(super) async fn begin(client: Object, access: Access) -> Result<Self, DbError> {
-        let session = Self { client: Some(client) };
-        let sql = match access {
-            Access::Read => "begin isolation level repeatable read read only",
-            Access::Write => "begin isolation level read committed read write",
-        };
-        session.client()?.batch_execute(sql).await.map_err(|error| db_error(&error))?;
+        let mut session = Self { client: Some(client), access, begun: false };
+        if access == Access::Write {
+            session.client()?.batch_execute(BEGIN_WRITE).await.map_err(|error| db_error(&error))?;
+            session.begun = true;
+        }
         Ok(session)
     }
 
@@ -61,7 +73,17 @@ impl Session for PgSession {
     async fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
         let client = self.client()?;
         let statement = client.prepare_cached(sql).await.map_err(|error| db_error(&error))?;
-        let rows = client.query(&statement, &references(params)).await.map_err(|error| db_error(&error))?;
+        let params = references(params);
+        let query = client.query(&statement, &params);
+        let rows = if self.begun {
+            query.await
+        } else {
+            // both are on their way before the first is answered, in this order
+            let (begun, rows) = join(client.batch_execute(BEGIN_READ), query).await;
+            begun.and(rows)
+        };
+        let rows = rows.map_err(|error| db_error(&error))?;
+        self.begun = true;
         rows.iter().map(value::row).collect()
     }
 
@@ -72,9 +94,22 @@ impl Session for PgSession {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), DbError> {
-        self.client()?.batch_execute("commit").await.map_err(|error| db_error(&error))?;
+        let Some(client) = self.client.take() else { return Err(finished()) };
+        let ended = match self.access {
+            Access::Write => client.batch_execute("commit").await,
+            Access::Read if !self.begun => Ok(()),
+            // what was read does not depend on it, and whoever has the connection next speaks after it
+            Access::Read => match poll!(pin!(client.batch_execute("commit"))) {
+                Poll::Ready(ended) => ended,
+                Poll::Pending => Ok(()),
+            },
+        };
+        if let Err(error) = ended {
+            drop(Object::take(client));
+            return Err(db_error(&error));
+        }
         // the connection goes back to its pool
-        drop(self.client.take());
+        drop(client);
         Ok(())
     }
 }

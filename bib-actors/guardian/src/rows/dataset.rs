@@ -1,6 +1,7 @@
 //! A dataset as the catalogue knows it.
 
 use super::VersionRow;
+use crate::recall::Weigh;
 use bib_domain::DatasetRef;
 
 /// A dataset with its latest version.
@@ -18,4 +19,10 @@ pub struct DatasetRow {
     pub created_ms: i64,
     /// When this node last got a version of it, Unix milliseconds.
     pub updated_ms: i64,
+}
+
+impl Weigh for DatasetRow {
+    fn heap_bytes(&self) -> usize {
+        self.name.topic.as_str().len() + self.name.name.as_str().len() + self.latest.heap_bytes()
+    }
 }

@@ -1,5 +1,6 @@
 //! A topic as the catalogue knows it, and what it takes to make one.
 
+use crate::recall::Weigh;
 use bib_domain::{NodeId, TopicName};
 
 /// A topic with its totals.
@@ -36,4 +37,10 @@ pub struct NewTopic {
     pub created_ms: i64,
     /// Succeed with the topic as it is when it is there already.
     pub if_not_exists: bool,
+}
+
+impl Weigh for Topic {
+    fn heap_bytes(&self) -> usize {
+        self.name.as_str().len() + self.description.capacity()
+    }
 }

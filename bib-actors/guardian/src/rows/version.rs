@@ -1,5 +1,6 @@
 //! A version of a dataset as the catalogue knows it, and the answer to a publication.
 
+use crate::recall::Weigh;
 use bib_domain::{DatasetRef, VersionId};
 
 /// One immutable version.
@@ -37,6 +38,13 @@ pub struct VersionRow {
     pub manifest_bytes: u64,
     /// Place of the audit record that was durable before it was stored.
     pub audit_seq: u64,
+}
+
+impl Weigh for VersionRow {
+    fn heap_bytes(&self) -> usize {
+        let names = self.dataset.topic.as_str().len() + self.dataset.name.as_str().len();
+        names + self.message.capacity() + self.parents.capacity() * size_of::<VersionId>()
+    }
 }
 
 /// What is known of a version's chunks when it is published.

@@ -10,5 +10,6 @@ mod lifecycle;
 mod limited;
 mod panics;
 mod people;
+mod recall;
 mod retries;
 mod support;

@@ -1,8 +1,6 @@
 //! The language page: every expression in it runs on the real tables, and every refusal reads as it says.
 
-use std::path::Path;
-
-use crate::support::nyc;
+use crate::support::{nyc, package_dir};
 
 struct Block {
     kind: String,
@@ -11,7 +9,7 @@ struct Block {
 }
 
 fn blocks() -> Vec<Block> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/query-language.md");
+    let path = package_dir().join("../../docs/reference/query-language.md");
     let page = std::fs::read_to_string(path).unwrap();
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
@@ -62,7 +60,7 @@ async fn every_example_runs() {
 /// Functions, aggregates and steps that the page must name.
 #[test]
 fn nothing_is_left_out() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/query-language.md");
+    let path = package_dir().join("../../docs/reference/query-language.md");
     let page = std::fs::read_to_string(path).unwrap();
     let table = include_str!("../../src/lang/functions.rs");
     let names = table.split("overload(\"").skip(1).filter_map(|rest| rest.split('"').next());

@@ -180,7 +180,7 @@ pub(crate) fn close(a: &Value, b: f64) {
 }
 
 fn example(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/data").join(name);
+    let path = package_dir().join("../../examples/data").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -209,4 +209,9 @@ pub(crate) fn nyc() -> Arc<Lab> {
     let lab = Arc::new(lab);
     *shared = Arc::downgrade(&lab);
     lab
+}
+
+/// Where this package's sources are: a cached build may have been made from another copy of them.
+pub(crate) fn package_dir() -> PathBuf {
+    std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned()).into()
 }

@@ -1,11 +1,11 @@
 //! Other people's programs: run, with everything they said when they fail.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 /// The top of the repository.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    package_dir().join("../..").canonicalize().unwrap()
 }
 
 /// Where things are kept that take long to make and are the same for every run.
@@ -48,4 +48,9 @@ pub(crate) fn end(command: &mut Command) -> Output {
 fn told(command: &Command, output: &Output) -> String {
     let [out, err] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
     format!("{command:?} ended with {}\n{out}{err}", output.status)
+}
+
+/// Where this package's sources are: a cached build may have been made from another copy of them.
+fn package_dir() -> PathBuf {
+    std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned()).into()
 }

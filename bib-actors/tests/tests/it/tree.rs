@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// The top of the repository.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    package_dir().join("../..").canonicalize().unwrap()
 }
 
 /// Every Rust file of ours with its text.
@@ -38,4 +38,9 @@ fn walk(folder: &Path, ending: &str) -> Vec<(PathBuf, String)> {
         }
     }
     found
+}
+
+/// Where this package's sources are: a cached build may have been made from another copy of them.
+fn package_dir() -> PathBuf {
+    std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned()).into()
 }

@@ -62,7 +62,12 @@ pub(crate) fn cargo(cache: &Path, package: &str) -> anyhow::Result<PathBuf> {
 
 /// A script that lies beside this program's source.
 pub(crate) fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name)
+    package_dir().join("peers").join(name)
+}
+
+/// Where this package's sources are: a cached build may have been made from another copy of them.
+fn package_dir() -> PathBuf {
+    std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned()).into()
 }
 
 /// Runs a program; its failure is an error with what it said.

@@ -57,6 +57,8 @@ impl Keeper {
         let mut options =
             GuardianOptions::new(estate.data.clone(), NodeMode::Full, SealKey::new(estate.seal), estate.public_key);
         options.runtime = DatabaseRuntime::Process;
+        // what is measured is reading the database
+        options.catalog_cache_bytes = 0;
         options.database_user = Some("postgres".to_owned());
         let chain = audited.then(|| {
             let options = AuditOptions::new(estate.data.join("bench-audit"), node(), [7; 32]);
