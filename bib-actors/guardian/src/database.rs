@@ -9,7 +9,7 @@ mod value;
 
 pub(crate) use role::DbRole;
 pub(crate) use tx::{Footprint, Tx};
-pub(crate) use value::{Row, Value};
+pub(crate) use value::{Column, Row, Value};
 
 use crate::error::GuardianError;
 use crate::rows::StorageInfo;
@@ -58,6 +58,13 @@ pub(crate) trait Session: Send {
     async fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError>;
     /// Runs a statement and returns how many rows it changed.
     async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, DbError>;
+    /// Adds rows to a table, many at a time, each with a value for each of the columns named.
+    async fn add(
+        &mut self,
+        table: &'static str,
+        columns: &'static [(&'static str, Column)],
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), DbError>;
     /// Makes it durable.
     async fn commit(self: Box<Self>) -> Result<(), DbError>;
 }

@@ -5,13 +5,12 @@
 //! else.
 
 use crate::core::Core;
-use crate::database::{Access, DbRole, Tx, Value};
+use crate::database::{Access, Column, DbRole, Tx, Value};
 use crate::error::GuardianError;
 use crate::rows::AuditIndexStatus;
 use bib_audit::{AuditAppended, AuditRecord};
 use bib_domain::SpaceState;
 use bib_kit::{Event, Subscription};
-use std::fmt::Write;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -21,10 +20,29 @@ const LINGER: Duration = Duration::from_millis(100);
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 const RETRY_MOST: Duration = Duration::from_secs(30);
 
-const COLUMNS: &str = "id, epoch, time_ns, node_id, actor, session_hash, job_id, operation_id, role_used, action, \
-    table_name, query_hash, rows_affected, duration_us, source_component, outcome, break_glass, metadata, prev_hash, \
-    entry_hash";
-const COLUMN_COUNT: usize = 20;
+/// The columns of the table, in the order of [`values`].
+const COLUMNS: [(&str, Column); 20] = [
+    ("id", Column::Int),
+    ("epoch", Column::Int),
+    ("time_ns", Column::Int),
+    ("node_id", Column::Text),
+    ("actor", Column::Text),
+    ("session_hash", Column::Bytes),
+    ("job_id", Column::Text),
+    ("operation_id", Column::Bytes),
+    ("role_used", Column::Text),
+    ("action", Column::Text),
+    ("table_name", Column::Text),
+    ("query_hash", Column::Text),
+    ("rows_affected", Column::Int),
+    ("duration_us", Column::Int),
+    ("source_component", Column::Text),
+    ("outcome", Column::Text),
+    ("break_glass", Column::Bool),
+    ("metadata", Column::Text),
+    ("prev_hash", Column::Bytes),
+    ("entry_hash", Column::Bytes),
+];
 
 /// How far the table is. Whoever writes the table holds it.
 #[derive(Debug, Default)]
@@ -47,8 +65,8 @@ fn metadata(record: &AuditRecord) -> String {
     serde_json::json!({ "params": params, "metadata": pairs }).to_string()
 }
 
-fn values(record: &AuditRecord, into: &mut Vec<Value>) {
-    into.extend([
+fn values(record: &AuditRecord) -> Vec<Value> {
+    vec![
         int(record.seq),
         int(record.epoch),
         int(record.unix_ns),
@@ -69,46 +87,26 @@ fn values(record: &AuditRecord, into: &mut Vec<Value>) {
         metadata(record).into(),
         (&record.prev_hash).into(),
         (&record.leaf_hash).into(),
-    ]);
+    ]
 }
 
-fn insert_sql(rows: usize) -> String {
-    let mut sql = format!("insert into audit_log ({COLUMNS}) values ");
-    for row in 0..rows {
-        sql.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 0..COLUMN_COUNT {
-            let comma = if column == 0 { "" } else { ", " };
-            let _ = write!(sql, "{comma}${}", row * COLUMN_COUNT + column + 1);
-        }
-        sql.push(')');
-    }
-    sql.push_str(" on conflict (id) do nothing");
-    sql
-}
-
-/// Sizes of statements that add up to `count`: powers of two, so that there are few different ones.
-fn portions(mut count: usize, most: usize) -> Vec<usize> {
-    let mut sizes = Vec::new();
-    let most = if most.is_power_of_two() { most } else { (most.max(1).next_power_of_two() / 2).max(1) };
-    while count > 0 {
-        let size = most.min(1 << count.ilog2());
-        sizes.push(size);
-        count -= size;
-    }
-    sizes
-}
-
-async fn insert(core: &Core, records: &[AuditRecord]) -> Result<(), GuardianError> {
+/// Adds the records that follow the last row of the table. After an error it is not known whether they are there: the
+/// table is compared with the log again before anything else is added.
+async fn insert(core: &Core, records: &[AuditRecord], state: &mut Option<u64>) -> Result<(), GuardianError> {
+    let (Some(first), Some(end)) = (records.first(), records.last()) else { return Ok(()) };
+    *state = None;
     let mut tx = Tx::new(core.database.begin(DbRole::Audit, Access::Write).await?);
-    let mut rest = records;
-    for size in portions(records.len(), core.options.index_batch as usize) {
-        let (now, later) = rest.split_at(size);
-        let mut params = Vec::with_capacity(size * COLUMN_COUNT);
-        now.iter().for_each(|record| values(record, &mut params));
-        tx.run(&insert_sql(size), &params).await?;
-        rest = later;
+    // the database may forget its last rows when it crashes, since the log has them
+    let row = tx.first("select id from audit_log order by id desc limit 1", &[]).await?;
+    let last = row.map(|mut row| row.count()).transpose()?.unwrap_or(0);
+    if last + 1 != first.seq {
+        let reason = format!("the audit table ends at {last} and not before {}", first.seq);
+        return Err(GuardianError::Unavailable { reason });
     }
-    Ok(tx.commit().await?)
+    tx.add("audit_log", &COLUMNS, records.iter().map(values).collect()).await?;
+    tx.commit().await?;
+    *state = Some(end.seq);
+    Ok(())
 }
 
 /// The last row of the table: position and hash.
@@ -133,7 +131,7 @@ fn unreadable(error: bib_audit::AuditError) -> GuardianError {
 impl AuditIndex {
     /// Reads what the table misses, to the end of the log. Compares the table with the log first, once per incarnation.
     async fn catch_up(&self, core: &Core, state: &mut Option<u64>) -> Result<(), GuardianError> {
-        let mut last = match *state {
+        let last = match *state {
             Some(last) => last,
             None => match last_row(core).await? {
                 None => 0,
@@ -147,12 +145,12 @@ impl AuditIndex {
         };
         *state = Some(last);
         loop {
-            let records = core.ledger.export_since(last, core.options.index_batch).await.map_err(unreadable)?;
-            let Some(end) = records.last() else { return Ok(()) };
-            let end = end.seq;
-            insert(core, &records).await?;
-            last = end;
-            *state = Some(last);
+            let after = state.unwrap_or(0);
+            let records = core.ledger.export_since(after, core.options.index_batch).await.map_err(unreadable)?;
+            if records.is_empty() {
+                return Ok(());
+            }
+            insert(core, &records, state).await?;
         }
     }
 
@@ -161,13 +159,11 @@ impl AuditIndex {
         let mut state = self.state.lock().await;
         let Some(last) = *state else { return self.catch_up(core, &mut state).await };
         let new = records.iter().position(|record| record.seq > last).map_or(&[][..], |at| &records[at..]);
-        let Some((first, end)) = new.first().zip(new.last()) else { return Ok(()) };
+        let Some(first) = new.first() else { return Ok(()) };
         if first.seq != last + 1 {
             return self.catch_up(core, &mut state).await;
         }
-        insert(core, new).await?;
-        *state = Some(end.seq);
-        Ok(())
+        insert(core, new, &mut state).await
     }
 
     /// Empties the table and fills it from the log; how many records it has then.
@@ -239,31 +235,5 @@ impl AuditIndex {
             // when the time is over the batch is as long as it is
             let _ = tokio::time::timeout(LINGER, company).await;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn statements_come_in_few_sizes() {
-        assert_eq!(portions(0, 256), [0; 0]);
-        assert_eq!(portions(1, 256), [1]);
-        assert_eq!(portions(300, 256), [256, 32, 8, 4]);
-        assert_eq!(portions(5, 3), [2, 2, 1]);
-        for count in 0..600 {
-            assert_eq!(portions(count, 256).iter().sum::<usize>(), count);
-        }
-    }
-
-    #[test]
-    fn parameters_are_numbered_through() {
-        assert_eq!(COLUMNS.split(", ").count(), COLUMN_COUNT);
-        let sql = insert_sql(2);
-        assert!(
-            sql.contains("($1, $2,") && sql.contains("($21, $22,") && sql.ends_with("$40) on conflict (id) do nothing"),
-            "{sql}"
-        );
     }
 }

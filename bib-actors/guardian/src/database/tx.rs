@@ -1,6 +1,6 @@
 //! A transaction that keeps count of what it did, for the audit record.
 
-use super::{DbError, Row, Session, Value};
+use super::{Column, DbError, Row, Session, Value};
 use sha2::{Digest, Sha256};
 
 /// An open transaction. Dropping it undoes what it did.
@@ -54,6 +54,18 @@ impl Tx {
         let changed = self.session.execute(sql, params).await?;
         self.rows += changed;
         Ok(changed)
+    }
+
+    /// Adds rows to a table, many at a time.
+    pub(crate) async fn add(
+        &mut self,
+        table: &'static str,
+        columns: &'static [(&'static str, Column)],
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), DbError> {
+        self.note(table);
+        self.rows += rows.len() as u64;
+        self.session.add(table, columns, rows).await
     }
 
     /// What it did up to now.

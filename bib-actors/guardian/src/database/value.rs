@@ -18,6 +18,19 @@ pub(crate) enum Value {
     Bool(bool),
 }
 
+/// The type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column {
+    /// 64-bit integer.
+    Int,
+    /// Text.
+    Text,
+    /// Bytes.
+    Bytes,
+    /// Truth value.
+    Bool,
+}
+
 impl From<i64> for Value {
     fn from(value: i64) -> Self {
         Self::Int(value)

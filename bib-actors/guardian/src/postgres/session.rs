@@ -4,15 +4,16 @@
 //! round trip instead of three. One that writes waits for each step, so that no statement runs outside of it.
 
 use super::value;
-use crate::database::{Access, DbError, Row, Session, Value};
+use crate::database::{Access, Column, DbError, Row, Session, Value};
 use async_trait::async_trait;
 use deadpool_postgres::Object;
 use futures::future::join;
 use futures::poll;
 use std::pin::pin;
 use std::task::Poll;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 
 /// An open transaction. Dropped before its commit it takes its connection with it, which undoes it at the server.
 pub(super) struct PgSession {
@@ -91,6 +92,27 @@ impl Session for PgSession {
         let client = self.client()?;
         let statement = client.prepare_cached(sql).await.map_err(|error| db_error(&error))?;
         client.execute(&statement, &references(params)).await.map_err(|error| db_error(&error))
+    }
+
+    async fn add(
+        &mut self,
+        table: &'static str,
+        columns: &'static [(&'static str, Column)],
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), DbError> {
+        let client = self.client()?;
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let types: Vec<Type> = columns.iter().map(|(_, column)| value::type_of(*column)).collect();
+        let sql = format!("copy {table} ({}) from stdin binary", names.join(", "));
+        let copied = async {
+            let statement = client.prepare_cached(&sql).await?;
+            let mut writer = pin!(BinaryCopyInWriter::new(client.copy_in(&statement).await?, &types));
+            for row in &rows {
+                writer.as_mut().write(&references(row)).await?;
+            }
+            writer.finish().await
+        };
+        copied.await.map(|_| ()).map_err(|error| db_error(&error))
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), DbError> {

@@ -1,6 +1,6 @@
 //! Values of the guardian as PostgreSQL's, and back.
 
-use crate::database::{DbError, Row, Value};
+use crate::database::{Column, DbError, Row, Value};
 use bytes::BytesMut;
 use postgres_protocol::types as wire;
 use std::error::Error;
@@ -24,6 +24,16 @@ impl ToSql for Value {
     }
 
     to_sql_checked!();
+}
+
+/// PostgreSQL's name for the type of a column.
+pub(super) const fn type_of(column: Column) -> Type {
+    match column {
+        Column::Int => Type::INT8,
+        Column::Text => Type::TEXT,
+        Column::Bytes => Type::BYTEA,
+        Column::Bool => Type::BOOL,
+    }
 }
 
 /// Takes a row over.

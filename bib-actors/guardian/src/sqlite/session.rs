@@ -1,7 +1,7 @@
 //! A transaction on an SQLite connection, whose statements run on blocking threads.
 
 use super::{Shared, connect, db_error};
-use crate::database::{Access, DbError, Row, Session, Value};
+use crate::database::{Access, Column, DbError, Row, Session, Value};
 use async_trait::async_trait;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql};
@@ -124,6 +124,25 @@ impl Session for SqliteSession {
         self.with(move |connection| {
             let changed = connection.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(&params))?;
             Ok(changed as u64)
+        })
+        .await
+    }
+
+    async fn add(
+        &mut self,
+        table: &'static str,
+        columns: &'static [(&'static str, Column)],
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), DbError> {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
+        let sql = format!("insert into {table} ({}) values ({})", names.join(", "), places.join(", "));
+        self.with(move |connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            for row in &rows {
+                statement.execute(rusqlite::params_from_iter(row))?;
+            }
+            Ok(())
         })
         .await
     }

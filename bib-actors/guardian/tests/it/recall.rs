@@ -97,7 +97,14 @@ async fn reads_from_memory_are_recorded_like_others(node: &mut Node) {
         assert!(records.iter().all(|record| record.session_hash == Some([4; 32])));
         let look = |record: &AuditRecord| {
             let role = record.metadata("db_role").map(str::to_owned);
-            (record.action.clone(), record.object.clone(), record.rows, record.fingerprint.clone(), record.outcome, role)
+            (
+                record.action.clone(),
+                record.object.clone(),
+                record.rows,
+                record.fingerprint.clone(),
+                record.outcome,
+                role,
+            )
         };
         looks.push(records.iter().map(look).collect::<Vec<_>>());
     }
