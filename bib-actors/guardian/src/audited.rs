@@ -21,7 +21,17 @@ const OUTCOME_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stamp {
     pub(crate) now_ms: i64,
+    /// What has passed for certain, whatever the wall clock says.
+    pub(crate) passed_ms: i64,
     pub(crate) audit_seq: u64,
+}
+
+impl Stamp {
+    /// The moment that lies so long ago: what is older may be removed. A clock that jumps ahead makes nothing older.
+    pub(crate) fn before(&self, retention: Duration) -> i64 {
+        let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
+        self.now_ms.min(self.passed_ms).saturating_sub(retention)
+    }
 }
 
 /// A mutation.
@@ -100,7 +110,7 @@ impl Core {
             .append(draft(Outcome::Intent))
             .await
             .map_err(|error| GuardianError::AuditUnavailable { reason: error.to_string() })?;
-        let stamp = Stamp { now_ms: clock::unix_ms(), audit_seq: intent.seq };
+        let stamp = Stamp { now_ms: clock::unix_ms(), passed_ms: clock::passed_ms(), audit_seq: intent.seq };
 
         let done = self.carry_out(&change, stamp).await;
         let record = match &done {
@@ -225,4 +235,21 @@ pub(crate) fn draft(
     outcome: Outcome,
 ) -> AuditDraft {
     AuditDraft::from_op(cx, action, object).outcome(outcome).metadata("db_role", role.group())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_makes_nothing_older() {
+        let year = 365 * 24 * 3_600_000;
+        let stamp = |now_ms, passed_ms| Stamp { now_ms, passed_ms, audit_seq: 0 };
+        let week = Duration::from_secs(7 * 24 * 3600);
+        let week_ms = 7 * 24 * 3_600_000;
+        assert_eq!(stamp(50 * year, 50 * year).before(week), 50 * year - week_ms);
+        assert_eq!(stamp(60 * year, 50 * year).before(week), 50 * year - week_ms, "ten years ahead");
+        assert_eq!(stamp(40 * year, 50 * year).before(week), 40 * year - week_ms, "ten years back");
+        assert!(stamp(0, 0).before(Duration::MAX) < -50 * year, "a time without end is no time at all");
+    }
 }

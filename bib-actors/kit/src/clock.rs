@@ -71,10 +71,12 @@ pub fn dice() -> f64 {
     rand::random::<f64>()
 }
 
-/// A new request id: a UUID of version 7, so that ids sort by time.
+/// A new request id: a UUID of version 7, so that ids sort by time. Unique and not secret: the thread's own generator
+/// gives the random part, which asks the system for randomness now and then and not for each id.
 #[must_use]
 pub fn new_request_id() -> RequestId {
-    RequestId::from_bytes(uuid::Uuid::now_v7().into_bytes())
+    let ms = u64::try_from(unix_ms()).unwrap_or(0);
+    RequestId::from_bytes(uuid::Builder::from_unix_timestamp_millis(ms, &rand::random()).into_uuid().into_bytes())
 }
 
 /// An id for an ask that has none of its own: unique in this process, cheap, not sorted by time.

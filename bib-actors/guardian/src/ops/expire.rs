@@ -36,8 +36,7 @@ impl Change for ExpireCopies {
     }
 
     async fn apply(&self, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
-        let ttl = i64::try_from(self.ttl.as_millis()).unwrap_or(i64::MAX);
-        let before = stamp.now_ms.saturating_sub(ttl);
+        let before = stamp.before(self.ttl);
         let over = tx
             .all(
                 "select v.id, v.dataset from dataset_versions v \

@@ -56,8 +56,7 @@ impl Change for Sweep {
     }
 
     async fn apply(&self, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
-        let retention = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
-        let before = stamp.now_ms.saturating_sub(retention);
+        let before = stamp.before(self.retention);
         tx.run("delete from requests where created_ms < $1", &[before.into()]).await?;
         tx.run("delete from sessions where expires_ms < $1", &[before.into()]).await?;
         tx.run("delete from invites where expires_ms < $1", &[before.into()]).await?;
