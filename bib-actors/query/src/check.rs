@@ -44,7 +44,7 @@ impl QueryEngine {
         let timeout = self.timeout(None);
         let deadline = Instant::now() + timeout;
         let work = Box::pin(async {
-            let asked = view.parse(&self.shared.options)?;
+            let asked = self.parse(view).await?;
             let target = self.resolve(&asked, catalog, deadline).await?;
             let prepared = Box::pin(self.prepare(&asked, view, &target, Purpose::Rows)).await?;
             Ok(Arc::clone(prepared.plan.frame.schema().inner()))

@@ -16,13 +16,15 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::blocks::Layout;
 use crate::cache::Cache;
 use crate::catalog::{Catalog, Resolved};
 use crate::error::QueryError;
 use crate::fetch::Fetch;
 use crate::lang::{Column, RawQuery, names_column};
+use crate::memory::Memory;
 use crate::options::QueryOptions;
-use crate::page::CountKey;
+use crate::page::{CountKey, KEY_BYTES, Kept, PageKey};
 use crate::plan::{Order, Plan, build};
 use crate::statistics::{StatisticsKey, TableStatistics};
 use crate::stream::{Bounds, QueryStats, QueryStream, RowLimit, bounded, calmly, convert};
@@ -55,8 +57,14 @@ pub(crate) struct Shared {
     /// For reads that may wait for other nodes: they keep no others from their turn.
     waiting: Arc<Semaphore>,
     arrivals: Option<Arc<Arrivals>>,
-    footers: Arc<FileMetadataCache>,
-    schemas: SchemaCache,
+    pub(crate) footers: Arc<FileMetadataCache>,
+    pub(crate) schemas: SchemaCache,
+    /// Views as they were parsed, by their texts.
+    parsed: Memory<String, Arc<Asked>>,
+    /// How tables are divided into blocks.
+    pub(crate) layouts: Memory<PageKey, Option<Arc<Layout>>>,
+    /// Rows of pages, and blocks of rows.
+    pub(crate) pages: Memory<PageKey, Arc<Kept>>,
     /// How many rows match, by version, query and filter.
     pub(crate) counts: Cache<CountKey, u64>,
     pub(crate) statistics: Cache<StatisticsKey, Arc<TableStatistics>>,
@@ -107,8 +115,22 @@ impl QueryEngine {
         let footers: Arc<FileMetadataCache> = Arc::new(DefaultCache::new(options.footer_cache_bytes));
         let schemas = SchemaCache::new(options.nested_schema_cache.max(1));
         let (counts, statistics) = (Cache::new(options.count_cache), Cache::new(options.statistics_cache));
-        let arrivals = None;
-        let shared = Shared { store, options, permits, waiting, arrivals, footers, schemas, counts, statistics };
+        let (parsed, layouts) = (Memory::new(options.parse_cache_bytes), Memory::new(options.layout_cache_bytes));
+        let pages = Memory::new(options.page_cache_bytes);
+        let shared = Shared {
+            store,
+            options,
+            permits,
+            waiting,
+            arrivals: None,
+            footers,
+            schemas,
+            parsed,
+            layouts,
+            pages,
+            counts,
+            statistics,
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -181,7 +203,7 @@ impl QueryEngine {
             };
             // one more row tells whether there are more; a plan that keeps very many would hold them in memory
             let fetch = usize::try_from(most).ok().filter(|most| *most < MAX_PUSHED_LIMIT).map(|most| most + 1);
-            let asked = view.parse(options)?;
+            let asked = self.parse(view).await?;
             let target = self.resolve(&asked, catalog, deadline).await?;
             let prepared = Box::pin(self.prepare(&asked, view, &target, purpose)).await?;
             let Prepared { plan, reads, alive, .. } = prepared;
@@ -213,6 +235,16 @@ impl QueryEngine {
         wanted.map_or(most, |wanted| wanted.min(most))
     }
 
+    /// The view as it parses, which depends on nothing but its text.
+    pub(crate) async fn parse(&self, view: &View) -> Result<Arc<Asked>, QueryError> {
+        let parse = async { view.parse(&self.shared.options).map(Arc::new) };
+        if view.expression.len() + view.filter.len() > KEY_BYTES {
+            return parse.await;
+        }
+        let key = format!("{} {}{}", view.expression.len(), view.expression, view.filter);
+        self.shared.parsed.get_or(key, parse).await
+    }
+
     /// The version that is meant, to be read until `deadline`.
     pub(crate) async fn resolve(
         &self,
@@ -231,7 +263,7 @@ impl QueryEngine {
     }
 
     /// How a query reads, and what keeps it waiting for chunks that are not here.
-    fn reads(&self, target: &Target) -> (Reads, watch::Sender<()>) {
+    pub(crate) fn reads(&self, target: &Target) -> (Reads, watch::Sender<()>) {
         let (alive, waits) = watch::channel(());
         let shared = &self.shared;
         let permits = if target.whole { &shared.permits } else { &shared.waiting };
@@ -288,7 +320,7 @@ impl QueryEngine {
         Ok(Prepared { plan, columns: result, reads, table_rows, left_out, files, alive })
     }
 
-    fn files(&self, query: &RawQuery, target: &Target) -> Result<Vec<Arc<ChunkFile>>, QueryError> {
+    pub(crate) fn files(&self, query: &RawQuery, target: &Target) -> Result<Vec<Arc<ChunkFile>>, QueryError> {
         let chosen = choose_files(&self.shared.store, target.manifest.manifest(), target.whole, query.file.as_deref());
         chosen.map_err(|refusal| match refusal {
             Refusal::Name { message, suggestion } => {
@@ -306,7 +338,7 @@ impl QueryEngine {
     }
 
     /// A session of its own for each query: its memory, its files, its functions.
-    fn session(
+    pub(crate) fn session(
         &self,
         reads: &Reads,
         files: &[Arc<ChunkFile>],

@@ -7,6 +7,7 @@
 //! a [`Fetch`]), holds no state but bounded caches, and
 //! knows no actors: it runs on the runtime of whoever calls it.
 
+mod blocks;
 mod cache;
 mod catalog;
 mod check;
@@ -17,6 +18,7 @@ mod explain;
 mod export;
 mod fetch;
 mod lang;
+mod memory;
 mod options;
 mod page;
 mod plan;

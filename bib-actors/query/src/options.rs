@@ -46,6 +46,13 @@ pub struct QueryOptions {
     pub page_rows: u64,
     /// Bytes of one page at most: a page is held whole before it is sent.
     pub page_bytes: usize,
+    /// Bytes of rows kept in memory between pages: those of pages that were read, and of Parquet tables the blocks that
+    /// pages are cut out of. With 0 each page is read from the chunks. An eighth of it is the largest block.
+    pub page_cache_bytes: usize,
+    /// Bytes of what is kept of where the blocks of tables begin.
+    pub layout_cache_bytes: usize,
+    /// Bytes of views kept as they were parsed: who turns pages sends the same text each time.
+    pub parse_cache_bytes: usize,
     /// Numbers of matching rows kept between pages. A page turned must not count all rows again.
     pub count_cache: usize,
     /// Statistics of tables kept between requests. Each is as large as a table has columns, so not many.
@@ -86,6 +93,9 @@ impl Default for QueryOptions {
             nested_schema_cache: 64,
             page_rows: 1_000,
             page_bytes: 32 << 20,
+            page_cache_bytes: 64 << 20,
+            layout_cache_bytes: 4 << 20,
+            parse_cache_bytes: 2 << 20,
             count_cache: 1_024,
             statistics_cache: 64,
             statistics_columns: 128,

@@ -1,6 +1,7 @@
 //! One page of a view: some of its rows, where they stand, and how many there are in all. Owns the bounds of a page and
-//! the cache of counts.
+//! the caches of counts and rows: a version never changes, so what was read of it once stays right.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +16,14 @@ use tokio::time::Instant;
 use crate::catalog::Catalog;
 use crate::engine::{Prepared, Purpose, QueryEngine, Target};
 use crate::error::{LimitKind, QueryError};
-use crate::stream::{QueryStats, calmly, convert};
+use crate::memory::Weighed;
+use crate::stream::{Cost, QueryStats, calmly, convert};
 use crate::view::{Asked, View};
 
 /// Longest query and filter whose count is remembered: keys are held in memory too.
-const KEY_BYTES: usize = 4 << 10;
+pub(crate) const KEY_BYTES: usize = 4 << 10;
+/// What the description of a column takes in memory, more or less.
+const FIELD_BYTES: usize = 256;
 
 /// Some rows of a view.
 #[derive(Debug, Clone)]
@@ -39,6 +43,50 @@ pub struct Page {
     pub total: u64,
     /// What the page has cost.
     pub stats: QueryStats,
+}
+
+/// What is kept of a page, or of a block of rows that pages are cut out of.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub(crate) schema: SchemaRef,
+    pub(crate) batches: Vec<RecordBatch>,
+    pub(crate) positions: Vec<u64>,
+    pub(crate) matches: u64,
+    pub(crate) total: u64,
+}
+
+impl Weighed for Arc<Kept> {
+    fn bytes(&self) -> usize {
+        let rows: usize = self.batches.iter().map(RecordBatch::get_array_memory_size).sum();
+        // the names of the columns stand in the view that it is kept by
+        rows + self.positions.capacity() * size_of::<u64>() + self.schema.fields().len() * FIELD_BYTES
+    }
+}
+
+/// What rows of a version are kept by: who asks for them is not part of it, since whoever gets here may see them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct PageKey {
+    version: VersionId,
+    view: View,
+    rows: Range<u64>,
+}
+
+impl PageKey {
+    /// Some rows; none when the view is too long to be remembered.
+    pub(crate) fn part(version: VersionId, view: &View, rows: Range<u64>) -> Option<Self> {
+        (view.bytes() <= KEY_BYTES).then(|| Self { version, view: view.clone(), rows })
+    }
+
+    /// All of it.
+    pub(crate) fn whole(version: VersionId, view: &View) -> Option<Self> {
+        Self::part(version, view, 0..u64::MAX)
+    }
+}
+
+impl Weighed for PageKey {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.view.bytes()
+    }
 }
 
 /// What a count is remembered by.
@@ -84,28 +132,63 @@ impl QueryEngine {
         deadline: Instant,
         catalog: &dyn Catalog,
     ) -> Result<Page, QueryError> {
-        let options = &self.shared.options;
-        let asked = view.parse(options)?;
+        let asked = self.parse(view).await?;
+        // who may not see the version ends here, whatever is in memory
         let target = self.resolve(&asked, catalog, deadline).await?;
-        let rows = rows.min(options.page_rows);
+        let rows = rows.min(self.shared.options.page_rows);
+        let window = offset..offset.saturating_add(rows);
+        let mut cost = Cost::default();
         // without a filter and an order, the place in the table says which rows a page has
         let plain = asked.query.is_whole_table() && asked.filter.is_none() && view.sort.is_none();
-        let purpose = if plain { Purpose::Window { first: offset, rows } } else { Purpose::Pages };
-        let prepared = Box::pin(self.prepare(&asked, view, &target, purpose)).await?;
-        let known = prepared.table_rows.filter(|_| asked.query.is_whole_table());
-        let skip = usize::try_from(offset - prepared.left_out).unwrap_or(usize::MAX);
-        let stats = QueryStats::new(prepared.reads.counters());
-        let reading = self.collect(prepared, skip, usize::try_from(rows).unwrap_or(usize::MAX));
-        let counting = self.counts(&asked, view, &target, known);
-        let ((schema, batches, positions), (matches, total)) = tokio::try_join!(Box::pin(reading), Box::pin(counting))?;
+        let of_blocks = if plain && target.whole && self.shared.options.page_cache_bytes > 0 {
+            self.page_of_blocks(&asked, view, &target, window.clone(), &mut cost).await
+        } else {
+            None
+        };
+        let kept = match (of_blocks, PageKey::part(target.manifest.id(), view, window)) {
+            (Some(kept), _) => kept,
+            (None, Some(key)) if target.whole => {
+                let make = Box::pin(self.make_page(&asked, view, &target, (offset, rows), plain, &mut cost));
+                self.shared.pages.get_or(key, make).await?
+            }
+            (None, _) => Box::pin(self.make_page(&asked, view, &target, (offset, rows), plain, &mut cost)).await?,
+        };
+        let given = kept.batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        let Kept { schema, batches, positions, matches, total } = (*kept).clone();
+        let stats = QueryStats::of(&cost, given);
         Ok(Page { schema, version: target.manifest.id(), batches, positions, matches, total, stats })
     }
 
-    async fn collect(
+    async fn make_page(
+        &self,
+        asked: &Asked,
+        view: &View,
+        target: &Target,
+        (offset, rows): (u64, u64),
+        plain: bool,
+        cost: &mut Cost,
+    ) -> Result<Arc<Kept>, QueryError> {
+        let purpose = if plain { Purpose::Window { first: offset, rows } } else { Purpose::Pages };
+        let prepared = Box::pin(self.prepare(asked, view, target, purpose)).await?;
+        let known = prepared.table_rows.filter(|_| asked.query.is_whole_table());
+        let skip = usize::try_from(offset - prepared.left_out).unwrap_or(usize::MAX);
+        let counters = Arc::clone(prepared.reads.counters());
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+        let reading = self.collect(prepared, skip, rows, self.shared.options.page_bytes);
+        let counting = self.counts(asked, view, target, known);
+        let made = tokio::try_join!(Box::pin(reading), Box::pin(counting));
+        cost.add(&counters);
+        let ((schema, batches, positions), (matches, total)) = made?;
+        Ok(Arc::new(Kept { schema, batches, positions, matches, total }))
+    }
+
+    /// Reads so many rows of `most` bytes at most.
+    pub(crate) async fn collect(
         &self,
         prepared: Prepared,
         skip: usize,
         rows: usize,
+        most: usize,
     ) -> Result<(SchemaRef, Vec<RecordBatch>, Vec<u64>), QueryError> {
         let options = &self.shared.options;
         let frame = prepared.plan.frame.limit(skip, Some(rows)).map_err(|error| self.convert(&error))?;
@@ -123,10 +206,9 @@ impl QueryEngine {
             let batch = compact(&batch.project(&columns).map_err(broken)?).map_err(broken)?;
             let size = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(0);
             bytes += batch.columns().iter().map(size).sum::<usize>();
-            if bytes > options.page_bytes {
-                return Err(QueryError::Limit { which: LimitKind::PageBytes, limit: options.page_bytes as u64 });
+            if bytes > most {
+                return Err(QueryError::Limit { which: LimitKind::PageBytes, limit: most as u64 });
             }
-            prepared.reads.counters().add_rows(batch.num_rows() as u64);
             batches.push(batch);
         }
         Ok((schema, batches, positions))
@@ -144,7 +226,8 @@ impl QueryEngine {
         let total = match known {
             Some(rows) => rows,
             None => {
-                self.count(&Asked { query: all.parse(&self.shared.options)?.query, filter: None }, &all, target).await?
+                let asked = self.parse(&all).await?;
+                self.count(&asked, &all, target).await?
             }
         };
         if asked.filter.is_none() {
@@ -174,7 +257,7 @@ impl QueryEngine {
 }
 
 /// The same rows without what else lies in the buffers of texts that are views.
-fn compact(batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
+pub(crate) fn compact(batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
     let columns = batch.columns().iter().map(|column| -> ArrayRef {
         match column.data_type() {
             DataType::Utf8View => Arc::new(column.as_string_view().gc()),

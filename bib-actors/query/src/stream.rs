@@ -52,6 +52,15 @@ impl QueryStats {
         Self { counters: Arc::clone(counters) }
     }
 
+    /// What something has cost that is there already.
+    pub(crate) fn of(cost: &Cost, rows: u64) -> Self {
+        let counters = Counters::default();
+        counters.add_bytes(cost.read);
+        counters.add_fetched(cost.fetched);
+        counters.add_rows(rows);
+        Self { counters: Arc::new(counters) }
+    }
+
     /// Bytes read from chunks.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
@@ -74,6 +83,20 @@ impl QueryStats {
     #[must_use]
     pub fn truncated(&self) -> bool {
         self.counters.truncated()
+    }
+}
+
+/// Bytes that were moved for a page; none of one that was in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Cost {
+    read: u64,
+    fetched: u64,
+}
+
+impl Cost {
+    pub(crate) fn add(&mut self, counters: &Counters) {
+        self.read += counters.bytes();
+        self.fetched += counters.fetched();
     }
 }
 

@@ -1,14 +1,20 @@
 //! What somebody wants to see of a query: its rows, narrowed by a filter, in an order, some columns of them. Owns the
 //! way from these wishes to steps of the query; knows no plan.
 
+use std::sync::Arc;
+
 use crate::error::QueryError;
 use crate::lang::{
     CheckedStage, Column, Kind, NamedNode, Node, RawCondition, RawQuery, SortKey, check_stages, nearest, parse,
 };
+use crate::memory::Weighed;
 use crate::options::QueryOptions;
 
+/// Bytes of a tree that one character of its text becomes at most, as far as usual texts go.
+const TREE_BYTES: usize = 64;
+
 /// What is wanted of a query.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct View {
     /// The query.
     pub expression: String,
@@ -21,7 +27,7 @@ pub struct View {
 }
 
 /// A column to sort by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SortBy {
     /// Its name in the query's result.
     pub column: String,
@@ -36,10 +42,17 @@ impl View {
         Self { expression: expression.into(), ..Self::default() }
     }
 
+    /// Bytes of its texts.
+    pub(crate) fn bytes(&self) -> usize {
+        let columns: usize = self.columns.iter().map(|name| name.len() + size_of::<String>()).sum();
+        self.expression.len() + self.filter.len() + columns + self.sort.as_ref().map_or(0, |sort| sort.column.len())
+    }
+
     /// Parses what can be without the columns.
     pub(crate) fn parse(&self, options: &QueryOptions) -> Result<Asked, QueryError> {
         let query = parse(&self.expression, options)?;
-        Ok(Asked { filter: RawCondition::parse(&self.filter, options)?, query })
+        let text = self.expression.len() + self.filter.len();
+        Ok(Asked { filter: RawCondition::parse(&self.filter, options)?, query, text })
     }
 }
 
@@ -47,6 +60,15 @@ impl View {
 pub(crate) struct Asked {
     pub(crate) query: RawQuery,
     pub(crate) filter: Option<RawCondition>,
+    /// Bytes of the text.
+    text: usize,
+}
+
+impl Weighed for Arc<Asked> {
+    fn bytes(&self) -> usize {
+        // a tree of values and calls, each of a few characters at least
+        TREE_BYTES * self.text
+    }
 }
 
 impl Asked {

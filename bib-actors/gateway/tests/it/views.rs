@@ -171,3 +171,43 @@ fn many_pages_at_once_wait_for_their_turn_and_readers_get_none() {
             .await;
     });
 }
+
+#[test]
+fn a_page_out_of_memory_is_recorded_and_refused_as_any_other() {
+    run(async {
+        let (node, rosa) = prepared().await;
+        let (parquet, _, _) = export(&rosa, view("", "", false), "parquet").await.unwrap();
+        upload(&rosa, "weather/packed", &[Item::file("w.parquet", parquet)]).await.unwrap();
+        let packed = || View { expression: "dataset(\"weather/packed\")".to_owned(), ..view("", "", false) };
+        let narrow = View { filter: "r.temp > 2".to_owned(), ..packed() };
+        for view in [packed(), narrow] {
+            let cold = page(&rosa, view.clone(), 0, 10).await.unwrap();
+            assert!(cold.0.bytes_read > 0);
+            for _ in 0..2 {
+                let warm = page(&rosa, view.clone(), 0, 10).await.unwrap();
+                assert_eq!((&warm.1, warm.0.bytes_read), (&cold.1, 0));
+                assert_eq!((warm.0.positions, warm.0.matches), (cold.0.positions.clone(), cold.0.matches));
+            }
+        }
+        let all = || async {
+            let mut all = node.records().await;
+            all.retain(|record| record.action == "dataset.page");
+            all
+        };
+        eventually("each page has two records", || async { all().await.len() == 12 }).await;
+        let records = all().await;
+        for outcome in ["intent", "ok"] {
+            let mut found: Vec<_> = records.iter().filter(|record| record.outcome.as_str() == outcome).collect();
+            assert_eq!(found.len(), 6, "{outcome}");
+            for (first, others) in [found.split_off(3), found].iter().filter_map(|some| some.split_first()) {
+                for other in others {
+                    assert_eq!((&other.object, &other.fingerprint), (&first.object, &first.fingerprint));
+                    assert_eq!((&other.actor, other.rows, &other.role), (&first.actor, first.rows, &first.role));
+                }
+            }
+        }
+        let anonymous = node.anonymous().await;
+        assert_eq!(page(&anonymous, packed(), 0, 10).await.unwrap_err().code(), Code::Unauthenticated);
+        node.audited("call.refuse", "refused").await;
+    });
+}

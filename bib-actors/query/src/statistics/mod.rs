@@ -103,7 +103,7 @@ impl QueryEngine {
         let deadline = Instant::now() + timeout;
         let view = View { sort: None, ..view.clone() };
         let work = Box::pin(async {
-            let asked = view.parse(&self.shared.options)?;
+            let asked = self.parse(&view).await?;
             let target = self.resolve(&asked, catalog, deadline).await?;
             let key = StatisticsKey { version: target.manifest.id(), view: view.clone() };
             let make = Box::pin(self.describe(&asked, &view, &target));

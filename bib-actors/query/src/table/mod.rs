@@ -35,7 +35,7 @@ pub(crate) use file::{ChunkFile, ChunkReader};
 pub(crate) use frames::{FrameFault, check_frames};
 pub(crate) use media::{ARROW_FILE, ARROW_STREAM, CsvDialect, JSON_LINES, Media, PARQUET};
 pub(crate) use numbered::NumberedTable;
-pub(crate) use objects::ChunkObjects;
+pub(crate) use objects::{ChunkObjects, location};
 pub(crate) use open::{Refusal, SchemaCache, choose_files, open_table};
 pub(crate) use parquet::footer_length;
 pub use presence::Presence;

@@ -23,3 +23,4 @@ mod remote_peer;
 mod semantics;
 mod statistics;
 mod support;
+mod warm;
