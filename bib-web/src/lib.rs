@@ -1,9 +1,9 @@
 //! The pages of a BIB node: an actix-web server on threads of its own.
 //!
 //! It owns one listener and what is served on it: the pages, their assets, one stream of events for each browser, and
-//! `/livez` and `/readyz`. What it shows it fetches through the API, with the token of the browser's own session, over
-//! connections that it is given a [`Connector`] for: it links no actor, holds no handle, reads no file and opens no
-//! connection of its own. So nothing is allowed here that is not allowed to the same person elsewhere.
+//! `/livez` and `/readyz`. What it shows it fetches through the API, with the token of the browser's own session: it
+//! is given a [`Take`] that takes calls, and a [`Connector`] for connections that carry files. It links no actor, holds
+//! no handle, reads no file and opens no connection of its own. So nothing is allowed here that is not allowed to the same person elsewhere.
 //!
 //! A page is a module in `pages` with its own `configure`, and an askama template that extends `layout.html`.
 
@@ -29,4 +29,4 @@ mod stream;
 
 pub use readiness::{ActorState, Readiness, ReadinessFn};
 pub use server::{Serving, WebOptions, WebServer};
-pub use site::{Connector, Site};
+pub use site::{Connector, Site, Take};

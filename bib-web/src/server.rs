@@ -254,6 +254,7 @@ mod tests {
             tls: false,
             readiness: Arc::new(|| Readiness { ready: true, actors: Vec::new() }),
             connector: Arc::new(|| Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })),
+            take: Arc::new(|_| Box::pin(async { tonic::Status::unavailable("away").into_http() })),
             runtime: tokio::runtime::Handle::current(),
         }
     }

@@ -13,6 +13,9 @@ use tokio::runtime::Handle;
 /// Makes a connection to the node's API. Called again whenever the one before broke.
 pub type Connector = Arc<dyn Fn() -> BoxFuture<'static, io::Result<DuplexStream>> + Send + Sync>;
 
+/// Takes one call to the node's API, with what the browser brought. Answers `Unavailable` while the API is away.
+pub use bib_proto::client::Take;
+
 /// The node whose pages these are.
 #[derive(Clone)]
 pub struct Site {
@@ -26,8 +29,10 @@ pub struct Site {
     pub tls: bool,
     /// What `/readyz` says.
     pub readiness: ReadinessFn,
-    /// The way to the API.
+    /// The way to the API for bytes: a connection of its own for each transfer.
     pub connector: Connector,
+    /// The way to the API for everything else.
+    pub take: Take,
     /// The runtime that carries the connections.
     pub runtime: Handle,
 }
@@ -42,11 +47,11 @@ pub(crate) struct Web {
 
 impl Web {
     pub(crate) fn new(site: Site) -> Self {
-        let calls = dial(&site);
+        let calls = Client::handing_over(Arc::clone(&site.take), ClientOptions::default());
         Self { cookie: session::cookie_name(&site.node_id, site.tls), calls, site }
     }
 
-    /// A client for a browser at `address` with this token; its calls share one connection with all others.
+    /// A client for a browser at `address` with this token; its calls are handed over within the process.
     pub(crate) fn client(&self, address: IpAddr, token: Option<&str>) -> Result<Client, ClientError> {
         self.calls.for_browser(address, token)
     }

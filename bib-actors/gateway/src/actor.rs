@@ -14,7 +14,7 @@ use crate::options::GatewayOptions;
 use crate::serve::{self, Health};
 use crate::shared::Shared;
 use crate::tls::{Certificates, Names};
-use crate::web::Opening;
+use crate::web::{Calls, Opening};
 use bib_kit::{
     CancellationToken, Child, ChildSpec, Cx, Doom, Handles, ManagedChild, Reply, Slot, StartArgs, StartError, Tasks,
     clock,
@@ -24,6 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -64,6 +65,9 @@ pub struct GatewayActor {
     /// What `started` hands to the tasks.
     bound: Option<Bound>,
     certificates: Arc<Certificates>,
+    /// Takes the calls of the pages.
+    calls: Option<Calls>,
+    runtime: Handle,
     /// Cancelled when an orderly stop begins.
     drain: CancellationToken,
     /// Cancelled when the server has no more calls under way.
@@ -122,6 +126,8 @@ impl GatewayActor {
             listening,
             bound: Some(Bound { grpc, unix, tls }),
             certificates,
+            calls: None,
+            runtime: args.runtime.clone(),
             drain: CancellationToken::new(),
             drained: CancellationToken::new(),
         })
@@ -133,8 +139,8 @@ impl GatewayActor {
         }
     }
 
-    fn spawn_listeners(&self, bound: Bound) {
-        let limits = &self.shared.options.connections;
+    fn spawn_listeners(&mut self, bound: Bound) {
+        let limits = self.shared.options.connections.clone();
         let (out, connections) = mpsc::channel(HANDOVER);
         let quota = Quota::new(limits.total, limits.per_address);
         for listener in bound.grpc {
@@ -148,12 +154,7 @@ impl GatewayActor {
             };
             self.spawn("accept TLS", self.until_drain(acceptor.run(listener)));
         }
-        self.shared.deps.door.open(Opening {
-            out: out.downgrade(),
-            quota: Quota::new(limits.inside, limits.inside),
-            token: self.shared.token.clone(),
-            certificates: Arc::clone(&self.certificates),
-        });
+        let weak = out.downgrade();
         self.spawn("accept local", self.until_drain(bound.unix.run(self.shared.token.clone(), out)));
         for (name, work) in events::feeders(&self.shared) {
             self.spawn(name, work);
@@ -161,7 +162,18 @@ impl GatewayActor {
 
         let (health, service) = Health::new(self.shared.deps.health.clone());
         self.spawn("health", health.follow(self.shared.options.calls.tick));
-        let server = serve::server(Arc::clone(&self.shared), GateLayer(Arc::clone(&self.shared)), service);
+        let (gate, routes) = (GateLayer(Arc::clone(&self.shared)), serve::routes(&self.shared, service));
+        let (runtime, drain) = (self.runtime.clone(), self.drain.clone());
+        let calls = Calls::new(&gate, routes.clone(), limits.streams, runtime, drain);
+        self.calls = Some(calls.clone());
+        self.shared.deps.door.open(Opening {
+            out: weak,
+            quota: Quota::new(limits.inside, limits.inside),
+            calls,
+            token: self.shared.token.clone(),
+            certificates: Arc::clone(&self.certificates),
+        });
+        let server = serve::server(&self.shared, gate, routes);
         let (doom, drain, drained) = (self.doom.clone(), self.drain.clone(), self.drained.clone());
         self.spawn("serve", async move {
             let outcome = server(connections, drain.clone()).await;
@@ -224,8 +236,15 @@ impl Child for GatewayActor {
     fn shutdown(&mut self, _cx: &mut Cx<'_, Self>) -> Reply<()> {
         self.drain.cancel();
         let (drained, limit) = (self.drained.clone(), self.shared.options.connections.drain);
+        let calls = self.calls.clone();
+        let ended = async move {
+            drained.cancelled().await;
+            if let Some(calls) = calls {
+                calls.ended().await;
+            }
+        };
         Reply::later(async move {
-            if tokio::time::timeout(limit, drained.cancelled()).await.is_err() {
+            if tokio::time::timeout(limit, ended).await.is_err() {
                 tracing::info!("calls that were still under way are broken off");
             }
         })

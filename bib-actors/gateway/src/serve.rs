@@ -43,21 +43,27 @@ const SERVICES: [&str; 8] = [
     "bib.v1.TopicService",
 ];
 
-/// Builds the gRPC server.
-pub(crate) fn server(shared: Arc<Shared>, gate: GateLayer, health: Routes) -> Serve {
-    let limits = shared.options.connections.clone();
+/// The services.
+pub(crate) fn routes(shared: &Arc<Shared>, health: Routes) -> Routes {
+    let limits = &shared.options.connections;
     let (message, upload) = (limits.message_bytes, limits.message_bytes);
     let mut routes = health
-        .add_service(HealthServiceServer::new(HealthOf(Arc::clone(&shared))).max_decoding_message_size(message))
-        .add_service(AuthServiceServer::new(Auth(Arc::clone(&shared))).max_decoding_message_size(message))
-        .add_service(NodeServiceServer::new(Nodes(Arc::clone(&shared))).max_decoding_message_size(message))
-        .add_service(TopicServiceServer::new(Topics(Arc::clone(&shared))).max_decoding_message_size(message))
-        .add_service(DatasetServiceServer::new(Datasets(Arc::clone(&shared))).max_decoding_message_size(upload))
-        .add_service(QueryServiceServer::new(Queries(Arc::clone(&shared))).max_decoding_message_size(message))
-        .add_service(AdminServiceServer::new(Admin(Arc::clone(&shared))).max_decoding_message_size(message));
+        .add_service(HealthServiceServer::new(HealthOf(Arc::clone(shared))).max_decoding_message_size(message))
+        .add_service(AuthServiceServer::new(Auth(Arc::clone(shared))).max_decoding_message_size(message))
+        .add_service(NodeServiceServer::new(Nodes(Arc::clone(shared))).max_decoding_message_size(message))
+        .add_service(TopicServiceServer::new(Topics(Arc::clone(shared))).max_decoding_message_size(message))
+        .add_service(DatasetServiceServer::new(Datasets(Arc::clone(shared))).max_decoding_message_size(upload))
+        .add_service(QueryServiceServer::new(Queries(Arc::clone(shared))).max_decoding_message_size(message))
+        .add_service(AdminServiceServer::new(Admin(Arc::clone(shared))).max_decoding_message_size(message));
     if shared.options.reflection {
         routes = add_reflection(routes);
     }
+    routes
+}
+
+/// Builds the gRPC server.
+pub(crate) fn server(shared: &Shared, gate: GateLayer, routes: Routes) -> Serve {
+    let limits = shared.options.connections.clone();
     Box::new(move |connections, drain| {
         let incoming = ReceiverStream::new(connections).map(Ok::<_, Infallible>);
         Box::pin(async move {

@@ -2,7 +2,7 @@
 
 use super::login::log_in;
 use super::tls::Pinned;
-use super::{Address, ClientError, Credential, Session, Trust, TrustError, TrustStore};
+use super::{Address, ClientError, Credential, Session, Take, Trust, TrustError, TrustStore, Wire};
 use crate::v1::admin_service_client::AdminServiceClient;
 use crate::v1::auth_service_client::AuthServiceClient;
 use crate::v1::dataset_service_client::DatasetServiceClient;
@@ -54,7 +54,7 @@ impl Default for ClientOptions {
 }
 
 /// A service stub that sends the session's token with every call.
-pub type Stub = InterceptedService<Channel, Bearer>;
+pub type Stub = InterceptedService<Wire, Bearer>;
 
 /// Adds the session's token, if there is one.
 #[derive(Clone, Default)]
@@ -82,7 +82,7 @@ impl Interceptor for Bearer {
 /// A connection to one node. Cheap to clone; calls share one HTTP/2 connection.
 #[derive(Clone)]
 pub struct Client {
-    channel: Channel,
+    wire: Wire,
     address: Address,
     options: ClientOptions,
     bearer: Bearer,
@@ -104,7 +104,7 @@ impl Client {
             Address::Tcp { host, port } => pinned_channel(address, host, *port, store, trust, &options).await?,
         };
         let bearer = Bearer { on_call: options.on_call, ..Bearer::default() };
-        Ok(Self { channel, address: address.clone(), options, bearer })
+        Ok(Self { wire: Wire::Channel(channel), address: address.clone(), options, bearer })
     }
 
     /// A client in the node's own process. `connector` is called when a connection is needed, and again after it broke.
@@ -121,8 +121,19 @@ impl Client {
             async move { connector().await.map(TokioIo::new) }
         });
         let channel = endpoint(&options).connect_with_connector_lazy(dial);
+        Self::over(Wire::Channel(channel), options)
+    }
+
+    /// A client in the node's own process whose calls are handed over one by one, without a connection. `take` answers
+    /// also when nobody is there to answer, with a status that says so.
+    #[must_use]
+    pub fn handing_over(take: Take, options: ClientOptions) -> Self {
+        Self::over(Wire::Inside(take), options)
+    }
+
+    fn over(wire: Wire, options: ClientOptions) -> Self {
         let bearer = Bearer { on_call: options.on_call, ..Bearer::default() };
-        Self { channel, address: Address::Unix("inside".into()), options, bearer }
+        Self { wire, address: Address::Unix("inside".into()), options, bearer }
     }
 
     /// The same connection for a browser at `address`, with its session's token if it has one.
@@ -169,7 +180,7 @@ macro_rules! stubs {
                 $(#[$doc])*
                 #[must_use]
                 pub fn $name(&self) -> $stub<Stub> {
-                    $stub::with_interceptor(self.channel.clone(), self.bearer.clone())
+                    $stub::with_interceptor(self.wire.clone(), self.bearer.clone())
                         .max_decoding_message_size(self.options.max_message)
                 }
             )*

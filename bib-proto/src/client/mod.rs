@@ -6,6 +6,7 @@ mod error;
 mod login;
 mod tls;
 mod trust;
+mod wire;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
 pub use connect::{Bearer, Client, ClientOptions, Stub};
@@ -13,3 +14,4 @@ pub use error::{ClientError, ErrorDetails};
 pub use login::{Credential, Session, SshKey};
 pub use tls::Fingerprint;
 pub use trust::{Trust, TrustError, TrustStore};
+pub use wire::{Take, Wire};

@@ -24,6 +24,7 @@ pub(crate) fn serve() -> Served {
         tls: false,
         readiness: Arc::new(move || Readiness { ready: false, actors: vec![actor.clone()] }),
         connector: Arc::new(|| Box::pin(async { Err(std::io::ErrorKind::ConnectionRefused.into()) })),
+        take: Arc::new(|_| Box::pin(async { tonic::Status::unavailable("away").into_http() })),
         runtime: runtime.handle().clone(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -14,7 +14,7 @@ mod table;
 pub(crate) use bootstrap::install as install_bootstrap_keys;
 pub(crate) use caller::{Caller, Identity};
 pub(crate) use challenges::{Challenges, NONCE_BYTES};
-pub(crate) use gate::GateLayer;
+pub(crate) use gate::{Gate, GateLayer};
 pub(crate) use one_time::OneTimeTokens;
 pub(crate) use rates::Rates;
 pub(crate) use sessions::{Sessions, hash_token};

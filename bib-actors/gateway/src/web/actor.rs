@@ -9,7 +9,7 @@ use crate::listen::bind;
 use crate::messages::GetPagesUrl;
 use crate::serve::{is_ready, state_word};
 use bib_kit::{Child, ChildSpec, Cx, Handles, HealthBoard, ManagedChild, Reply, Slot, StartArgs, StartError};
-use bib_web::{ActorState, Connector, Readiness, Serving, Site, WebServer};
+use bib_web::{ActorState, Connector, Readiness, Serving, Site, Take, WebServer};
 use parking_lot::Mutex;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -101,6 +101,13 @@ impl PagesActor {
                 Box::pin(async move { door.connect(buffer).await })
             })
         };
+        let take: Take = {
+            let door = door.clone();
+            Arc::new(move |request| {
+                let door = door.clone();
+                Box::pin(async move { door.take(request).await })
+            })
+        };
         let mut hosts = options.hosts;
         hosts.extend([host, address.ip().to_string()]);
         let site = Site {
@@ -110,6 +117,7 @@ impl PagesActor {
             tls: tls.is_some(),
             readiness: Arc::new(move || readiness(&health)),
             connector,
+            take,
             runtime: args.runtime.clone(),
         };
         let doom = args.doom();

@@ -1,8 +1,10 @@
 //! The door between the pages and the gateway: connections within the process, into whichever incarnation is there.
 //!
 //! A connection through it is one like any other: it counts against a quota, has no rights of its own and brings the
-//! session's token with each call.
+//! session's token with each call. So does a call that is handed over without a connection, which is how pages are
+//! made: it passes the same gate, and only the writing and reading of HTTP/2 is left out.
 
+use super::calls::Calls;
 use crate::listen::{Connection, Origin, Quota, Stream};
 use crate::tls::Certificates;
 use bib_kit::CancellationToken;
@@ -12,6 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, watch};
+use tonic::Status;
+use tonic::body::Body;
 
 /// What one incarnation of the gateway opens the door to.
 #[derive(Clone)]
@@ -20,6 +24,8 @@ pub(crate) struct Opening {
     pub(crate) out: mpsc::WeakSender<Connection>,
     /// How many connections there may be.
     pub(crate) quota: Arc<Quota>,
+    /// Takes calls without a connection.
+    pub(crate) calls: Calls,
     /// Ends them with the incarnation.
     pub(crate) token: CancellationToken,
     /// The certificate that the pages show where they serve TLS.
@@ -29,6 +35,11 @@ pub(crate) struct Opening {
 struct Shared {
     opening: watch::Sender<Option<Opening>>,
     pages_url: Mutex<String>,
+}
+
+/// What is answered while there is no gateway: the same as where no connection can be made.
+pub(super) fn away() -> http::Response<Body> {
+    Status::unavailable("the node's gateway is starting").into_http()
 }
 
 /// The door. Made once by the composition root; cheap to clone.
@@ -69,6 +80,16 @@ impl Door {
         let connection = Connection::new(Stream::Inside(theirs), Origin::Pages, place, &opening.token);
         out.send(connection).await.map_err(|_| away())?;
         Ok(ours)
+    }
+
+    /// Has the present gateway answer a call. Cancel-safe: dropping the future ends the call; whether a change took
+    /// effect is not known then.
+    pub async fn take(&self, request: http::Request<Body>) -> http::Response<Body> {
+        let calls = self.0.opening.borrow().as_ref().map(|opening| opening.calls.clone());
+        match calls {
+            Some(calls) => calls.answer(request).await,
+            None => away(),
+        }
     }
 
     /// The certificate of the present gateway.

@@ -4,12 +4,14 @@
 //! through the API like any other client, over a connection within the process that [`Door`] gives.
 
 mod actor;
+mod calls;
 mod door;
 mod handle;
 mod options;
 mod tls;
 
 pub use actor::{NAME, PagesActor, child, spec};
+pub(crate) use calls::Calls;
 pub use door::Door;
 pub(crate) use door::Opening;
 pub use handle::PagesHandle;

@@ -1,0 +1,82 @@
+//! Calls that are handed over within the process. They pass the gate as those of a connection do, and are bounded in
+//! number as the calls of one connection are.
+
+use super::door::away;
+use crate::access::{Gate, GateLayer};
+use crate::listen::Origin;
+use bib_kit::CancellationToken;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::AbortOnDropHandle;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower::{Layer, Service};
+
+/// Takes the calls of one incarnation. Cheap to clone; keeps the services alive, but not their tasks.
+#[derive(Clone)]
+pub(crate) struct Calls {
+    service: Gate<Routes>,
+    places: Arc<Semaphore>,
+    most: u32,
+    runtime: Handle,
+    /// Cancelled when an orderly stop begins.
+    drain: CancellationToken,
+}
+
+impl Calls {
+    /// At most `most` calls at a time are answered by `routes` on `runtime`; others wait.
+    pub(crate) fn new(gate: &GateLayer, routes: Routes, most: u32, runtime: Handle, drain: CancellationToken) -> Self {
+        let places = Arc::new(Semaphore::new(most as usize));
+        Self { service: gate.layer(routes.prepare()), places, most, runtime, drain }
+    }
+
+    /// Answers one call. Dropping the future, or the body of the answer, ends it.
+    pub(super) async fn answer(&self, mut request: http::Request<Body>) -> http::Response<Body> {
+        let place = match Arc::clone(&self.places).acquire_owned().await {
+            Ok(place) if !self.drain.is_cancelled() => place,
+            _ => return away(),
+        };
+        request.extensions_mut().insert(Origin::Pages);
+        let mut service = self.service.clone();
+        // what the services begin belongs on their own runtime, and the pages' threads are few
+        let work = AbortOnDropHandle::new(self.runtime.spawn(async move { service.call(request).await }));
+        match work.await {
+            Ok(Ok(answer)) => answer.map(|body| Body::new(Held { body, _place: place })),
+            Ok(Err(never)) => match never {},
+            Err(error) => {
+                tracing::warn!(%error, "a call of the pages was broken off");
+                away()
+            }
+        }
+    }
+
+    /// Resolves when no call is under way. For the end: after it there are no places any more.
+    pub(crate) async fn ended(&self) {
+        drop(self.places.acquire_many(self.most).await);
+    }
+}
+
+/// The body of an answer, which keeps the place of its call.
+struct Held {
+    body: Body,
+    _place: OwnedSemaphorePermit,
+}
+
+impl tonic::codegen::Body for Held {
+    type Data = bytes::Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
