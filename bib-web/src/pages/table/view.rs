@@ -83,13 +83,16 @@ impl TablePage {
             path: address.path.replace(&last_version(address), &format!("/v/{id}/table")),
             ..address.clone()
         };
+        // the row stands last in an address, so that a hundred of them share what is before it
+        let base = forever.with(|asked| asked.row = 0);
+        let base = format!("{base}{}row=", if base.contains('?') { '&' } else { '?' });
         shown.rows = rows
             .cells()?
             .into_iter()
             .zip(&header.positions)
             .map(|(cells, position)| RowView {
                 number: count(position + 1),
-                link: forever.with(|asked| asked.row = position + 1),
+                link: format!("{base}{}", position + 1),
                 cells,
             })
             .collect();
