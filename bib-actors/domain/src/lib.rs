@@ -4,6 +4,7 @@
 //! `(state, event, now)` and returns what is to be done. Actors feed events in and carry the commands out.
 
 pub mod access;
+pub mod agreement;
 pub mod backlog;
 pub mod backoff;
 pub mod hash;
