@@ -1,9 +1,11 @@
 //! Reads chunks before they are needed, a few at a time, and hands them out in the order of need.
 
+use crate::check::Checker;
 use crate::manifest::SignedManifest;
 use crate::verify::DamageKind;
 use crate::{ChunkError, ChunkStore, VerifyOptions};
 use bib_domain::ChunkHash;
+use bib_domain::agreement::Depth;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -11,8 +13,25 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
 
-/// The bytes of a chunk that matched its name, or why there are none.
-pub(crate) type Outcome = Result<Bytes, (DamageKind, String)>;
+/// What is known of a chunk that matched its name.
+pub(crate) enum Sound {
+    /// Its bytes, for who hashes files of them.
+    Bytes(Bytes),
+    /// How many they are.
+    Length(u64),
+}
+
+impl Sound {
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Length(length) => *length,
+        }
+    }
+}
+
+/// A chunk that matched its name, or why it did not.
+pub(crate) type Outcome = Result<Sound, (DamageKind, String)>;
 type Job = (ChunkHash, SyncSender<Outcome>);
 
 /// Chunks that are being read before they are needed, in the order of need; neighbours that are the same, once.
@@ -23,6 +42,8 @@ pub(crate) struct Ahead<I: Iterator<Item = u32>> {
     coming: VecDeque<(u32, Receiver<Outcome>)>,
     window: usize,
     present: Option<(u32, Outcome)>,
+    /// Where the system is asked to read what comes soon: there the caller's thread has nothing else to do.
+    soon: Option<ChunkStore>,
 }
 
 impl<I: Iterator<Item = u32>> Ahead<I> {
@@ -31,23 +52,32 @@ impl<I: Iterator<Item = u32>> Ahead<I> {
         store: &ChunkStore,
         version: &SignedManifest,
         wanted: I,
+        depth: Depth,
         options: &VerifyOptions,
     ) -> Self {
-        let window = options.ahead.max(1);
+        let threads = options.threads.max(1);
+        // fewer would leave a thread without work
+        let window = options.ahead.max(threads);
         let (jobs, queue) = sync_channel::<Job>(window);
         let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..options.threads.max(1) {
+        for _ in 0..threads {
             let (store, queue) = (store.clone(), Arc::clone(&queue));
             scope.spawn(move || {
+                let mut checker = (depth == Depth::Chunks).then(|| Checker::new(store.clone()));
                 loop {
                     let next = queue.lock().recv();
                     let Ok((hash, reply)) = next else { return };
-                    let _ = reply.send(store.read(&hash).map_err(|error| (kind_of(&error), error.to_string())));
+                    let read = match &mut checker {
+                        Some(checker) => checker.check(&hash).map(Sound::Length),
+                        None => store.read(&hash).map(Sound::Bytes),
+                    };
+                    let _ = reply.send(read.map_err(|error| (kind_of(&error), error.to_string())));
                 }
             });
         }
         let names = version.manifest().chunks.iter().map(|chunk| chunk.hash).collect();
-        Self { wanted: wanted.peekable(), names, jobs, coming: VecDeque::new(), window, present: None }
+        let soon = (depth == Depth::Chunks).then(|| store.clone());
+        Self { wanted: wanted.peekable(), names, jobs, coming: VecDeque::new(), window, present: None, soon }
     }
 
     /// The chunk with this index, which is the present one or the next that was wanted.
@@ -65,8 +95,12 @@ impl<I: Iterator<Item = u32>> Ahead<I> {
         while self.coming.len() < self.window {
             let Some(index) = self.wanted.next() else { return };
             while self.wanted.next_if_eq(&index).is_some() {}
+            let name = self.names[index as usize];
+            if let Some(store) = &self.soon {
+                store.read_soon(&name);
+            }
             let (reply, outcome) = sync_channel(1);
-            if self.jobs.send((self.names[index as usize], reply)).is_err() {
+            if self.jobs.send((name, reply)).is_err() {
                 return;
             }
             self.coming.push_back((index, outcome));

@@ -21,6 +21,7 @@ pub mod sweep;
 
 mod ahead;
 mod batch;
+mod check;
 mod commit;
 mod hold;
 mod hurt;

@@ -158,9 +158,10 @@ impl Default for ManifestLimits {
 /// How a version is verified.
 #[derive(Debug, Clone)]
 pub struct VerifyOptions {
-    /// Threads that read and hash chunks, besides the caller's, which hashes whole files.
+    /// Threads that read and hash chunks, besides the caller's, which hashes whole files where that is to be done.
     pub threads: usize,
-    /// Chunks that are read ahead of the caller. This is the memory of one verification, in chunks.
+    /// Chunks that are read ahead of the caller. Where whole files are hashed, this is the memory of one verification,
+    /// in chunks.
     pub ahead: usize,
     /// How many findings are listed; further ones are only counted.
     pub findings: usize,

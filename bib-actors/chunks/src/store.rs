@@ -293,19 +293,36 @@ impl Inner {
     }
 
     fn read_whole(&self, hash: &ChunkHash, file: File, stamp: Stamp, size: u64) -> Result<Bytes, ChunkError> {
+        self.refuse_large(hash, stamp, size)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+        let read = file.take(u64::from(self.options.max_chunk_bytes) + 1).read_to_end(&mut bytes);
+        read.map_err(ChunkError::io("read", self.layout.chunk(hash)))?;
+        self.compare(hash, name_of(&bytes), bytes.len() as u64, stamp)?;
+        Ok(Bytes::from(bytes))
+    }
+
+    /// A file that is larger than any chunk is not read at all.
+    pub(crate) fn refuse_large(&self, hash: &ChunkHash, stamp: Stamp, size: u64) -> Result<(), ChunkError> {
         let max = u64::from(self.options.max_chunk_bytes);
         if size > max {
             return Err(self.corrupt(hash, stamp, format!("the file has {size} bytes, chunks have at most {max}")));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
-        let read = file.take(max + 1).read_to_end(&mut bytes);
-        read.map_err(ChunkError::io("read", self.layout.chunk(hash)))?;
-        let found = name_of(&bytes);
+        Ok(())
+    }
+
+    /// Compares a chunk's name with what its `bytes` bytes hash to.
+    pub(crate) fn compare(
+        &self,
+        hash: &ChunkHash,
+        found: ChunkHash,
+        bytes: u64,
+        stamp: Stamp,
+    ) -> Result<(), ChunkError> {
         if found != *hash {
-            return Err(self.corrupt(hash, stamp, format!("its {} bytes hash to {found}", bytes.len())));
+            return Err(self.corrupt(hash, stamp, format!("its {bytes} bytes hash to {found}")));
         }
         self.verified.remember(hash, stamp);
-        Ok(Bytes::from(bytes))
+        Ok(())
     }
 
     /// Moves a damaged chunk out of the way, unless its file was replaced since it was read.

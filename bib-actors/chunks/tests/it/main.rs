@@ -5,6 +5,7 @@
 mod common;
 mod concurrent;
 mod damage;
+mod depth;
 mod disk;
 mod faults;
 mod heal;
