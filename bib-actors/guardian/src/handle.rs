@@ -10,6 +10,7 @@ mod people;
 mod status;
 
 use crate::actor::Guardian;
+use crate::agreed::Agreed;
 use crate::audited::{Change, Look, draft, record_read};
 use crate::error::GuardianError;
 use crate::ledger::Ledger;
@@ -31,6 +32,7 @@ pub struct GuardianHandle {
     to: Ref<Guardian>,
     chunks: ChunkStore,
     space: Space,
+    agreed: Agreed,
     shortcut: Shortcut,
     limits: Limits,
     /// On whose behalf reads are recorded; the node's own if nobody's.
@@ -61,7 +63,8 @@ impl GuardianHandle {
     ) -> Self {
         let limits =
             Limits { deadline: options.ask_deadline, page: options.page_limit, own_key: options.publisher_key };
-        Self { to, chunks, space, shortcut, limits, reader: None }
+        let agreed = Agreed::new(&options.data_dir);
+        Self { to, chunks, space, agreed, shortcut, limits, reader: None }
     }
 
     /// The same handle for one operation: its reads are recorded on behalf of whoever asked for it.
@@ -80,6 +83,12 @@ impl GuardianHandle {
     #[must_use]
     pub fn space(&self) -> Space {
         self.space.clone()
+    }
+
+    /// Which versions were seen to agree with themselves. Asking and noting pass no mailbox.
+    #[must_use]
+    pub fn agreed(&self) -> Agreed {
+        self.agreed.clone()
     }
 
     /// Waits until the guardian takes requests; false if it does not within the deadline.

@@ -9,6 +9,7 @@
 //! and never reads or writes bytes of chunks.
 
 mod actor;
+mod agreed;
 mod audited;
 mod ballast;
 mod core;
@@ -39,6 +40,7 @@ mod space;
 mod sqlite;
 
 pub use actor::{Guardian, NAME, StorageGuardian, shut_down};
+pub use agreed::Agreed;
 pub use error::{GuardianError, InviteError};
 pub use events::{PeersChanged, SubscriptionsChanged, VersionPublished};
 pub use filesystem::refuse_file_system;

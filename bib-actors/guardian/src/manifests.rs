@@ -3,6 +3,7 @@
 //! A manifest is durable before the catalogue names it. It is checked whenever it is read: its signature, and that it
 //! is the one that was asked for.
 
+use crate::agreed::Agreed;
 use crate::error::GuardianError;
 use crate::files;
 use bib_chunks::SignedManifest;
@@ -89,7 +90,7 @@ impl ManifestStore {
     pub(crate) async fn put(&self, manifest: Arc<SignedManifest>) -> Result<(), GuardianError> {
         let inner = Arc::clone(&self.inner);
         self.run(move || {
-            let (path, dir) = inner.place(manifest.id());
+            let (path, dir) = place(&inner.root, manifest.id());
             if !path.exists() {
                 if !dir.exists() {
                     files::private_dir(&dir)?;
@@ -123,7 +124,7 @@ impl ManifestStore {
     pub(crate) async fn read(&self, id: VersionId) -> Result<Arc<SignedManifest>, GuardianError> {
         let inner = Arc::clone(&self.inner);
         self.run(move || {
-            let path = inner.place(id).0;
+            let path = place(&inner.root, id).0;
             let hurt = |reason: String| GuardianError::ManifestHurt { id, path: path.clone(), reason };
             let bytes = std::fs::read(&path).map_err(|error| hurt(error.to_string()))?;
             let manifest = SignedManifest::from_bytes(&bytes).map_err(|error| hurt(error.to_string()))?;
@@ -135,19 +136,22 @@ impl ManifestStore {
         .await
     }
 
-    /// Removes a manifest that the catalogue no longer names. One that is not there is removed already; a crash before
-    /// leaves a file that nothing names.
+    /// Removes a manifest that the catalogue no longer names, and what was noted of it. One that is not there is removed
+    /// already; a crash before leaves a file that nothing names.
     pub(crate) async fn remove(&self, id: VersionId) -> Result<(), GuardianError> {
         let inner = Arc::clone(&self.inner);
         self.run(move || {
             inner.cache.lock().remove(id);
-            let path = inner.place(id).0;
+            let (path, agreed) = (place(&inner.root, id).0, Agreed::in_folder(inner.root.clone()));
+            agreed.forget(id)?;
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    Err(GuardianError::file("remove", &path)(error))
+                    return Err(GuardianError::file("remove", &path)(error));
                 }
-                _ => Ok(()),
+                _ => {}
             }
+            // a verification that ended just now may have noted it between the two
+            agreed.forget(id)
         })
         .await
     }
@@ -160,12 +164,11 @@ impl ManifestStore {
     }
 }
 
-impl Inner {
-    fn place(&self, id: VersionId) -> (PathBuf, PathBuf) {
-        let hex = id.to_hex();
-        let dir = self.root.join(&hex[..2]);
-        (dir.join(Path::new(&hex)), dir)
-    }
+/// The file of a manifest below `root`, and its folder.
+pub(crate) fn place(root: &Path, id: VersionId) -> (PathBuf, PathBuf) {
+    let hex = id.to_hex();
+    let dir = root.join(&hex[..2]);
+    (dir.join(Path::new(&hex)), dir)
 }
 
 /// Tells two writers of one manifest apart.

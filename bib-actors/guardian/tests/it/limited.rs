@@ -104,6 +104,10 @@ fn copies_go_when_their_topic_was_left_and_their_time_is_over() {
         }
         let place = |id: &VersionId| home.path().join("manifests").join(&id.to_hex()[..2]).join(id.to_hex());
         assert!(ids.iter().all(|id| place(id).exists()));
+        for id in &ids {
+            g.agreed().note(*id).unwrap();
+        }
+        assert!(ids.iter().all(|id| g.agreed().knows(*id)));
         assert_eq!(g.counts().await.unwrap().versions, 3, "subscribed topics keep what they have");
 
         g.set_subscribed(&op(), &topic("left"), false).await.unwrap();
@@ -111,6 +115,8 @@ fn copies_go_when_their_topic_was_left_and_their_time_is_over() {
         let counts = g.counts().await.unwrap();
         assert_eq!((counts.versions, counts.datasets, counts.topics), (1, 1, 2), "the topic stays known");
         assert!(place(&ids[2]).exists(), "a subscribed topic lost a copy");
+        let noted = async || ids.iter().map(|id| g.agreed().knows(*id)).collect::<Vec<_>>();
+        until("what was noted of them is gone", async || noted().await == [false, false, true]).await;
         assert!(g.manifest(ids[0]).await.unwrap().is_none());
         node.stop().await;
     });
