@@ -229,6 +229,8 @@ pub struct TransferOptions {
     pub stream_idle: Duration,
     /// Verifications at the same time: each reads a disk as fast as it can.
     pub verifications: usize,
+    /// Threads that read and hash chunks in one verification, besides the one that hashes files.
+    pub verify_threads: usize,
     /// Queries at the same time.
     pub queries: usize,
     /// Streams of events at the same time: one for each browser.
@@ -262,6 +264,7 @@ impl Default for TransferOptions {
             stream_queue: 8,
             stream_idle: Duration::from_secs(120),
             verifications: 2,
+            verify_threads: std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8)),
             queries: 8,
             event_streams: 64,
             event_ring: 4096,

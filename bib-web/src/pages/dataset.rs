@@ -291,7 +291,7 @@ async fn verify(visitor: Visitor, names: Names, asked: web::Form<Asked>) -> Resu
 }
 
 async fn run_verify(visitor: &Visitor, names: &Names, version: &str) -> Result<VerifyReport, ClientError> {
-    let request = VerifyRequest { dataset: dataset_of(names), version: version.to_owned(), repair: false };
+    let request = VerifyRequest { dataset: dataset_of(names), version: version.to_owned(), ..Default::default() };
     let mut news = visitor.client.datasets().verify(request).await?.into_inner();
     while let Some(message) = news.message().await? {
         if let Some(Part::Report(report)) = message.part {

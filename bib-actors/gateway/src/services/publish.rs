@@ -4,7 +4,7 @@ use super::tables::{Found, Notice, describe_files};
 use crate::problem::Problem;
 use crate::shared::Shared;
 use bib_chunks::{Content, Entry, EntryKind, Manifest, SignedManifest};
-use bib_domain::{DatasetRef, OpContext};
+use bib_domain::{DatasetRef, OpContext, VersionId};
 use bib_guardian::{GuardianError, Published, VersionRow, VersionState};
 use bib_kit::clock;
 use std::sync::Arc;
@@ -63,14 +63,26 @@ pub(super) async fn publish(
             before.and_then(|row| row.latest),
         )
         .await?;
+        let id = signed.id();
         match guardian.publish(op, Arc::new(signed), VersionState { complete: true }).await {
             Ok(Published { version, created, audit_seq }) => {
+                if version.id == id {
+                    note(shared, id).await;
+                }
                 return Ok(Done { version, created, new_bytes, new_chunks, audit_seq, notices, more_notices });
             }
             // A version of the same number came from elsewhere meanwhile: go on from it.
             Err(GuardianError::NumberTaken { .. }) if tries < shared.options.transfers.publish_tries => {}
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Notes that a version agrees with itself: this node hashed its files and its chunks from the same bytes.
+async fn note(shared: &Arc<Shared>, id: VersionId) {
+    let agreed = shared.deps.guardian.agreed();
+    if let Ok(kept) = shared.reads.run(move || agreed.note(id)).await {
+        super::verify::said(id, kept);
     }
 }
 

@@ -1,4 +1,5 @@
-//! Verification: every chunk of a version hashed again, with news of progress, and a report at the end.
+//! Verification: every chunk of a version hashed again, with news of progress, and a report at the end. Files are hashed
+//! besides only until this node has seen that they follow from their chunks, or when somebody asks for it.
 
 use super::dataset::find;
 use super::stream::{Out, Sink, fill};
@@ -7,8 +8,10 @@ use crate::journal::Record;
 use crate::mapping::busy;
 use crate::problem::Problem;
 use crate::shared::Shared;
-use bib_chunks::{DamageKind, Entry, Progress, SignedManifest, VerifyReport, verify_version};
-use bib_domain::{ChunkHash, DatasetRef};
+use bib_chunks::{DamageKind, Entry, Progress, SignedManifest, VerifyOptions, VerifyReport, verify_version_with};
+use bib_domain::agreement::{self, Depth, Lesson};
+use bib_domain::{ChunkHash, DatasetRef, VersionId};
+use bib_guardian::{Agreed, GuardianError};
 use bib_proto::v1::verify_response::Part;
 use bib_proto::v1::{self, VerifyProgress, VerifyRequest, VerifyResponse};
 use std::sync::Arc;
@@ -36,7 +39,8 @@ pub(super) async fn verify(
     if asked.repair {
         record.note("repair", "true".to_owned());
     }
-    let job = Job { shared: Arc::clone(shared), signed, repair: asked.repair, _place: place };
+    let (repair, content) = (asked.repair, asked.content);
+    let job = Job { shared: Arc::clone(shared), signed, repair, content, _place: place };
     fill(shared, caller, "verify", |sink| job.run(sink, record))
 }
 
@@ -44,6 +48,7 @@ struct Job {
     shared: Arc<Shared>,
     signed: Arc<SignedManifest>,
     repair: bool,
+    content: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -59,6 +64,7 @@ impl Job {
         if repaired > 0 {
             record.note("repaired", repaired.to_string());
         }
+        record.note("content_hashed", (report.depth == Depth::Contents).to_string());
         record.note("ok", report.is_sound().to_string());
         record.note("damaged", (report.damage.len() as u64 + report.more_damage).to_string());
         record.done(None).await;
@@ -85,12 +91,15 @@ impl Job {
 
     async fn hash(&self, sink: &Sink<VerifyResponse>) -> Result<VerifyReport, Problem> {
         let (store, signed, sink) = (self.shared.deps.chunks.clone(), Arc::clone(&self.signed), sink.clone());
+        let (agreed, content) = (self.shared.deps.guardian.agreed(), self.content);
+        let options = VerifyOptions { threads: self.shared.options.transfers.verify_threads, ..Default::default() };
         let hash = move || {
+            let depth = agreement::depth(content, agreed.knows(signed.id()));
             let manifest = signed.manifest();
             // The verifier tells after each piece of each file, and chunks are listed in the order of their first use.
             let mut pieces = manifest.entries.iter().flat_map(Entry::segments);
             let (mut done, mut before) = (0, 0);
-            verify_version(&store, &signed, |now: Progress| {
+            let report = verify_version_with(&store, &signed, depth, &options, |now: Progress| {
                 if now.bytes > before {
                     before = now.bytes;
                     done = pieces.next().map_or(done, |piece| done.max(u64::from(piece.chunk) + 1));
@@ -102,7 +111,9 @@ impl Job {
                     bytes_total: now.total_bytes,
                 };
                 sink.offer(VerifyResponse { part: Some(Part::Progress(progress)) });
-            })
+            });
+            learn(&agreed, signed.id(), &report);
+            report
         };
         Ok(self.shared.reads.run(hash).await?)
     }
@@ -111,6 +122,23 @@ impl Job {
         if let Err(error) = self.shared.deps.replicator.repair(hurt).await {
             tracing::warn!(%error, "hurt chunks could not be asked for");
         }
+    }
+}
+
+/// Keeps what a verification has shown. If that fails, the next one hashes files once more.
+fn learn(agreed: &Agreed, id: VersionId, report: &VerifyReport) {
+    let kept = match agreement::lesson(report.depth, report.is_sound(), report.mismatches) {
+        Lesson::Agrees => agreed.note(id),
+        Lesson::Contradicts => agreed.forget(id),
+        Lesson::Nothing => return,
+    };
+    said(id, kept);
+}
+
+/// A note that could not be kept costs time and nothing else.
+pub(super) fn said(id: VersionId, kept: Result<(), GuardianError>) {
+    if let Err(error) = kept {
+        tracing::info!(version = %id, %error, "its files are hashed once more at the next verification");
     }
 }
 
@@ -141,6 +169,7 @@ fn report_of(report: VerifyReport, version: String, repaired: u64) -> v1::Verify
         version,
         more_damage: report.more_damage,
         repaired,
+        content_known: report.depth == Depth::Chunks,
     }
 }
 

@@ -18,4 +18,5 @@ mod support;
 mod tls;
 mod transfers;
 mod uploads;
+mod verify;
 mod views;

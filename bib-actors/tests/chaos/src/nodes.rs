@@ -128,7 +128,8 @@ async fn patiently<T, F: Future<Output = Result<T, Status>>>(mut ask: impl FnMut
 }
 
 async fn verify(client: &Client, version: &Acknowledged) -> anyhow::Result<()> {
-    let request = VerifyRequest { dataset: version.dataset.clone(), version: version.version.clone(), repair: false };
+    let request =
+        VerifyRequest { dataset: version.dataset.clone(), version: version.version.clone(), ..Default::default() };
     let stream = patiently(|| async { client.datasets().verify(request.clone()).await }).await?;
     let mut stream = stream.into_inner();
     while let Some(answer) = stream.message().await? {

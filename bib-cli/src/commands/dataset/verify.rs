@@ -12,7 +12,7 @@ use serde_json::json;
 /// Which version.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bib dataset verify flights/2013\n  bib dataset verify flights/2013 --version 1\n  bib dataset verify flights/2013 --repair"
+    after_help = "Examples:\n  bib dataset verify flights/2013\n  bib dataset verify flights/2013 --version 1\n  bib dataset verify flights/2013 --repair\n  bib dataset verify flights/2013 --content"
 )]
 pub(crate) struct Args {
     /// TOPIC/DATASET
@@ -23,12 +23,16 @@ pub(crate) struct Args {
     /// Fetch what is damaged from connected nodes, and verify once more
     #[arg(long)]
     repair: bool,
+    /// Hash whole files besides their chunks, also when the node has seen before that the files follow from the chunks
+    #[arg(long)]
+    content: bool,
 }
 
 /// Verifies; exit code 12 if anything is hurt.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let client = env.client().await?;
-    let request = VerifyRequest { dataset: args.name.clone(), version: args.version, repair: args.repair };
+    let request =
+        VerifyRequest { dataset: args.name.clone(), version: args.version, repair: args.repair, content: args.content };
     let report = env.long(watch(env, client, request)).await?;
     let damage: Vec<_> = report
         .damage
@@ -37,7 +41,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         .collect();
     let record = json!({"name": args.name, "version": report.version, "ok": report.ok, "signatureOk": report.signature_ok,
         "chunks": report.chunks, "bytes": report.bytes, "damage": damage,
-        "moreDamage": report.more_damage, "repaired": report.repaired});
+        "moreDamage": report.more_damage, "repaired": report.repaired, "contentKnown": report.content_known});
     env.out.object(&record, || people(&args.name, &report))?;
     if report.ok {
         return Ok(());
@@ -75,6 +79,9 @@ fn people(name: &str, report: &VerifyReport) -> String {
     } else {
         format!("✗ {name} is HURT\n")
     };
+    if report.ok && report.content_known {
+        text.push_str("  files follow from their chunks, as was seen before; --content hashes them besides\n");
+    }
     if report.repaired > 0 {
         text.push_str(&format!("  {} fetched again from other nodes\n", counted(report.repaired, "damaged chunk")));
     }
