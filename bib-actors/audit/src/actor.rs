@@ -109,13 +109,13 @@ impl AuditActor {
     ) -> Result<Self, AuditError> {
         let lock = take_lock(&options).await?;
         let pool = args.blocking(1);
-        let (queue, rx) = Queue::new(options.queue_capacity);
+        let (queue, inbox) = Queue::new(options.queue_capacity, options.batch_max_entries);
         let (tx, opened) = oneshot::channel();
         let opening = Arc::clone(&options);
         let mut writing = Box::pin(async move {
             pool.run(move || {
                 let (sequencer, shared) = open_sequencer(&opening, fs, lock, Box::new(NodeClock::new()))?;
-                let writer = Writer::new(rx, sequencer, topic, &opening);
+                let writer = Writer::new(inbox, sequencer, topic, &opening);
                 // Nobody waits for a start that was given up; the writer then ends at once, having no sender.
                 let _ = tx.send(shared);
                 writer.run()

@@ -1,12 +1,16 @@
 //! The bounded queue between the actor and the writer's thread.
+//!
+//! A record that somebody waits for is a job of its own and wakes the writer. Records that nobody waits for gather beside
+//! the jobs, and only the first of them wakes the writer: waking it for each would cost more than writing it.
 
 use crate::draft::AuditDraft;
 use crate::error::AuditError;
 use crate::handle::Receipt;
 use bib_kit::Promise;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// What the writer answers.
@@ -55,8 +59,21 @@ pub(crate) struct Entry {
 pub(crate) enum Job {
     /// Write a record.
     Write(Entry),
+    /// The first record that nobody waits for has come.
+    Gather,
+    /// Enough of them have gathered.
+    Flush,
     /// Write what came before, then end.
     Finish,
+}
+
+/// Records that nobody waits for.
+struct Gathered {
+    entries: Vec<Entry>,
+    /// A job [`Job::Gather`] is on its way: the writer will look here after it has taken it.
+    told: bool,
+    /// The writer has ended.
+    closed: bool,
 }
 
 /// The sending end.
@@ -64,15 +81,69 @@ pub(crate) enum Job {
 pub(crate) struct Queue {
     tx: SyncSender<Job>,
     room: Arc<Semaphore>,
+    gathered: Arc<Mutex<Gathered>>,
+    /// How many that nobody waits for are written at once.
+    enough: usize,
+}
+
+/// The writer's end.
+pub(crate) struct Inbox {
+    rx: Receiver<Job>,
+    gathered: Arc<Mutex<Gathered>>,
+}
+
+impl Inbox {
+    /// The next job, as soon as there is one.
+    pub(crate) fn recv(&self) -> Option<Job> {
+        self.rx.recv().ok().map(|job| self.taken(job))
+    }
+
+    /// The next job, if it comes in time.
+    pub(crate) fn recv_timeout(&self, left: Duration) -> Result<Job, RecvTimeoutError> {
+        self.rx.recv_timeout(left).map(|job| self.taken(job))
+    }
+
+    /// The next job, if there is one.
+    pub(crate) fn try_recv(&self) -> Option<Job> {
+        self.rx.try_recv().ok().map(|job| self.taken(job))
+    }
+
+    fn taken(&self, job: Job) -> Job {
+        if matches!(job, Job::Gather) {
+            self.gathered.lock().told = false;
+        }
+        job
+    }
+
+    /// All records that nobody waits for and that came before the jobs which were taken.
+    pub(crate) fn gathered(&self) -> Vec<Entry> {
+        std::mem::take(&mut self.gathered.lock().entries)
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        let mut gathered = self.gathered.lock();
+        gathered.closed = true;
+        gathered.entries = Vec::new();
+    }
 }
 
 impl Queue {
-    /// A queue of `capacity` records.
-    pub(crate) fn new(capacity: usize) -> (Self, Receiver<Job>) {
+    /// A queue of `capacity` records, of which `enough` that nobody waits for are written without more delay.
+    pub(crate) fn new(capacity: usize, enough: usize) -> (Self, Inbox) {
         let capacity = capacity.max(1);
-        // One place more than permits: the order to finish needs none.
-        let (tx, rx) = sync_channel(capacity + 1);
-        (Self { tx, room: Arc::new(Semaphore::new(capacity)) }, rx)
+        // More places than permits, for the jobs that need none: the order to finish, the word that something gathers, and
+        // that enough has, which can be there twice.
+        let (tx, rx) = sync_channel(capacity + 4);
+        let gathered = Arc::new(Mutex::new(Gathered { entries: Vec::new(), told: false, closed: false }));
+        let queue = Self {
+            tx,
+            room: Arc::new(Semaphore::new(capacity)),
+            gathered: Arc::clone(&gathered),
+            enough: enough.clamp(1, capacity),
+        };
+        (queue, Inbox { rx, gathered })
     }
 
     /// A place, if one is free.
@@ -87,13 +158,36 @@ impl Queue {
 
     /// Puts a record in. Never waits, since `room` says that there is a place.
     pub(crate) fn push(&self, draft: AuditDraft, waiter: Waiter, room: OwnedSemaphorePermit) -> Result<(), AuditError> {
-        self.tx.try_send(Job::Write(Entry { draft, waiter, room })).map_err(|error| {
-            let (std::sync::mpsc::TrySendError::Full(job) | std::sync::mpsc::TrySendError::Disconnected(job)) = error;
+        let entry = Entry { draft, waiter, room };
+        if !entry.waiter.is_somebody() {
+            return self.gather(entry);
+        }
+        self.tx.try_send(Job::Write(entry)).map_err(|error| {
+            let (TrySendError::Full(job) | TrySendError::Disconnected(job)) = error;
             if let Job::Write(entry) = job {
                 entry.waiter.answer(Err(gone()));
             }
             gone()
         })
+    }
+
+    fn gather(&self, entry: Entry) -> Result<(), AuditError> {
+        let (tell, flush) = {
+            let mut gathered = self.gathered.lock();
+            if gathered.closed {
+                return Err(gone());
+            }
+            gathered.entries.push(entry);
+            (!std::mem::replace(&mut gathered.told, true), gathered.entries.len() == self.enough)
+        };
+        // a writer that ends meanwhile drops the record, as it drops those that it has taken and cannot write
+        if tell && self.tx.try_send(Job::Gather).is_err() {
+            self.gathered.lock().told = false;
+        }
+        if flush {
+            let _ = self.tx.try_send(Job::Flush);
+        }
+        Ok(())
     }
 
     /// Has the writer write what is in the queue and end. A writer that has ended already is fine.
@@ -164,28 +258,31 @@ mod tests {
         AuditDraft::from_op(&op, action, "object")
     }
 
-    fn taken(rx: &Receiver<Job>) -> Vec<String> {
+    /// What the writer would write now: what has gathered first.
+    fn taken(inbox: &Inbox) -> Vec<String> {
         let mut actions = Vec::new();
-        while let Ok(job) = rx.try_recv() {
+        while let Some(job) = inbox.try_recv() {
             match job {
                 Job::Write(entry) => actions.push(entry.draft.action),
+                Job::Gather => actions.push("gather".to_owned()),
+                Job::Flush => actions.push("flush".to_owned()),
                 Job::Finish => actions.push("finish".to_owned()),
             }
         }
-        actions
+        inbox.gathered().into_iter().map(|entry| entry.draft.action).chain(actions).collect()
     }
 
     #[test]
     fn records_come_in_by_the_open_door_while_there_is_room() {
         let door = Door::default();
         assert!(!push(&door, "a"), "no incarnation runs");
-        let (queue, rx) = Queue::new(2);
+        let (queue, rx) = Queue::new(2, 9);
         let opened = door.open(&queue);
         for action in ["a", "b"] {
             assert!(push(&door, action), "{action}");
         }
         assert!(!push(&door, "c"), "it is full");
-        assert_eq!(taken(&rx), ["a", "b"]);
+        assert_eq!(taken(&rx), ["a", "b", "gather", "flush"], "the writer is woken twice");
         opened.close();
         assert!(!push(&door, "d"));
         queue.finish();
@@ -195,16 +292,50 @@ mod tests {
     #[test]
     fn the_writer_sees_the_end_of_its_incarnation() {
         let door = Door::default();
-        let (queue, rx) = Queue::new(2);
+        let (queue, rx) = Queue::new(2, 9);
         let opened = door.open(&queue);
         drop(queue);
-        assert!(matches!(rx.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)), "the door holds a sender");
-        let (next, _next_rx) = Queue::new(2);
+        let nothing = |inbox: &Inbox| inbox.recv_timeout(Duration::ZERO).err();
+        assert_eq!(nothing(&rx), Some(RecvTimeoutError::Timeout), "the door holds a sender");
+        let (next, _next_rx) = Queue::new(2, 9);
         let second = door.open(&next);
         drop(opened);
-        assert!(matches!(rx.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected)));
+        assert_eq!(nothing(&rx), Some(RecvTimeoutError::Disconnected));
         assert!(push(&door, "a"), "the end of the first leaves the second open");
         drop(second);
         assert!(!push(&door, "b"));
+    }
+
+    #[test]
+    fn only_the_first_record_that_nobody_waits_for_wakes_the_writer() {
+        let (queue, inbox) = Queue::new(100, 4);
+        let put = |action: &str| queue.push(draft(action), Waiter::Nobody, queue.try_room().unwrap());
+        for action in ["a", "b", "c"] {
+            put(action).unwrap();
+        }
+        assert_eq!(taken(&inbox), ["a", "b", "c", "gather"]);
+        for action in ["d", "e", "f", "g", "h"] {
+            put(action).unwrap();
+        }
+        assert_eq!(taken(&inbox), ["d", "e", "f", "g", "h", "gather", "flush"]);
+        // one that comes between the waking and the look is seen by that look, and the next one wakes again
+        put("i").unwrap();
+        assert!(matches!(inbox.try_recv(), Some(Job::Gather)));
+        put("j").unwrap();
+        assert_eq!(taken(&inbox), ["i", "j", "gather"]);
+        put("k").unwrap();
+        assert_eq!(taken(&inbox), ["k", "gather"]);
+        drop(inbox);
+        assert!(put("l").is_err(), "the writer has ended");
+        assert_eq!(queue.room.available_permits(), 100, "all places are free again");
+    }
+
+    #[test]
+    fn a_record_is_written_before_what_its_caller_waits_for_later() {
+        let (queue, inbox) = Queue::new(100, 50);
+        queue.push(draft("read"), Waiter::Nobody, queue.try_room().unwrap()).unwrap();
+        let (tx, _rx) = oneshot::channel();
+        queue.push(draft("change"), Waiter::Future(tx), queue.try_room().unwrap()).unwrap();
+        assert_eq!(taken(&inbox), ["read", "gather", "change"]);
     }
 }

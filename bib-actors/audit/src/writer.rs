@@ -7,16 +7,16 @@
 use crate::error::AuditError;
 use crate::handle::{AuditAppended, Receipt};
 use crate::options::AuditOptions;
-use crate::queue::{Entry, Job, Waiter};
+use crate::queue::{Entry, Inbox, Job, Waiter};
 use crate::sequencer::Sequencer;
 use bib_kit::{Topic, clock};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// The writer and all that it needs.
 pub(crate) struct Writer {
-    rx: Receiver<Job>,
+    inbox: Inbox,
     sequencer: Sequencer,
     topic: Topic<AuditAppended>,
     batch_max_entries: usize,
@@ -30,6 +30,8 @@ pub(crate) struct Writer {
 struct Batch {
     entries: Vec<Entry>,
     somebody_waits: bool,
+    /// Enough have gathered that nobody waits for.
+    flush: bool,
     finish: bool,
 }
 
@@ -40,20 +42,21 @@ impl Batch {
                 self.somebody_waits |= entry.waiter.is_somebody();
                 self.entries.push(entry);
             }
+            Job::Gather => {}
+            Job::Flush => self.flush = true,
             Job::Finish => self.finish = true,
         }
+    }
+
+    fn is_due(&self) -> bool {
+        self.somebody_waits || self.flush || self.finish
     }
 }
 
 impl Writer {
-    pub(crate) fn new(
-        rx: Receiver<Job>,
-        sequencer: Sequencer,
-        topic: Topic<AuditAppended>,
-        options: &AuditOptions,
-    ) -> Self {
+    pub(crate) fn new(inbox: Inbox, sequencer: Sequencer, topic: Topic<AuditAppended>, options: &AuditOptions) -> Self {
         Self {
-            rx,
+            inbox,
             sequencer,
             topic,
             batch_max_entries: options.batch_max_entries.max(1),
@@ -92,9 +95,9 @@ impl Writer {
         batch.take(self.first()?);
         self.take_ready(&mut batch);
         let begun = clock::monotonic();
-        while !batch.somebody_waits && !batch.finish && batch.entries.len() < self.batch_max_entries {
+        while !batch.is_due() && batch.entries.len() < self.batch_max_entries {
             let left = self.buffer_delay.saturating_sub(clock::since(begun));
-            match self.rx.recv_timeout(left) {
+            match self.inbox.recv_timeout(left) {
                 Ok(job) => {
                     batch.take(job);
                     self.take_ready(&mut batch);
@@ -102,13 +105,17 @@ impl Writer {
                 Err(_) => break,
             }
         }
+        // they came before what was taken last, and their callers may have waited for that
+        let mut gathered = self.inbox.gathered();
+        gathered.append(&mut batch.entries);
+        batch.entries = gathered;
         Some(batch)
     }
 
     /// The next job; renews the mark when there is none for a while.
     fn first(&mut self) -> Option<Job> {
         while self.sequencer.unmarked() {
-            match self.rx.recv_timeout(self.mark_interval) {
+            match self.inbox.recv_timeout(self.mark_interval) {
                 Ok(job) => return Some(job),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {
@@ -119,12 +126,12 @@ impl Writer {
                 }
             }
         }
-        self.rx.recv().ok()
+        self.inbox.recv()
     }
 
     fn take_ready(&self, batch: &mut Batch) {
         while batch.entries.len() < self.batch_max_entries && !batch.finish {
-            let Ok(job) = self.rx.try_recv() else { break };
+            let Some(job) = self.inbox.try_recv() else { break };
             batch.take(job);
         }
     }
@@ -168,7 +175,7 @@ impl Writer {
     }
 
     fn refuse_the_rest(&self, error: &AuditError) {
-        while let Ok(job) = self.rx.try_recv() {
+        while let Some(job) = self.inbox.try_recv() {
             if let Job::Write(entry) = job {
                 entry.waiter.answer(Err(error.clone()));
             }
