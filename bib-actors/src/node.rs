@@ -78,8 +78,12 @@ impl Node {
             StorageGuardian::new(guardian_options, chunks.clone(), Arc::new(audit_handle.clone()), router.clone());
         let guardian_handle = guardian.handle();
 
-        let swarm_options =
-            SwarmOptions { listen: config.p2p.listen.clone(), mdns: config.p2p.mdns, ..SwarmOptions::default() };
+        let swarm_options = SwarmOptions {
+            listen: config.p2p.listen.clone(),
+            announce: config.p2p.announce.clone(),
+            mdns: config.p2p.mdns,
+            ..SwarmOptions::default()
+        };
         let swarm_events = router.topic::<SwarmEvent>();
         let (swarm_handle, swarm) =
             bib_swarm::child(swarm_spec(&swarm_options), identity.clone(), swarm_options, swarm_events);

@@ -57,6 +57,9 @@ pub struct Overrides {
     /// Multiaddress of the node network; may be given more than once
     #[arg(long, env = "BIBD_P2P_LISTEN", value_delimiter = ',', value_name = "MULTIADDR")]
     pub p2p_listen: Vec<String>,
+    /// Address that other nodes are told instead of those listened on; may be given more than once
+    #[arg(long, env = "BIBD_P2P_ANNOUNCE", value_delimiter = ',', value_name = "ADDR")]
+    pub p2p_announce: Vec<String>,
     /// Address of pages and health probes
     #[arg(long, env = "BIBD_WEB_LISTEN", value_name = "ADDR")]
     pub web_listen: Option<SocketAddr>,
@@ -120,6 +123,9 @@ fn lay_over(config: &mut Config, overrides: &Overrides) {
     }
     if !overrides.p2p_listen.is_empty() {
         config.p2p.listen.clone_from(&overrides.p2p_listen);
+    }
+    if !overrides.p2p_announce.is_empty() {
+        config.p2p.announce.clone_from(&overrides.p2p_announce);
     }
     if overrides.no_mdns {
         config.p2p.mdns = false;

@@ -105,6 +105,9 @@ pub struct GrpcConfig {
 pub struct P2pConfig {
     /// Multiaddresses of the node network.
     pub listen: Vec<String>,
+    /// Addresses that other nodes are told instead of those listened on, as `HOST:PORT` or multiaddress: for a node that
+    /// they reach through a port forward or a published port. Empty: those listened on.
+    pub announce: Vec<String>,
     /// Whether nodes on the same network are found by themselves, by multicast DNS.
     pub mdns: bool,
     /// Seconds between two looks at each peer's catalogue, which repair a lost announcement.
@@ -191,7 +194,7 @@ impl Default for GrpcConfig {
 impl Default for P2pConfig {
     fn default() -> Self {
         let listen = ["/ip4/0.0.0.0/tcp/4001", "/ip4/0.0.0.0/udp/4001/quic-v1"];
-        Self { listen: listen.map(str::to_owned).to_vec(), mdns: true, poll_seconds: 30 }
+        Self { listen: listen.map(str::to_owned).to_vec(), announce: Vec::new(), mdns: true, poll_seconds: 30 }
     }
 }
 

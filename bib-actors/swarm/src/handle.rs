@@ -36,7 +36,7 @@ impl SwarmHandle {
         self.actor.ready(deadline).await
     }
 
-    /// Our own addresses for others, best first: configured external ones, then those of the network, then loopback. Each ends
+    /// Our own addresses for others, best first: those that are announced, or else those of the network, then loopback. Each ends
     /// with `/p2p/ID`.
     ///
     /// # Errors

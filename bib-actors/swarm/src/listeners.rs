@@ -27,7 +27,7 @@ pub(crate) struct Listeners {
     configured: HashMap<ListenerId, String>,
     silent: usize,
     chosen: ChosenPorts,
-    external: Vec<Multiaddr>,
+    announced: Vec<Multiaddr>,
     addresses: Vec<(ListenerId, Multiaddr)>,
 }
 
@@ -38,9 +38,9 @@ impl Listeners {
         options: &SwarmOptions,
         chosen: ChosenPorts,
     ) -> Result<Self, SwarmError> {
-        let external = options.external.iter().map(|text| Ok(Target::parse(text)?.address));
-        let external = external.collect::<Result<Vec<_>, SwarmError>>()?;
-        let mut listeners = Self { configured: HashMap::new(), silent: 0, chosen, external, addresses: Vec::new() };
+        let announced = options.announce.iter().map(|text| Ok(Target::parse(text)?.address));
+        let announced = announced.collect::<Result<Vec<_>, SwarmError>>()?;
+        let mut listeners = Self { configured: HashMap::new(), silent: 0, chosen, announced, addresses: Vec::new() };
         for text in &options.listen {
             let id = listeners.open_one(swarm, text, options.bind_patience).await?;
             if let Some(id) = id {
@@ -121,12 +121,15 @@ impl Listeners {
         self.configured.remove(&id)
     }
 
-    /// Our addresses for others, best first, each with our id.
+    /// Our addresses for others, best first, each with our id: those that are announced, or else all we listen on.
     pub(crate) fn addresses(&self, me: PeerId) -> Vec<String> {
-        let mut listening: Vec<Multiaddr> = self.addresses.iter().map(|(_, address)| address.clone()).collect();
-        sort_for_others(&mut listening);
-        let mut all: Vec<String> = Vec::with_capacity(listening.len() + self.external.len());
-        for address in self.external.iter().chain(&listening) {
+        let mut told = self.announced.clone();
+        if told.is_empty() {
+            told.extend(self.addresses.iter().map(|(_, address)| address.clone()));
+            sort_for_others(&mut told);
+        }
+        let mut all: Vec<String> = Vec::with_capacity(told.len());
+        for address in &told {
             let text = with_peer(address, me);
             if !all.contains(&text) {
                 all.push(text);

@@ -8,8 +8,9 @@ use std::time::Duration;
 pub struct SwarmOptions {
     /// Addresses to listen on. A port of 0 is chosen by the system once and kept over restarts of the actor.
     pub listen: Vec<String>,
-    /// Addresses under which others reach this node besides those it listens on, told to peers first.
-    pub external: Vec<String>,
+    /// Addresses that others are told, for a node that they reach elsewhere than where it listens; none for those that
+    /// it listens on.
+    pub announce: Vec<String>,
     /// Whether to look for nodes on the local network and to be found there.
     pub mdns: bool,
     /// Time between questions to the local network once somebody has answered; until then it asks more often.
@@ -85,7 +86,7 @@ impl Default for SwarmOptions {
             ]
             .map(str::to_owned)
             .to_vec(),
-            external: Vec::new(),
+            announce: Vec::new(),
             mdns: true,
             mdns_interval: Duration::from_secs(60),
             max_connections: 512,

@@ -134,9 +134,9 @@ fn a_port_of_another_program_is_not_shared() {
 #[test]
 fn bad_options_are_named() {
     run(async {
-        for (listen, external) in [("/ip4/127.0.0.1/udp/0", "h:1"), ("/ip4/127.0.0.1/tcp/0", "no address")] {
+        for (listen, announce) in [("/ip4/127.0.0.1/udp/0", "h:1"), ("/ip4/127.0.0.1/tcp/0", "no address")] {
             let bad =
-                SwarmOptions { listen: vec![listen.to_owned()], external: vec![external.to_owned()], ..options() };
+                SwarmOptions { listen: vec![listen.to_owned()], announce: vec![announce.to_owned()], ..options() };
             let exit = Node::ready(1, bad).guard.start().await.unwrap_err().exit;
             assert!(exit.to_string().contains("is not an address of a node"), "{exit}");
         }
@@ -144,12 +144,12 @@ fn bad_options_are_named() {
 }
 
 #[test]
-fn external_addresses_are_told_first() {
+fn announced_addresses_are_told_and_no_others() {
     run(async {
-        let external = vec!["lab.example:4001".to_owned()];
-        let node = Node::with(1, SwarmOptions { external, ..options() }).await;
+        let announce = ["lab.example:4001", "/ip4/192.0.2.7/tcp/4101", "lab.example:4001"].map(str::to_owned).to_vec();
+        let node = Node::with(1, SwarmOptions { announce, ..options() }).await;
+        let told = |address: &str| format!("{address}/p2p/{}", node.id);
         let addresses = node.swarm.listen_addrs().await.unwrap();
-        assert_eq!(addresses[0], format!("/dns/lab.example/tcp/4001/p2p/{}", node.id));
-        assert_eq!(addresses.len(), 3);
+        assert_eq!(addresses, [told("/dns/lab.example/tcp/4001"), told("/ip4/192.0.2.7/tcp/4101")]);
     });
 }
