@@ -3,16 +3,19 @@
 use anyhow::Context;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bytes that pass in one go: small against a second's worth, so that the rate is even.
 const BLOCK: usize = 16 << 10;
 
+/// Bytes that may pass at once after a pause. Without any, what a thread lost to others on a busy machine would be lost
+/// for the rate; more would let a short fetch pass unlimited.
+const DEPTH: f64 = 256e3;
+
 /// The port in front. Its threads end with its connections; there are as many of those as its clients make.
 pub(crate) struct Bucket {
-    pub(crate) port: u16,
     shared: Arc<Shared>,
 }
 
@@ -21,15 +24,18 @@ struct Shared {
     /// When the next block may pass.
     next: Mutex<Instant>,
     passed: AtomicU64,
+    /// Whether everything passes at once.
+    open: AtomicBool,
 }
 
 impl Bucket {
     /// Listens on `port` and passes on to `target`, both on this machine.
     #[expect(clippy::disallowed_methods, reason = "a rate is made of time")]
     pub(crate) fn new(port: u16, target: u16, bytes_per_s: f64) -> anyhow::Result<Self> {
-        let shared = Arc::new(Shared { bytes_per_s, next: Mutex::new(Instant::now()), passed: AtomicU64::new(0) });
+        let (next, passed, open) = (Mutex::new(Instant::now()), AtomicU64::new(0), AtomicBool::new(false));
+        let shared = Arc::new(Shared { bytes_per_s, next, passed, open });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).context("listen in front of a provider")?;
-        let made = Self { port, shared: Arc::clone(&shared) };
+        let made = Self { shared: Arc::clone(&shared) };
         std::thread::Builder::new().name("bucket".to_owned()).spawn(move || {
             for client in listener.incoming().flatten() {
                 // a provider that was killed refuses: its clients see the end of their connection
@@ -39,6 +45,11 @@ impl Bucket {
             }
         })?;
         Ok(made)
+    }
+
+    /// Lets everything pass at once, or no more than the rate.
+    pub(crate) fn set_open(&self, open: bool) {
+        self.shared.open.store(open, Ordering::Relaxed);
     }
 
     /// Bytes that the server has sent through it.
@@ -75,9 +86,14 @@ impl Shared {
     #[expect(clippy::disallowed_methods, reason = "a rate is made of time")]
     fn wait(&self, bytes: usize) {
         self.passed.fetch_add(bytes as u64, Ordering::Relaxed);
+        if self.open.load(Ordering::Relaxed) {
+            return;
+        }
         let due = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = (*next).max(Instant::now());
+            let now = Instant::now();
+            let saved = Duration::from_secs_f64(DEPTH / self.bytes_per_s);
+            let due = (*next).max(now.checked_sub(saved).unwrap_or(now));
             *next = due + Duration::from_secs_f64(crate::rows::float(bytes) / self.bytes_per_s);
             due
         };
