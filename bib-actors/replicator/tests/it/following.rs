@@ -70,22 +70,31 @@ fn an_announcement_is_enough_and_a_poll_repairs_a_missed_one() {
         let (first, second, third) =
             (version("t/d", 1, 50_000, 7), version("t/d", 2, 50_000, 7), version("t/d", 3, 50_000, 7));
         let peer = Fake::start(9, Manner::Honest, &[&first]).await;
+        let other = Fake::start(8, Manner::Honest, &[]).await;
         let node = Node::start(1, Storage::Sqlite, Selective).await;
-        peer.join(&node).await;
+        for fake in [&peer, &other] {
+            fake.join(&node).await;
+        }
         node.subscribe("t").await;
         node.gets("t/d", first.signed.id()).await;
 
         peer.add(&second);
         peer.ask(&node.id, Request::Announce(Announce::default())).await;
         node.gets("t/d", second.signed.id()).await;
-        let read = peer.library.catalogs.lock().unwrap().clone();
-        assert_eq!(read.last(), Some(&1), "only what is new was read: {read:?}");
+        let read = || peer.library.catalogs.lock().unwrap().clone();
+        let before = read();
+        assert_eq!(before.last(), Some(&1), "only what is new was read: {before:?}");
 
         peer.add(&third);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // another peer's announcement comes later, and is followed to its end
+        let elsewhere = version("t/e", 1, 50_000, 8);
+        other.add(&elsewhere);
+        other.ask(&node.id, Request::Announce(Announce::default())).await;
+        node.gets("t/e", elsewhere.signed.id()).await;
         assert!(node.version("t/d", third.signed.id()).await.is_none(), "nobody told");
         node.replicator.sync_now().await.unwrap();
         node.gets("t/d", third.signed.id()).await;
+        assert_eq!(read().len(), before.len() + 1, "it was read once, when that was asked for");
     });
 }
 

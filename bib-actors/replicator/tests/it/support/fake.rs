@@ -15,15 +15,18 @@ use bib_proto::v1::{
 };
 use bib_replicator::{read_frame, write_frame};
 use bib_swarm::{Identity, Stream, SwarmHandle, SwarmOptions, protocols};
-use futures::AsyncWriteExt;
+use futures::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use zeroize::Zeroizing;
 
 const LIMIT: usize = 64 << 20;
 const SOON: Duration = Duration::from_secs(30);
+/// Names that wait for their answer: more than a node asks for ahead.
+const WANTED: usize = 1024;
 
 /// How a peer behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub(crate) struct Library {
     pub(crate) announced: Mutex<usize>,
     /// One permit for each chunk that may still be sent.
     pub(crate) allowance: Semaphore,
+    /// Data streams that are open.
+    streams: AtomicUsize,
 }
 
 /// A fake peer.
@@ -94,6 +99,7 @@ impl Fake {
             catalogs: Mutex::default(),
             announced: Mutex::default(),
             allowance: Semaphore::new(Semaphore::MAX_PERMITS),
+            streams: AtomicUsize::new(0),
         });
         for protocol in [protocols::SYNC, protocols::DATA] {
             let mut streams = swarm.accept(protocol).await.unwrap();
@@ -156,6 +162,11 @@ impl Fake {
     /// The different chunks that were sent whole.
     pub(crate) fn sent_names(&self) -> BTreeSet<ChunkHash> {
         self.library.sent.lock().unwrap().iter().copied().collect()
+    }
+
+    /// Whether no data stream is open: who had some is gone, and it has noticed.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.library.streams.load(Ordering::Relaxed) == 0
     }
 
     /// Lets it send only `chunks` more.
@@ -264,20 +275,32 @@ impl Library {
         Response::Manifest(ManifestResponse { signed_manifest })
     }
 
-    async fn data(&self, mut stream: Stream) {
-        while let Ok(Some(request)) = read_frame::<ChunkRequest>(&mut stream, LIMIT, SOON).await {
-            for hash in request.hashes {
-                let hash = ChunkHash::from_slice(&hash).unwrap();
+    /// Answers until the other end is gone: what is allowed is not used up for whoever does not listen any more.
+    async fn data(&self, stream: Stream) {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        let (mut reader, mut writer) = stream.split();
+        let (wants, mut wanted) = mpsc::channel(WANTED);
+        let reading = async {
+            while let Ok(Some(request)) = read_frame::<ChunkRequest>(&mut reader, LIMIT, Duration::MAX).await {
+                for hash in request.hashes {
+                    let _ = wants.send(ChunkHash::from_slice(&hash).unwrap()).await;
+                }
+            }
+        };
+        let answering = async {
+            while let Some(hash) = wanted.recv().await {
                 self.asked.lock().unwrap().push(hash);
-                if !self.answer(&mut stream, hash).await {
+                if !self.answer(&mut writer, hash).await {
                     return;
                 }
             }
-        }
-        let _ = stream.close().await;
+        };
+        tokio::select! { () = reading => {}, () = answering => {} }
+        let _ = writer.close().await;
+        self.streams.fetch_sub(1, Ordering::Relaxed);
     }
 
-    async fn answer(&self, stream: &mut Stream, hash: ChunkHash) -> bool {
+    async fn answer(&self, stream: &mut (impl AsyncWrite + Unpin), hash: ChunkHash) -> bool {
         self.allowance.acquire().await.unwrap().forget();
         let bytes = self.versions.lock().unwrap().iter().find_map(|version| version.chunks.get(&hash).cloned());
         let (status, mut bytes) = match bytes {
