@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+# tests wait a lot, for processes and peers: one more than there are cores keeps the cores busy
+THREADS := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 
 .PHONY: help demo test verify fix bench microbench chaos docs reference proto-lint prerequisites prerequisites-test
 
@@ -23,7 +25,7 @@ demo: prerequisites ## Two nodes, real data, a query on the other machine, a pro
 
 test: prerequisites-test ## Every test, with real PostgreSQL, real sockets and real processes
 	$(CARGO) build --locked --workspace --bins
-	$(CARGO) test --locked --workspace
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} $(CARGO) test --locked --workspace
 
 verify: prerequisites-test ## All that a change must pass; writes nothing into the tree
 	$(CARGO) fmt --all --check

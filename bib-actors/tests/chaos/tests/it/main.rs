@@ -1,15 +1,17 @@
 //! Every scenario with reduced numbers. One that fails prints the seed with which it can be repeated.
+//!
+//! Those that load the machine, or measure what a loaded node takes, run one at a time. Those that mostly wait - for a
+//! flag, a deadline, a peer that comes back - run beside each other.
 
 use bib_chaos::scenarios::Scenario;
 use bib_chaos::{Extent, Setting};
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock};
 
-/// One scenario at a time: each measures a node that has the machine for itself.
-static TURN: Mutex<()> = Mutex::new(());
+/// Held for writing by whoever needs the machine for itself.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 fn holds(name: &str) {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let setting = Setting::new(Extent::Reduced);
     let scenario = Scenario::named(name).expect("a scenario of this name");
     let row = scenario.run(&setting);
@@ -18,67 +20,85 @@ fn holds(name: &str) {
     assert!(row.is_ok(), "repeat it with: BIB_CHAOS_SEED={seed} bib-chaos --reduced --scenarios {name}\n{row}");
 }
 
-#[test]
-fn bibd_is_killed_during_uploads() {
-    holds("kill");
+mod alone {
+    use super::{MACHINE, PoisonError};
+
+    fn holds(name: &str) {
+        let _machine = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+        super::holds(name);
+    }
+
+    #[test]
+    fn a_flood_of_calls_is_survived() {
+        holds("flood-api");
+    }
+
+    #[test]
+    fn a_flood_of_page_requests_is_survived() {
+        holds("flood-pages");
+    }
+
+    #[test]
+    fn a_flood_of_peers_is_survived() {
+        holds("flood-peers");
+    }
+
+    #[test]
+    fn bibd_is_killed_during_uploads() {
+        holds("kill");
+    }
+
+    #[test]
+    fn every_actor_panics_during_uploads() {
+        holds("panics");
+    }
+
+    #[test]
+    fn postgres_is_killed_during_uploads() {
+        holds("postgres");
+    }
+
+    #[test]
+    fn the_receiver_of_a_transfer_is_killed() {
+        holds("receiver");
+    }
+
+    #[test]
+    fn the_sender_of_a_transfer_is_killed() {
+        holds("sender");
+    }
 }
 
-#[test]
-fn postgres_is_killed_during_uploads() {
-    holds("postgres");
-}
+mod beside {
+    use super::{MACHINE, PoisonError};
 
-#[test]
-fn every_actor_panics_during_uploads() {
-    holds("panics");
-}
+    fn holds(name: &str) {
+        let _machine = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+        super::holds(name);
+    }
 
-#[test]
-fn the_receiver_of_a_transfer_is_killed() {
-    holds("receiver");
-}
+    #[test]
+    fn a_clock_that_jumps_harms_nobody() {
+        holds("clock");
+    }
 
-#[test]
-fn hurt_chunks_are_found_and_mended() {
-    holds("damage");
-}
+    #[test]
+    fn a_liar_is_blamed_and_left() {
+        holds("liar");
+    }
 
-#[test]
-fn the_sender_of_a_transfer_is_killed() {
-    holds("sender");
-}
+    #[test]
+    fn a_slow_disk_is_flagged() {
+        holds("slow-disk");
+    }
 
-#[test]
-fn a_liar_is_blamed_and_left() {
-    holds("liar");
-}
+    #[test]
+    fn hurt_chunks_are_found_and_mended() {
+        holds("damage");
+    }
 
-#[test]
-fn a_slow_disk_is_flagged() {
-    holds("slow-disk");
-}
-
-#[test]
-fn stopped_processes_go_on() {
-    holds("stopped");
-}
-
-#[test]
-fn a_clock_that_jumps_harms_nobody() {
-    holds("clock");
-}
-
-#[test]
-fn a_flood_of_peers_is_survived() {
-    holds("flood-peers");
-}
-
-#[test]
-fn a_flood_of_calls_is_survived() {
-    holds("flood-api");
-}
-
-#[test]
-fn a_flood_of_page_requests_is_survived() {
-    holds("flood-pages");
+    #[test]
+    fn stopped_processes_go_on() {
+        holds("stopped");
+    }
 }
