@@ -66,7 +66,7 @@ pub struct GatewayActor {
     bound: Option<Bound>,
     certificates: Arc<Certificates>,
     /// Takes the calls of the pages.
-    calls: Option<Calls>,
+    calls: Option<Arc<Calls>>,
     runtime: Handle,
     /// Cancelled when an orderly stop begins.
     drain: CancellationToken,
@@ -164,15 +164,15 @@ impl GatewayActor {
         self.spawn("health", health.follow(self.shared.options.calls.tick));
         let (gate, routes) = (GateLayer(Arc::clone(&self.shared)), serve::routes(&self.shared, service));
         let (runtime, drain) = (self.runtime.clone(), self.drain.clone());
-        let calls = Calls::new(&gate, routes.clone(), limits.streams, runtime, drain);
-        self.calls = Some(calls.clone());
+        let calls = Arc::new(Calls::new(&gate, routes.clone(), limits.streams, runtime, drain));
         self.shared.deps.door.open(Opening {
             out: weak,
             quota: Quota::new(limits.inside, limits.inside),
-            calls,
+            calls: Arc::downgrade(&calls),
             token: self.shared.token.clone(),
             certificates: Arc::clone(&self.certificates),
         });
+        self.calls = Some(calls);
         let server = serve::server(&self.shared, gate, routes);
         let (doom, drain, drained) = (self.doom.clone(), self.drain.clone(), self.drained.clone());
         self.spawn("serve", async move {

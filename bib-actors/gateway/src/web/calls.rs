@@ -15,8 +15,7 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::{Layer, Service};
 
-/// Takes the calls of one incarnation. Cheap to clone; keeps the services alive, but not their tasks.
-#[derive(Clone)]
+/// Takes the calls of one incarnation, which owns it: it holds the services, and they hold the door.
 pub(crate) struct Calls {
     service: Gate<Routes>,
     places: Arc<Semaphore>,

@@ -10,7 +10,7 @@ use crate::tls::Certificates;
 use bib_kit::CancellationToken;
 use parking_lot::Mutex;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, watch};
@@ -24,8 +24,8 @@ pub(crate) struct Opening {
     pub(crate) out: mpsc::WeakSender<Connection>,
     /// How many connections there may be.
     pub(crate) quota: Arc<Quota>,
-    /// Takes calls without a connection.
-    pub(crate) calls: Calls,
+    /// Takes calls without a connection. Weak too.
+    pub(crate) calls: Weak<Calls>,
     /// Ends them with the incarnation.
     pub(crate) token: CancellationToken,
     /// The certificate that the pages show where they serve TLS.
@@ -85,7 +85,7 @@ impl Door {
     /// Has the present gateway answer a call. Cancel-safe: dropping the future ends the call; whether a change took
     /// effect is not known then.
     pub async fn take(&self, request: http::Request<Body>) -> http::Response<Body> {
-        let calls = self.0.opening.borrow().as_ref().map(|opening| opening.calls.clone());
+        let calls = self.0.opening.borrow().as_ref().and_then(|opening| opening.calls.upgrade());
         match calls {
             Some(calls) => calls.answer(request).await,
             None => away(),
