@@ -41,9 +41,22 @@ pub(crate) fn ask(address: SocketAddr, line: &str, headers: &[(&str, &str)], bod
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     stream.write_all(format!("{request}\r\n{body}").as_bytes())?;
+    // where a body was refused unread, the server closes a second later: what it says of the length is the end
     let mut text = String::new();
-    stream.read_to_string(&mut text)?;
+    let mut piece = [0; 4096];
+    while !is_whole(&text) {
+        match stream.read(&mut piece)? {
+            0 => break,
+            length => text.push_str(std::str::from_utf8(&piece[..length]).map_err(std::io::Error::other)?),
+        }
+    }
     Ok(text)
+}
+
+fn is_whole(answer: &str) -> bool {
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    length.is_some_and(|length: usize| body.len() >= length)
 }
 
 /// The status of an answer.

@@ -130,6 +130,7 @@ impl GuardianHandle {
         let cx = self.reader();
         if let Some(manifest) = self.shortcut.recall.manifest(id) {
             record_manifest(&*self.shortcut.ledger, &cx, id).await;
+            tokio::task::consume_budget().await;
             return Ok(Some(manifest));
         }
         self.to.ask_as(cx.request_id, AskManifest { cx, id }, self.limits.deadline).await?

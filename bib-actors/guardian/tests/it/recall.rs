@@ -128,7 +128,7 @@ async fn many_readers_see_each_change(node: &mut Node) {
     node.guardian.create_topic(&op(), new_topic("t")).await.unwrap();
     let acknowledged = Arc::new(AtomicU64::new(0));
     let done = Arc::new(AtomicBool::new(false));
-    let readers: Vec<_> = (0..4)
+    let readers: Vec<_> = (0..2)
         .map(|_| {
             let (guardian, acknowledged, done) = (node.guardian.clone(), acknowledged.clone(), done.clone());
             tokio::spawn(async move {
