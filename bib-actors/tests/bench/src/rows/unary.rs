@@ -46,7 +46,7 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
         let table = in_turn(ctx, vec![our_side, peer_side])?;
         let row = |what: &str, unit, better, goal, measured: Measured| {
             let row = Row::new(&format!("grpc-unary.{at_once}.{what}"), "tonic", unit, better, goal, measured);
-            row.remark("ours checks the session, reads PostgreSQL and writes an audit record")
+            row.remark("ours checks the session, reads the catalogue and writes an audit record")
         };
         rows.push(row("p50", "us", Better::Lower, 1.0 / 1.4, table.beside(1, 1)));
         rows.push(row("p99", "us", Better::Lower, 0.5, table.beside(1, 2)));
