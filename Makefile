@@ -5,8 +5,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
-# tests wait a lot, for processes and peers: twice as many as there are cores keep the cores busy
-THREADS := $(shell echo $$(( 2 * $$(nproc 2>/dev/null || echo 2) )))
 
 .PHONY: help demo test verify fix bench microbench chaos docs reference proto-lint prerequisites prerequisites-test
 
@@ -23,17 +21,9 @@ demo: prerequisites ## Two nodes, real data, a query on the other machine, a pro
 	@$(CARGO) build --locked --profile demo -p bib-actors -p bib-cli -p bib-node-tests --bins
 	@exec "$(TARGET)/demo/bib-demo" examples/data $(if $(KEEP),--keep)
 
-# the images, the book and the clients wait for an engine and for downloads: they run beside the rest
 test: prerequisites-test ## Every test, with real PostgreSQL, real sockets and real processes
 	$(CARGO) build --locked --workspace --bins
-	$(CARGO) test --locked --workspace --test around --no-run
-	$(CARGO) test --locked --workspace --no-run
-	@export RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)}; \
-	$(CARGO) test --locked --workspace --test around >"$(TARGET)/around.log" 2>&1 & around=$$!; \
-	trap 'pkill -TERM -P $$around; kill $$around; exit 130' INT TERM; \
-	status=0; $(CARGO) test --locked --workspace || status=1; \
-	wait $$around || status=1; \
-	cat "$(TARGET)/around.log"; exit $$status
+	$(CARGO) test --locked --workspace
 
 verify: prerequisites-test ## All that a change must pass; writes nothing into the tree
 	$(CARGO) fmt --all --check

@@ -5,7 +5,7 @@ use anyhow::{Context, ensure};
 use bib_chunks::{Manifest, SignedManifest};
 use bib_domain::DatasetRef;
 use bib_guardian::VersionState;
-use bib_node_tests::{Lab, Node, NodeSpec};
+use bib_node_tests::{Lab, Node, NodeSpec, is_interrupted};
 use bib_swarm::Identity;
 use futures::future::try_join_all;
 use std::sync::Arc;
@@ -63,6 +63,7 @@ async fn publish(keeper: &Keeper, identity: &Identity, from: usize, to: usize) -
         let (seed, key, guardian) = (seed.clone(), key.clone(), keeper.guardian.clone());
         async move {
             for at in (from..to).filter(|at| at / EACH % AT_ONCE == lane) {
+                ensure!(!is_interrupted(), "interrupted");
                 let manifest = Manifest {
                     dataset: format!("bench/d{}", at / EACH),
                     number: (at % EACH) as u64 + 1,
