@@ -15,7 +15,7 @@ export const run = async ({ page, ask, base }) => {
   await page.getByText("336,776").first().waitFor();
 
   await page.getByRole("button", { name: "Verify now" }).click();
-  await page.getByRole("status").getByText(/Verified now: all/).waitFor({ timeout: 120000 });
+  await page.getByRole("status").getByText(/Verified now: all/).waitFor({ timeout: 300000 });
 
   const [download] = await Promise.all([
     page.waitForEvent("download"),

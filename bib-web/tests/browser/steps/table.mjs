@@ -22,7 +22,7 @@ const journey = async ({ browser, context, page, ask, base, complaints }) => {
   await page.getByRole("link", { name: "flights.parquet", exact: true }).click();
   await page.getByRole("heading", { level: 1, name: "flights.parquet" }).waitFor();
   await page.getByText("336,776 rows").waitFor();
-  await page.locator("#grid .spread").first().waitFor({ timeout: 120000 });
+  await page.locator("#grid .spread").first().waitFor({ timeout: 300000 });
 
   // a bar is a filter
   const delay = page.locator("#grid thead th").filter({ has: page.getByText("dep_delay", { exact: true }) });
