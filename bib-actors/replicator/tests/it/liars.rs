@@ -3,7 +3,6 @@
 use crate::support::{Fake, Manner, Node, Storage, eventually, op, run, version};
 use bib_domain::NodeMode::Selective;
 use bib_swarm::protocols;
-use std::time::Duration;
 
 async fn caught(manner: Manner, expected: &str) {
     let good = version("t/d", 1, 2_000_000, 7);
@@ -27,8 +26,13 @@ async fn caught(manner: Manner, expected: &str) {
     node.gets("t/d", good.signed.id()).await;
     assert!(node.blamed(&honest.id).await.is_empty());
     let asked = liar.library.asked.lock().unwrap().len();
+    // both have what comes next, and a round that brings it asks whom it asks
+    let next = version("t/d", 2, 50_000, 7);
+    for fake in [&liar, &honest] {
+        fake.add(&next);
+    }
     node.replicator.sync_now().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    node.gets("t/d", next.signed.id()).await;
     assert_eq!(liar.library.asked.lock().unwrap().len(), asked, "nothing more is asked of it");
     assert!(liar.swarm.open_stream(&node.id, protocols::SYNC).await.is_err(), "nor given to it");
 }
