@@ -34,10 +34,13 @@ impl Calls {
 
     /// Answers one call. Dropping the future, or the body of the answer, ends it.
     pub(super) async fn answer(&self, mut request: http::Request<Body>) -> http::Response<Body> {
-        let place = match Arc::clone(&self.places).acquire_owned().await {
-            Ok(place) if !self.drain.is_cancelled() => place,
-            _ => return away(),
+        // who waits when the end begins would wait behind the end itself
+        let place = tokio::select! {
+            biased;
+            () = self.drain.cancelled() => return away(),
+            place = Arc::clone(&self.places).acquire_owned() => place,
         };
+        let Ok(place) = place else { return away() };
         request.extensions_mut().insert(Origin::Pages);
         let mut service = self.service.clone();
         // what the services begin belongs on their own runtime, and the pages' threads are few

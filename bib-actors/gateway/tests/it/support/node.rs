@@ -36,6 +36,7 @@ pub(crate) struct Node {
     pub(crate) gate: Guard,
     pub(crate) listening: Listening,
     pub(crate) web: SocketAddr,
+    pub(crate) door: Door,
     pub(crate) guardian: GuardianHandle,
     pub(crate) audit: AuditHandle,
     pub(crate) audit_disk: Disk,
@@ -183,12 +184,26 @@ impl Node {
         pages_options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         change_pages(&mut pages_options);
         let spec = web::spec().with_placement(Placement::Current);
-        let (pages, child) = web::child(spec, pages_options, door, board.clone());
+        let (pages, child) = web::child(spec, pages_options, door.clone(), board.clone());
         let mut pages_guard = Guard::new(child);
         pages_guard.start().await?;
         guards.push(pages_guard);
         let web = pages.listening().await.unwrap().0;
-        Ok(Self { gateway, gate, listening, web, guardian, audit, audit_disk, identity, board, stops, guards, home })
+        Ok(Self {
+            gateway,
+            gate,
+            listening,
+            web,
+            door,
+            guardian,
+            audit,
+            audit_disk,
+            identity,
+            board,
+            stops,
+            guards,
+            home,
+        })
     }
 
     /// Ends the node in order, its database too.
