@@ -49,6 +49,7 @@ pub(crate) struct Context {
 pub(crate) struct Home {
     folder: PathBuf,
     file: PathBuf,
+    cache: PathBuf,
 }
 
 impl Home {
@@ -65,7 +66,8 @@ impl Home {
                 CliError::usage("HOME is not set: say where bib keeps its files with --config-dir DIR")
             })?;
         let file = global.config.clone().unwrap_or_else(|| folder.join("config.toml"));
-        Ok(Self { folder, file })
+        let cache = cache_folder(global).unwrap_or_else(|| folder.join("cache"));
+        Ok(Self { folder, file, cache })
     }
 
     /// The folder itself.
@@ -84,6 +86,12 @@ impl Home {
     #[must_use]
     pub(crate) fn trust(&self) -> TrustStore {
         TrustStore::at(self.folder.join("trusted_nodes"))
+    }
+
+    /// The folder of what only saves work, and may be removed at any time.
+    #[must_use]
+    pub(crate) fn cache(&self) -> &Path {
+        &self.cache
     }
 
     /// The folder of the sessions that are kept.
@@ -122,6 +130,16 @@ impl Home {
         let text = toml::to_string(settings).map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
         write_private(&self.file, &text)
     }
+}
+
+/// The XDG cache folder, unless the program's own files were put elsewhere: then that is with them.
+fn cache_folder(global: &Global) -> Option<PathBuf> {
+    if global.config_dir.is_some() {
+        return None;
+    }
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    Some(base.or_else(home)?.join("bib"))
 }
 
 /// Reads a file of settings; `None` if it is not there.

@@ -27,10 +27,16 @@ pub(crate) struct Args {
     /// Show again every two seconds; JSON lines unless on a terminal
     #[arg(short, long)]
     watch: bool,
+    /// Say where this program and the node on this machine keep their files
+    #[arg(long, conflicts_with_all = ["exit_code", "watch"])]
+    paths: bool,
 }
 
 /// Prints the status.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
+    if args.paths {
+        return super::config::list::paths(env);
+    }
     let client = env.client().await?;
     let mut rounds = Rounds::new(env, args.watch, None);
     let mut well = true;

@@ -175,3 +175,18 @@ fn a_completion_is_installed_where_the_shell_looks() {
     assert!(std::fs::read_to_string(place).unwrap().contains("upload"));
     assert_eq!(bib(home.path(), &["completion", "elvish", "--install"]).status.code(), Some(2));
 }
+
+#[test]
+fn every_place_is_told_without_a_node() {
+    let home = tempfile::tempdir().unwrap();
+    let told = json(&bib(home.path(), &["status", "--paths", "--json"]));
+    assert_eq!(told, json(&bib(home.path(), &["config", "path", "--json"])));
+    let place = |below: &str| Value::from(home.path().join(below).to_str().unwrap());
+    assert_eq!((&told["sessions"], &told["cache"]), (&place(".config/bib/sessions"), &place(".cache/bib")));
+    // what is put elsewhere is put there whole
+    let moved = json(&bib(home.path(), &["config", "path", "--json", "--config-dir", "/srv/own"]));
+    assert_eq!((&moved["settings"], &moved["cache"]), (&"/srv/own/config.toml".into(), &"/srv/own/cache".into()));
+    let both =
+        with_vars(home.path(), home.path(), &[("XDG_CACHE_HOME", "/var/cache/me")], &["config", "path", "--json"]);
+    assert_eq!(json(&both)["cache"], "/var/cache/me/bib");
+}

@@ -103,17 +103,17 @@ impl VersionWriter {
         self.end_file()
     }
 
-    /// Adds a file of an earlier version as it is, without reading it.
+    /// Adds a file of an earlier version as it is, but for its mode, without reading it.
     ///
     /// # Errors
     /// [`ChunkError::NotAFile`], [`ChunkError::Missing`] when a chunk is not here any more, else as
     /// [`Self::begin_file`]. The version may be written on: give the file's bytes instead.
-    pub fn keep_file(&mut self, earlier: &Manifest, path: &str) -> Result<(), ChunkError> {
+    pub fn keep_file(&mut self, earlier: &Manifest, path: &str, mode: u32) -> Result<(), ChunkError> {
         let entry = earlier.entry(path).ok_or_else(|| ChunkError::NoSuchFile { path: path.to_owned() })?;
         if !entry.is_file() {
             return Err(ChunkError::NotAFile { path: path.to_owned() });
         }
-        let mut kept = entry.clone();
+        let mut kept = Entry { mode: mode & PERMISSIONS, ..entry.clone() };
         self.ready()?;
         let work = self.work()?;
         if let EntryKind::File { segments, .. } = &mut kept.kind {

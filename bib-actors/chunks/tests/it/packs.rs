@@ -40,10 +40,10 @@ fn a_file_can_be_kept_from_an_earlier_version_without_reading_it() {
     let first = sign(&ingest(&test.store, &options, borrowed(&all)));
     let mut writer = VersionWriter::new(test.store.clone(), options);
     for (path, _) in &all[..299] {
-        writer.keep_file(first.manifest(), path).unwrap();
+        writer.keep_file(first.manifest(), path, 0o640).unwrap();
     }
     writer.file("new", 0o600, &mut b"added".as_slice()).unwrap();
-    assert!(writer.keep_file(first.manifest(), "nowhere").is_err(), "and the writer goes on");
+    assert!(writer.keep_file(first.manifest(), "nowhere", 0o644).is_err(), "and the writer goes on");
     let content = writer.finish().unwrap();
     assert_eq!((content.new_chunks, content.new_bytes), (1, 5));
     let second = sign(&content);
@@ -55,7 +55,7 @@ fn a_file_can_be_kept_from_an_earlier_version_without_reading_it() {
 
     let TestStore { store, dir: _dir } = TestStore::new();
     let mut writer = VersionWriter::new(store, IngestOptions::default());
-    let error = writer.keep_file(first.manifest(), &all[0].0).unwrap_err();
+    let error = writer.keep_file(first.manifest(), &all[0].0, 0o644).unwrap_err();
     assert!(matches!(error, bib_chunks::ChunkError::Missing { .. }), "{error}");
     writer.file(&all[0].0, 0o644, &mut all[0].1.as_slice()).unwrap();
     assert_eq!(writer.finish().unwrap().entries.len(), 1, "its bytes can be given instead");

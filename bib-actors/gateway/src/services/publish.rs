@@ -15,6 +15,8 @@ pub(super) struct Request {
     pub(super) message: String,
     /// Keep tables that cannot be read as plain bytes.
     pub(super) allow_broken: bool,
+    /// The version from which files were taken over without hashing them again.
+    pub(super) kept_from: Option<VersionId>,
 }
 
 /// What was published.
@@ -67,7 +69,7 @@ pub(super) async fn publish(
         match guardian.publish(op, Arc::new(signed), VersionState { complete: true }).await {
             Ok(Published { version, created, audit_seq }) => {
                 if version.id == id {
-                    note(shared, id).await;
+                    note(shared, id, request.kept_from).await;
                 }
                 return Ok(Done { version, created, new_bytes, new_chunks, audit_seq, notices, more_notices });
             }
@@ -78,10 +80,14 @@ pub(super) async fn publish(
     }
 }
 
-/// Notes that a version agrees with itself: this node hashed its files and its chunks from the same bytes.
-async fn note(shared: &Arc<Shared>, id: VersionId) {
+/// Notes that a version agrees with itself: this node hashed its files and its chunks from the same bytes, or took them
+/// over from a version that is known to agree.
+async fn note(shared: &Arc<Shared>, id: VersionId, kept_from: Option<VersionId>) {
     let agreed = shared.deps.guardian.agreed();
-    if let Ok(kept) = shared.reads.run(move || agreed.note(id)).await {
+    let noting = move || {
+        if kept_from.is_none_or(|base| agreed.knows(base)) { agreed.note(id) } else { Ok(()) }
+    };
+    if let Ok(kept) = shared.reads.run(noting).await {
         super::verify::said(id, kept);
     }
 }

@@ -1,10 +1,11 @@
 //! The blocking side of an upload: owns the version's writer and gives it what comes.
 
 use crate::problem::Problem;
-use bib_chunks::{ChunkStore, Content, EntryKind, IngestOptions, VersionWriter};
+use bib_chunks::{ChunkError, ChunkStore, Content, EntryKind, IngestOptions, SignedManifest, VersionWriter};
 use bib_domain::{ContentHash, Need};
 use bib_guardian::Space;
 use std::collections::HashMap;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::Code;
 
@@ -26,6 +27,13 @@ pub(super) enum Command {
         path: String,
         /// Where it points.
         target: String,
+    },
+    /// A file of the base version, as it is there.
+    Keep {
+        /// Its path, here and there.
+        path: String,
+        /// Its permission bits.
+        mode: u32,
     },
     /// A file, whose bytes follow.
     File(FileStart),
@@ -50,10 +58,11 @@ pub(super) struct FileStart {
 pub(super) fn receive(
     store: ChunkStore,
     space: &Space,
+    base: Option<Arc<SignedManifest>>,
     mut commands: mpsc::Receiver<Command>,
 ) -> Result<Content, Problem> {
     let inner = VersionWriter::new(store, IngestOptions::default());
-    let mut writer = Writer { inner, open: false, promised: HashMap::new() };
+    let mut writer = Writer { inner, base, open: false, promised: HashMap::new() };
     let mut unlooked = 0;
     while let Some(command) = commands.blocking_recv() {
         if let Command::Data(bytes) = &command {
@@ -71,8 +80,15 @@ pub(super) fn receive(
     Err(Problem::new(Code::Cancelled, "UPLOAD_GIVEN_UP", "the upload was given up; nothing was published"))
 }
 
+/// What was to be kept is not here: the client has it and can send it.
+pub(super) fn base_gone(text: impl Into<String>) -> Problem {
+    Problem::new(Code::FailedPrecondition, "BASE_GONE", text).hint("send all files: bib dataset upload --read-all")
+}
+
 struct Writer {
     inner: VersionWriter,
+    /// What files may be kept from.
+    base: Option<Arc<SignedManifest>>,
     /// Whether a file is open.
     open: bool,
     promised: HashMap<String, ContentHash>,
@@ -87,6 +103,7 @@ impl Writer {
         match command {
             Command::Directory { path, mode } => self.inner.directory(&path, mode)?,
             Command::Symlink { path, target } => self.inner.symlink(&path, &target)?,
+            Command::Keep { path, mode } => self.keep(&path, mode)?,
             Command::File(start) => {
                 self.inner.begin_file(&start.path, start.mode)?;
                 self.open = true;
@@ -97,6 +114,16 @@ impl Writer {
             Command::Data(_) | Command::End => {}
         }
         Ok(())
+    }
+
+    fn keep(&mut self, path: &str, mode: u32) -> Result<(), Problem> {
+        let Some(base) = &self.base else { return Err(base_gone("the upload names no base version")) };
+        self.inner.keep_file(base.manifest(), path, mode).map_err(|error| match error {
+            ChunkError::NoSuchFile { .. } | ChunkError::NotAFile { .. } | ChunkError::Missing { .. } => {
+                base_gone(format!("{path:?} cannot be taken over from the base version: {error}")).with("path", path)
+            }
+            error => error.into(),
+        })
     }
 
     fn end_file(&mut self) -> Result<(), Problem> {

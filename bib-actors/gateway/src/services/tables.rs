@@ -35,6 +35,10 @@ pub(super) fn describe_files(
     let (mut notices, mut more_notices) = (Vec::new(), 0);
     let Content { entries, chunks, .. } = &mut content;
     for entry in entries.iter_mut().filter(|entry| entry.is_file()) {
+        // a table that was kept from an earlier version is described already
+        if matches!(&entry.kind, EntryKind::File { schema: Some(_), .. }) {
+            continue;
+        }
         let found = describe(store, chunks, entry);
         let (kind, table, notice) = match found.table {
             Ok(table) => (found.media_type, table, found.notice),

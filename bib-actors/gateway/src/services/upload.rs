@@ -3,19 +3,19 @@
 //! Nothing is visible before the last message has come and everything is durable; a client that goes away leaves
 //! nothing but chunks that no version names.
 
-use super::receive::{Command, FileStart, receive};
+use super::receive::{Command, FileStart, base_gone, receive};
 use super::tables::Notice;
-use super::{convert, origin, publish};
+use super::{convert, dataset, origin, publish};
 use crate::access::Caller;
 use crate::mapping::{busy, topic_not_found};
 use crate::options::TransferOptions;
 use crate::problem::Problem;
 use crate::shared::Shared;
-use bib_chunks::Content;
-use bib_domain::{ContentHash, DatasetRef, Need};
+use bib_chunks::{Content, SignedManifest};
+use bib_domain::{ContentHash, DatasetRef, Need, OpContext, VersionId};
 use bib_proto::v1;
 use bib_proto::v1::upload_request::Part;
-use bib_proto::v1::{Entry, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
+use bib_proto::v1::{Entry, KeptFile, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::{Code, Status, Streaming};
@@ -37,7 +37,7 @@ pub(super) async fn upload(
         return Err(order("an upload begins with its header"));
     };
     let op = caller.op_with(&header.request_id)?;
-    let dataset = check_header(&header)?;
+    let (dataset, base) = check_header(&header)?;
     if let Err(full) = shared.deps.guardian.space().admit(Need::Room) {
         let problem = Problem::from(full);
         shared.journal.refused(caller, METHOD, &problem).await;
@@ -47,8 +47,17 @@ pub(super) async fn upload(
     if shared.deps.guardian.on_behalf_of(&op).get_topic(&dataset.topic).await?.is_none() {
         return Err(topic_not_found(dataset.topic.as_str()));
     }
-    let received = take(shared, parts).await?;
-    let request = publish::Request { dataset, message: header.message, allow_broken: header.allow_broken_tables };
+    let base = match base {
+        Some(id) => Some(find_base(shared, &op, &dataset, id).await?),
+        None => None,
+    };
+    let (received, kept_files) = take(shared, base.clone(), parts).await?;
+    let request = publish::Request {
+        dataset,
+        message: header.message,
+        allow_broken: header.allow_broken_tables,
+        kept_from: base.filter(|_| kept_files > 0).map(|base| base.id()),
+    };
     let done = publish::publish(shared, &op, request, received).await?;
     Ok(UploadResponse {
         version: Some(convert::version(done.version)),
@@ -58,10 +67,11 @@ pub(super) async fn upload(
         audit_seq: done.audit_seq,
         notices: done.notices.into_iter().map(|Notice { path, text }| v1::Notice { path, text }).collect(),
         more_notices: done.more_notices,
+        kept_files,
     })
 }
 
-fn check_header(header: &UploadHeader) -> Result<DatasetRef, Problem> {
+fn check_header(header: &UploadHeader) -> Result<(DatasetRef, Option<VersionId>), Problem> {
     let dataset = header.dataset.parse::<DatasetRef>().map_err(|error| {
         Problem::invalid("header.dataset", "BAD_NAME", error.to_string()).with("dataset", header.dataset.clone())
     })?;
@@ -69,26 +79,53 @@ fn check_header(header: &UploadHeader) -> Result<DatasetRef, Problem> {
         let text = format!("a version's message has at most {MESSAGE_MAX} bytes and no control characters");
         return Err(Problem::invalid("header.message", "BAD_MESSAGE", text));
     }
-    Ok(dataset)
+    if header.base.is_empty() {
+        return Ok((dataset, None));
+    }
+    let base = header.base.parse().map_err(|error: bib_domain::HashParseError| {
+        Problem::invalid("header.base", "BAD_HASH", format!("the base version is none: {error}"))
+    })?;
+    Ok((dataset, Some(base)))
 }
 
-/// Feeds the writing thread until the end of the upload, and gives what it made.
-async fn take(shared: &Arc<Shared>, mut parts: Streaming<UploadRequest>) -> Result<Content, Problem> {
+/// The version that files are kept from: one of the same dataset, so that whoever may write there may read it.
+async fn find_base(
+    shared: &Shared,
+    op: &OpContext,
+    name: &DatasetRef,
+    id: VersionId,
+) -> Result<Arc<SignedManifest>, Problem> {
+    match dataset::find(shared, op, name, &id.to_string()).await {
+        Ok((_, signed)) => Ok(signed),
+        Err(problem) if problem.code() == Code::NotFound => {
+            Err(base_gone(format!("this node has no version {id} of {name} to keep files from")))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Feeds the writing thread until the end of the upload; gives what it made,
+/// and the number of files that were kept from the base.
+async fn take(
+    shared: &Arc<Shared>,
+    base: Option<Arc<SignedManifest>>,
+    mut parts: Streaming<UploadRequest>,
+) -> Result<(Content, u64), Problem> {
     let limits = shared.options.transfers.clone();
     let (feed, commands) = mpsc::channel(limits.upload_queue);
     let (store, space) = (shared.deps.chunks.clone(), shared.deps.guardian.space());
-    let writing = shared.writes.run(move || receive(store, &space, commands));
+    let writing = shared.writes.run(move || receive(store, &space, base, commands));
     tokio::pin!(writing);
     let fed = tokio::select! {
         biased;
         written = &mut writing => return Err(early(written)),
-        fed = Feeder { feed, limits: &limits, file: None, entries: 0, bytes: 0 }.run(&mut parts) => fed,
+        fed = Feeder { feed, limits: &limits, file: None, entries: 0, kept: 0, bytes: 0 }.run(&mut parts) => fed,
     };
     // What the writer has to say about its own failure is worth more than that it no longer listens.
     match (fed, writing.await) {
         (Err(problem), Ok(Err(written))) if problem.reason() == WRITER_GONE => Err(written),
         (Err(problem), _) => Err(problem),
-        (Ok(()), written) => written?,
+        (Ok(kept), written) => Ok((written??, kept)),
     }
 }
 
@@ -110,14 +147,17 @@ struct Feeder<'a> {
     /// The file that data belongs to: bytes so far, and as many as it said.
     file: Option<(u64, u64)>,
     entries: u64,
+    kept: u64,
     bytes: u64,
 }
 
 impl Feeder<'_> {
-    async fn run(mut self, parts: &mut Streaming<UploadRequest>) -> Result<(), Problem> {
+    /// Answers how many files were kept.
+    async fn run(mut self, parts: &mut Streaming<UploadRequest>) -> Result<u64, Problem> {
         loop {
             match next(parts, self.limits).await? {
                 Some(Part::Entry(entry)) => self.entry(entry).await?,
+                Some(Part::Kept(file)) => self.keep(file).await?,
                 Some(Part::Data(data)) => self.data(data).await?,
                 Some(Part::End(end)) => return self.end(&end).await,
                 Some(Part::Header(_)) => return Err(order("an upload has one header")),
@@ -126,14 +166,25 @@ impl Feeder<'_> {
         }
     }
 
-    async fn entry(&mut self, entry: Entry) -> Result<(), Problem> {
+    fn count(&mut self) -> Result<(), Problem> {
         self.close_file()?;
         self.entries += 1;
-        if self.entries > self.limits.upload_entries {
-            let text =
-                format!("an upload has at most {} entries; split it into several datasets", self.limits.upload_entries);
-            return Err(Problem::invalid("entry", "VERSION_TOO_LARGE", text));
+        if self.entries <= self.limits.upload_entries {
+            return Ok(());
         }
+        let text =
+            format!("an upload has at most {} entries; split it into several datasets", self.limits.upload_entries);
+        Err(Problem::invalid("entry", "VERSION_TOO_LARGE", text))
+    }
+
+    async fn keep(&mut self, file: KeptFile) -> Result<(), Problem> {
+        self.count()?;
+        self.kept += 1;
+        self.pass(Command::Keep { path: file.path, mode: file.mode & 0o777 }).await
+    }
+
+    async fn entry(&mut self, entry: Entry) -> Result<(), Problem> {
+        self.count()?;
         let command = match entry.kind.as_str() {
             "file" => {
                 self.file = Some((0, entry.size));
@@ -162,7 +213,7 @@ impl Feeder<'_> {
         self.pass(Command::Data(data)).await
     }
 
-    async fn end(mut self, end: &UploadEnd) -> Result<(), Problem> {
+    async fn end(mut self, end: &UploadEnd) -> Result<u64, Problem> {
         self.close_file()?;
         if (end.entries, end.bytes) != (self.entries, self.bytes) {
             let text = format!(
@@ -171,7 +222,8 @@ impl Feeder<'_> {
             );
             return Err(Problem::invalid("end", "UPLOAD_TRUNCATED", text));
         }
-        self.pass(Command::End).await
+        self.pass(Command::End).await?;
+        Ok(self.kept)
     }
 
     /// A file that said its size has that many bytes: it was not changed while it was read.

@@ -5,7 +5,9 @@
 mod access;
 mod audit;
 mod calls;
+mod handed_over;
 mod hostile;
+mod kept;
 mod local;
 mod login;
 mod nodes;

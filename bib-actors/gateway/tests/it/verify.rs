@@ -1,13 +1,10 @@
 //! When a verification hashes whole files besides their chunks, and that it finds all damage either way.
 
-use crate::support::{Item, Node, Person, run, upload};
-use bib_chunks::{EntryKind, IngestOptions, Manifest, SignedManifest, VersionWriter};
-use bib_domain::{ContentHash, OpContext, VersionId};
-use bib_guardian::VersionState;
-use bib_kit::clock;
+use crate::support::{Item, Node, Person, replicated, run, upload};
+use bib_chunks::SignedManifest;
+use bib_domain::VersionId;
 use bib_proto::client::Client;
 use bib_proto::v1::{VerifyReport, VerifyRequest, verify_response};
-use ed25519_dalek::SigningKey;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -48,32 +45,6 @@ fn chunk(node: &Node, signed: &SignedManifest, file: &str) -> PathBuf {
 async fn signed(node: &Node) -> Arc<SignedManifest> {
     let version = node.guardian.find_version(&NAME.parse().unwrap(), "").await.unwrap();
     node.guardian.manifest(version.id).await.unwrap().unwrap()
-}
-
-/// What another node has published, all chunks of which came here. `lie` puts a wrong hash to its first file.
-async fn replicated(node: &Node, lie: bool) -> VersionId {
-    let mut writer = VersionWriter::new(node.guardian.chunks(), IngestOptions::default());
-    for item in items() {
-        writer.file(&item.path, item.mode, &mut item.bytes.as_slice()).unwrap();
-    }
-    let mut made = writer.finish().unwrap();
-    if let (true, EntryKind::File { content, .. }) = (lie, &mut made.entries[0].kind) {
-        *content = ContentHash::from_bytes([7; 32]);
-    }
-    let key = SigningKey::from_bytes(&[9; 32]);
-    let manifest = Manifest {
-        dataset: NAME.to_owned(),
-        number: 1,
-        created_ms: 1_700_000_000_000,
-        message: String::new(),
-        parents: Vec::new(),
-        publisher: key.verifying_key().to_bytes(),
-        chunks: made.chunks,
-        entries: made.entries,
-    };
-    let signed = Arc::new(SignedManifest::sign(manifest, &key).unwrap());
-    let op = OpContext::node(clock::new_request_id(), "replicator");
-    node.guardian.publish(&op, signed, VersionState { complete: true }).await.unwrap().version.id
 }
 
 #[test]
@@ -129,7 +100,7 @@ fn a_version_from_elsewhere_is_hashed_wholly_once() {
         let node = Node::start().await;
         node.topic("lab").await;
         let rosa = node.client(Person::Rosa).await;
-        let id = replicated(&node, false).await;
+        let id = replicated(&node, NAME, &items(), false).await;
         // what is hurt says nothing about the manifest
         let path = chunk(&node, &*signed(&node).await, FILES[1]);
         let good = std::fs::read(&path).unwrap();
@@ -151,7 +122,7 @@ fn a_publisher_who_lied_about_a_file_is_found_out_each_time() {
         let node = Node::start().await;
         node.topic("lab").await;
         let rosa = node.client(Person::Rosa).await;
-        let id = replicated(&node, true).await;
+        let id = replicated(&node, NAME, &items(), true).await;
         for _ in 0..2 {
             let report = verify(&rosa, false).await;
             assert!(!report.ok && report.signature_ok && !report.content_known, "{report:?}");

@@ -97,13 +97,14 @@ fn env_default(env: &Env, key: &str) -> Option<String> {
 }
 
 /// Prints where this program and the node on this machine keep their files.
-pub(super) fn paths(env: &Env) -> CliResult {
+pub(in crate::commands) fn paths(env: &Env) -> CliResult {
     let data_dir = env.data_dir();
     let home = &env.home;
     let paths = [
         ("settings", home.file().to_owned()),
         ("trust", home.path().join("trusted_nodes")),
         ("sessions", home.sessions()),
+        ("cache", home.cache().to_owned()),
         ("bibd", home.daemon_config()),
         ("data", data_dir.clone()),
         ("socket", socket_of(&data_dir)),

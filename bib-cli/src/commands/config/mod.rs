@@ -1,6 +1,6 @@
 //! `bib config`: this program's own settings.
 
-mod list;
+pub(super) mod list;
 mod set;
 
 use crate::error::{CliError, CliResult};

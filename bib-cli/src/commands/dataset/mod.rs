@@ -6,6 +6,8 @@ mod list;
 mod preview;
 mod query;
 mod rows;
+mod seen;
+mod send;
 mod sink;
 mod upload;
 mod verify;

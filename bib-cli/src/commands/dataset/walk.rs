@@ -1,6 +1,7 @@
 //! What lies in a folder, in the order of its names. Links are not followed. What cannot be kept is found here, before
 //! a byte is sent.
 
+use super::seen::Stamp;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use bib_domain::paths::{Escaped, check_path, check_symlink};
@@ -29,6 +30,8 @@ pub(super) struct Found {
     pub(crate) size: u64,
     /// Permission bits.
     pub(crate) mode: u32,
+    /// How it looked when it was listed.
+    pub(crate) stamp: Stamp,
 }
 
 /// Lists `root`: a single file, or everything in a folder.
@@ -99,7 +102,7 @@ fn entry(path: String, source: PathBuf, metadata: &Metadata) -> CliResult<Found>
         return Err(special(&source, metadata.file_type()));
     };
     let size = if kind == Kind::File { metadata.len() } else { 0 };
-    Ok(Found { path, source, kind, named: false, size, mode })
+    Ok(Found { path, source, kind, named: false, size, mode, stamp: Stamp::of(metadata) })
 }
 
 /// A path as it can be printed: in quotes, with everything escaped that is no letter.

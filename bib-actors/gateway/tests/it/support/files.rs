@@ -1,11 +1,18 @@
 //! Uploads and downloads as a client does them.
 
+use super::Node;
+use bib_chunks::{EntryKind, IngestOptions, Manifest, SignedManifest, VersionWriter};
+use bib_domain::{ContentHash, OpContext, VersionId};
+use bib_guardian::VersionState;
+use bib_kit::clock;
 use bib_proto::client::Client;
 use bib_proto::v1::upload_request::Part;
 use bib_proto::v1::{
     DownloadRequest, Entry, UploadEnd, UploadHeader, UploadRequest, UploadResponse, Version, download_response,
 };
+use ed25519_dalek::SigningKey;
 use futures::stream;
+use std::sync::Arc;
 use tonic::Status;
 
 /// One entry of an upload, with its bytes.
@@ -85,4 +92,30 @@ pub(crate) async fn download(client: &Client, request: DownloadRequest) -> Resul
         }
     }
     Ok(out)
+}
+
+/// What another node has published, all chunks of which came here. `lie` puts a wrong hash to its first file.
+pub(crate) async fn replicated(node: &Node, name: &str, items: &[Item], lie: bool) -> VersionId {
+    let mut writer = VersionWriter::new(node.guardian.chunks(), IngestOptions::default());
+    for item in items {
+        writer.file(&item.path, item.mode, &mut item.bytes.as_slice()).unwrap();
+    }
+    let mut made = writer.finish().unwrap();
+    if let (true, EntryKind::File { content, .. }) = (lie, &mut made.entries[0].kind) {
+        *content = ContentHash::from_bytes([7; 32]);
+    }
+    let key = SigningKey::from_bytes(&[9; 32]);
+    let manifest = Manifest {
+        dataset: name.to_owned(),
+        number: 1,
+        created_ms: 1_700_000_000_000,
+        message: String::new(),
+        parents: Vec::new(),
+        publisher: key.verifying_key().to_bytes(),
+        chunks: made.chunks,
+        entries: made.entries,
+    };
+    let signed = Arc::new(SignedManifest::sign(manifest, &key).unwrap());
+    let op = OpContext::node(clock::new_request_id(), "replicator");
+    node.guardian.publish(&op, signed, VersionState { complete: true }).await.unwrap().version.id
 }

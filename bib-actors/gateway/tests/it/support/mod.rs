@@ -6,7 +6,7 @@ mod keys;
 mod node;
 mod wire;
 
-pub(crate) use files::{Item, download, send, upload, upload_parts};
+pub(crate) use files::{Item, download, replicated, send, upload, upload_parts};
 pub(crate) use keys::{Person, ecdsa, ed25519, rsa, sign, weak_rsa};
 pub(crate) use node::{Node, Storage};
 pub(crate) use wire::{Raw, tls_config};

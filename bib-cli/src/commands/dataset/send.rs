@@ -1,0 +1,343 @@
+//! The upload itself: files are read into a stream of messages, and those that the node has already are named instead.
+//!
+//! A file that looks as it did at the last upload is not read. A large one that does not, but has the size that the
+//! version before says, is hashed first: where it is the same after all, nothing of it is sent.
+
+use super::seen::{Noted, Seen, Stamp};
+use super::walk::{Found, Kind, shown, special};
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::progress::{Progress, UPLOAD};
+use crate::session::Env;
+use bib_domain::ContentHash;
+use bib_proto::client::Client;
+use bib_proto::v1::upload_request::Part;
+use bib_proto::v1::{Entry, GetDatasetRequest, KeptFile, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Bytes in one message of the stream.
+const PART_BYTES: usize = 256 << 10;
+/// Messages that wait between the disk and the network.
+const PARTS_AHEAD: usize = 16;
+/// Bytes that are hashed at a time.
+const HASHED_AT_ONCE: usize = 1 << 20;
+/// From this size on a file is hashed before it is sent, where the version before has one of its size.
+const HASH_FIRST: u64 = 4 << 20;
+/// The path that means standard input.
+pub(super) const STANDARD_INPUT: &str = "-";
+/// What the node says when it lacks a file that was to be kept.
+const BASE_GONE: &str = "BASE_GONE";
+
+/// The version that files may be taken over from.
+#[derive(Debug, Default)]
+struct Base {
+    seen: Seen,
+    /// Its id; empty if nothing can be taken over.
+    version: String,
+    /// Its large files that may be the same: size and hash.
+    contents: HashMap<String, (u64, ContentHash)>,
+}
+
+impl Base {
+    /// What is known of the version that was made of these files before, or that stands at the dataset now.
+    async fn find(client: &Client, dataset: &str, seen: Seen, found: &[Found]) -> Self {
+        let version = seen.version().to_owned();
+        let mut base = Self { seen, version, contents: HashMap::new() };
+        let doubtful = |item: &&Found| item.size >= HASH_FIRST && !base.seen.is_same(&item.path, &item.stamp);
+        let wanted: HashMap<&str, u64> =
+            found.iter().filter(doubtful).map(|item| (item.path.as_str(), item.size)).collect();
+        if wanted.is_empty() {
+            return base;
+        }
+        let request = GetDatasetRequest { name: dataset.to_owned(), version: base.version.clone() };
+        // there may be no such dataset yet; whatever else is wrong, the upload will say
+        let Ok(answer) = client.datasets().get_dataset(request).await else { return base };
+        let answer = answer.into_inner();
+        let Some(version) = answer.version.filter(|version| version.complete) else { return base };
+        let same = answer.entries.into_iter().filter(|entry| wanted.get(entry.path.as_str()) == Some(&entry.size));
+        base.contents = same.filter_map(|e| Some((e.path, (e.size, e.content_hash.parse().ok()?)))).collect();
+        base.version = version.id;
+        base
+    }
+}
+
+/// Sends everything. What the node turns out not to have is sent in a second try.
+pub(super) async fn send(
+    env: &Env,
+    header: UploadHeader,
+    found: Vec<Found>,
+    seen: Option<Seen>,
+) -> CliResult<UploadResponse> {
+    let client = env.client().await?;
+    let found = Arc::new(found);
+    let base = match seen {
+        Some(seen) => Some(Base::find(&client, &header.dataset, seen, &found).await),
+        None => None,
+    };
+    let Some(base) = base.map(Arc::new) else {
+        return Ok(stream(env, &client, header, &found, &Arc::default()).await?.0);
+    };
+    let offered = UploadHeader { base: base.version.clone(), ..header.clone() };
+    let (answer, noted) = match stream(env, &client, offered, &found, &base).await {
+        Err(error) if error.reason == BASE_GONE => {
+            env.out.remark("note: the node no longer has all that was uploaded before; every file is sent");
+            stream(env, &client, header, &found, &Arc::default()).await?
+        }
+        outcome => outcome?,
+    };
+    if let Some(version) = &answer.version
+        && let Err(error) = base.seen.note(&version.id, &noted)
+    {
+        env.out.remark(&format!("note: {}; the next upload reads every file again", error.message));
+    }
+    Ok(answer)
+}
+
+/// One try. Answers how the files looked that went into it.
+async fn stream(
+    env: &Env,
+    client: &Client,
+    header: UploadHeader,
+    found: &Arc<Vec<Found>>,
+    base: &Arc<Base>,
+) -> CliResult<(UploadResponse, Vec<Noted>)> {
+    let total: u64 = found.iter().map(|item| item.size).sum();
+    let (parts, stream) = mpsc::channel(PARTS_AHEAD);
+    let (seen, mut progressed) = mpsc::channel::<(u64, String)>(PARTS_AHEAD);
+    let (found, base) = (Arc::clone(found), Arc::clone(base));
+    let reader = tokio::task::spawn_blocking(move || {
+        let mut outlet = Outlet { parts, seen, base: &base, noted: Vec::new() };
+        outlet.everything(header, &found)?;
+        Ok::<_, Option<CliError>>(outlet.noted)
+    });
+    let mut datasets = client.datasets();
+    let call = datasets.upload(ReceiverStream::new(stream));
+    tokio::pin!(call);
+    let mut progress = Progress::new(&env.global, UPLOAD, total);
+    let answer = loop {
+        tokio::select! {
+            answer = &mut call => break answer,
+            Some((more, name)) = progressed.recv() => progress.advance(more, &name),
+        }
+    };
+    progress.finish();
+    drop(progressed);
+    // a file that cannot be read is the reason, whatever the node then says about a stream that ended early
+    let noted = match reader.await {
+        Ok(Err(Some(error))) => return Err(error),
+        Ok(Ok(noted)) => noted,
+        Ok(Err(None)) => Vec::new(),
+        Err(error) => return Err(CliError::new(Exit::Failed, format!("reading stopped: {error}"))),
+    };
+    Ok((answer?.into_inner(), noted))
+}
+
+/// The end of the stream at which files are read. `Err(None)`: the node hung up first, and says why itself.
+struct Outlet<'a> {
+    parts: mpsc::Sender<UploadRequest>,
+    seen: mpsc::Sender<(u64, String)>,
+    base: &'a Base,
+    noted: Vec<Noted>,
+}
+
+impl Outlet<'_> {
+    fn put(&self, part: Part) -> Result<(), Option<CliError>> {
+        self.parts.blocking_send(UploadRequest { part: Some(part) }).map_err(|_| None)
+    }
+
+    fn progressed(&self, bytes: u64, path: &str) {
+        // progress may be dropped, data may not
+        let _ = self.seen.try_send((bytes, path.to_owned()));
+    }
+
+    fn everything(&mut self, header: UploadHeader, found: &[Found]) -> Result<(), Option<CliError>> {
+        self.put(Part::Header(header))?;
+        let mut end = UploadEnd { entries: found.len() as u64, bytes: 0 };
+        for item in found {
+            let (kind, target) = match &item.kind {
+                Kind::File => {
+                    end.bytes += self.file(item)?;
+                    continue;
+                }
+                Kind::Directory => ("directory", String::new()),
+                Kind::Symlink(target) => ("symlink", target.clone()),
+            };
+            let (path, kind) = (item.path.clone(), kind.to_owned());
+            self.put(Part::Entry(Entry { path, kind, mode: item.mode, target, ..Entry::default() }))?;
+        }
+        self.put(Part::End(end))
+    }
+
+    /// Keeps or sends one file; answers how many bytes were sent.
+    fn file(&mut self, item: &Found) -> Result<u64, Option<CliError>> {
+        let read_ms = crate::now_ms();
+        let (path, stamp) = (item.path.clone(), item.stamp);
+        if self.base.seen.is_same(&path, &stamp) || self.is_same_content(item)? {
+            self.put(Part::Kept(KeptFile { path: path.clone(), mode: item.mode }))?;
+            self.progressed(item.size, &path);
+            self.noted.push(Noted { path, stamp, read_ms });
+            return Ok(0);
+        }
+        let entry =
+            Entry { path: path.clone(), kind: "file".to_owned(), size: item.size, mode: item.mode, ..Entry::default() };
+        self.put(Part::Entry(entry))?;
+        if item.source == Path::new(STANDARD_INPUT) {
+            return self.input(item);
+        }
+        let (sent, stamp) = read(item, PART_BYTES, |part| {
+            let bytes = part.len() as u64;
+            self.put(Part::Data(part))?;
+            self.progressed(bytes, &item.path);
+            Ok(())
+        })?;
+        self.noted.push(Noted { path, stamp, read_ms });
+        Ok(sent)
+    }
+
+    /// Whether a large file, which looks other than before, has the content that the base has there.
+    fn is_same_content(&self, item: &Found) -> Result<bool, Option<CliError>> {
+        let Some((size, content)) = self.base.contents.get(&item.path) else { return Ok(false) };
+        if *size != item.size {
+            return Ok(false);
+        }
+        let mut hasher = Sha256::new();
+        let (_, stamp) = read(item, HASHED_AT_ONCE, |part| {
+            hasher.update(&part);
+            Ok(())
+        })?;
+        Ok(stamp == item.stamp && ContentHash::from_bytes(hasher.finalize().into()) == *content)
+    }
+
+    /// Standard input to its end. Nothing at all is taken for a failure of what should have written it.
+    fn input(&self, item: &Found) -> Result<u64, Option<CliError>> {
+        let mut input = std::io::stdin().lock();
+        let mut sent = 0_u64;
+        loop {
+            let mut part = Vec::with_capacity(PART_BYTES);
+            let read = input.by_ref().take(PART_BYTES as u64).read_to_end(&mut part).map_err(|error| {
+                Some(CliError::new(Exit::Failed, format!("cannot read standard input: {error}; nothing was put in")))
+            })?;
+            if read == 0 {
+                break;
+            }
+            sent += read as u64;
+            self.put(Part::Data(part))?;
+            self.progressed(read as u64, &item.path);
+        }
+        if sent > 0 {
+            return Ok(sent);
+        }
+        let error = CliError::usage("standard input was empty; nothing was put in").because("EMPTY_INPUT");
+        Err(Some(error.hint("look at the program before the pipe; an empty file can be uploaded by its name")))
+    }
+}
+
+/// Reads a file of the folder to its end, in parts of at most `most` bytes, and fails if it is not what was listed, or
+/// changes meanwhile. Answers how many bytes it has and how it looks.
+fn read(
+    item: &Found,
+    most: usize,
+    mut each: impl FnMut(Vec<u8>) -> Result<(), Option<CliError>>,
+) -> Result<(u64, Stamp), Option<CliError>> {
+    let fail = |reason: String| Some(CliError::new(Exit::Failed, format!("{}: {reason}", shown(&item.source))));
+    let cannot = |error: std::io::Error| fail(format!("cannot read it: {error}; nothing was put in"));
+    let mut file = open(item).map_err(cannot)?;
+    let before = file.metadata().map_err(cannot)?;
+    if !before.is_file() {
+        return Err(Some(special(&item.source, before.file_type())));
+    }
+    let mut sent = 0_u64;
+    loop {
+        let mut part = Vec::with_capacity(most);
+        let read = file.by_ref().take(most as u64).read_to_end(&mut part);
+        let read = read.map_err(cannot)?;
+        if read == 0 {
+            break;
+        }
+        sent += read as u64;
+        if sent > item.size {
+            break;
+        }
+        each(part)?;
+    }
+    let (before, after) = (Stamp::of(&before), Stamp::of(&file.metadata().map_err(cannot)?));
+    if sent == item.size && before.is_unwritten(&after) {
+        Ok((sent, before))
+    } else {
+        Err(fail("it changed while it was read; nothing was put in. Upload again when nobody writes to it".to_owned()))
+    }
+}
+
+/// Opens a file of the folder. Not what took its place since it was listed: a link is not followed, a pipe not waited
+/// for.
+fn open(item: &Found) -> std::io::Result<File> {
+    let follow = if item.named { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let flags = i32::try_from((OFlags::NONBLOCK | follow).bits()).map_err(std::io::Error::other)?;
+    File::options().read(true).custom_flags(flags).open(&item.source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::walk::walk;
+    use super::*;
+
+    /// Lists a folder with one file of `size` bytes, lets `before` happen to the file, and reads it; `during` happens
+    /// at its first bytes.
+    fn sent(size: usize, before: impl FnOnce(&Path), during: impl Fn(&Path)) -> Result<u64, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.bin");
+        std::fs::write(&path, vec![7; size]).unwrap();
+        let found = walk(folder.path()).unwrap();
+        before(&path);
+        let outcome = read(&found[0], PART_BYTES, |_| {
+            during(&path);
+            Ok(())
+        });
+        outcome.map(|(sent, _)| sent).map_err(|error| error.unwrap().message)
+    }
+
+    fn nothing(_: &Path) {}
+
+    #[test]
+    fn a_file_that_stays_as_it_is_is_sent() {
+        assert_eq!(sent(0, nothing, nothing), Ok(0));
+        assert_eq!(sent(3 * PART_BYTES + 1, nothing, nothing), Ok(3 * PART_BYTES as u64 + 1));
+    }
+
+    #[test]
+    fn a_file_that_grows_or_shrinks_is_not() {
+        let resize =
+            |size: u64| move |path: &Path| File::options().write(true).open(path).unwrap().set_len(size).unwrap();
+        for size in [0, 5, 4 * PART_BYTES as u64] {
+            for error in [sent(2 * PART_BYTES, resize(size), nothing), sent(2 * PART_BYTES, nothing, resize(size))] {
+                assert!(error.unwrap_err().contains("it changed while it was read; nothing was put in"));
+            }
+        }
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_file_is_not_followed_and_not_waited_for() {
+        let link = |path: &Path| {
+            std::fs::remove_file(path).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", path).unwrap();
+        };
+        assert!(sent(11, link, nothing).unwrap_err().contains("cannot read it"));
+        let pipe = |path: &Path| {
+            std::fs::remove_file(path).unwrap();
+            let kind = rustix::fs::FileType::Fifo;
+            rustix::fs::mknodat(rustix::fs::CWD, path, kind, 0o600.into(), 0).unwrap();
+        };
+        assert!(sent(11, pipe, nothing).unwrap_err().contains("is a pipe"));
+        let gone = |path: &Path| std::fs::remove_file(path).unwrap();
+        assert!(sent(11, gone, nothing).unwrap_err().contains("No such file"));
+    }
+}
