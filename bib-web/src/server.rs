@@ -5,7 +5,7 @@ use crate::headers;
 use crate::pages;
 use crate::routes;
 use crate::site::{Site, Web};
-use crate::stream::{Bounded, Bounds, answering};
+use crate::stream::{Bounded, Bounds, Place, Places, answering};
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
 use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
@@ -13,7 +13,7 @@ use actix_web::dev::{AppConfig, Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -28,6 +28,9 @@ pub struct WebOptions {
     pub workers: usize,
     /// Connections at the same time, of all workers. Further ones wait in the backlog.
     pub max_connections: usize,
+    /// Connections of one address at the same time, or of one network of IPv6. Further ones are closed. This machine's
+    /// own addresses are not counted: whoever is on it has other ways to be in the way.
+    pub per_address: usize,
     /// Connections that wait to be accepted.
     pub backlog: u32,
     /// How long a TLS handshake may take.
@@ -51,6 +54,7 @@ impl Default for WebOptions {
         Self {
             workers: 2,
             max_connections: 256,
+            per_address: 64,
             backlog: 128,
             handshake_timeout: Duration::from_secs(3),
             request_timeout: Duration::from_secs(5),
@@ -155,41 +159,69 @@ fn listen(
         .backlog(options.backlog)
         .disable_signals()
         .shutdown_timeout(1);
-    let (options, web) = (options.clone(), web.clone());
+    let (options, web, places) = (options.clone(), web.clone(), Places::new(options.per_address));
     let builder = match tls {
         None => builder.listen(NAME, listener, move || {
-            fn_service(|stream: TcpStream| async move { Ok::<_, DispatchError>((peer(&stream), stream)) })
-                .and_then(http(&options, web.clone()))
+            let places = places.clone();
+            fn_service(move |stream: TcpStream| {
+                let guest = Guest::of(&stream, &places);
+                async move { Ok::<_, DispatchError>((guest?, stream)) }
+            })
+            .and_then(http(&options, web.clone()))
         })?,
         Some(mut tls) => {
             // HTTP/2 is not spoken: its streams, headers and resets have no bounds that could be set here
             tls.alpn_protocols = vec![b"http/1.1".to_vec()];
             let acceptor = TlsAcceptor::from(Arc::new(tls));
             builder.listen(NAME, listener, move || {
-                let (acceptor, limit) = (acceptor.clone(), options.handshake_timeout);
-                fn_service(move |stream: TcpStream| shake_hands(acceptor.clone(), limit, stream))
-                    .and_then(http(&options, web.clone()))
+                let (acceptor, places, limit) = (acceptor.clone(), places.clone(), options.handshake_timeout);
+                fn_service(move |stream: TcpStream| {
+                    let guest = Guest::of(&stream, &places);
+                    let acceptor = acceptor.clone();
+                    async move { Ok((guest?, shake_hands(acceptor, limit, stream).await?)) }
+                })
+                .and_then(http(&options, web.clone()))
             })?
         }
     };
     Ok(builder.run())
 }
-/// Who is at the other end. Answers are whole when they are written: nothing is gained by waiting for more.
-fn peer(stream: &TcpStream) -> Option<SocketAddr> {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "nodelay is not set");
+
+/// Who is at the other end of a connection.
+struct Guest {
+    peer: Option<SocketAddr>,
+    place: Option<Place>,
+}
+
+impl Guest {
+    /// Takes a place for a new connection.
+    fn of(stream: &TcpStream, places: &Places) -> Result<Self, DispatchError> {
+        // answers are whole when they are written: nothing is gained by waiting for more
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "nodelay is not set");
+        }
+        let peer = stream.peer_addr().ok();
+        let Some(address) = peer.and_then(counted) else { return Ok(Self { peer, place: None }) };
+        let place = places.enter(address).ok_or_else(|| {
+            tracing::debug!(%address, "it has all its connections to the pages, so a further one is closed");
+            DispatchError::Io(io::ErrorKind::ConnectionRefused.into())
+        })?;
+        Ok(Self { peer, place: Some(place) })
     }
-    stream.peer_addr().ok()
+}
+
+/// The address whose connections are counted, if they are.
+fn counted(peer: SocketAddr) -> Option<IpAddr> {
+    Some(peer.ip().to_canonical()).filter(|address| !address.is_loopback())
 }
 
 async fn shake_hands(
     acceptor: TlsAcceptor,
     limit: Duration,
     stream: TcpStream,
-) -> Result<(Option<SocketAddr>, TlsStream<TcpStream>), DispatchError> {
-    let peer = peer(&stream);
+) -> Result<TlsStream<TcpStream>, DispatchError> {
     match tokio::time::timeout(limit, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => Ok((peer, stream)),
+        Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(DispatchError::Io(error)),
         Err(_) => Err(DispatchError::Io(io::ErrorKind::TimedOut.into())),
     }
@@ -199,8 +231,7 @@ async fn shake_hands(
 fn http<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     options: &WebOptions,
     web: web::Data<Web>,
-) -> impl ServiceFactory<(Option<SocketAddr>, S), Config = (), Response = (), Error = DispatchError, InitError = ()> + use<S>
-{
+) -> impl ServiceFactory<(Guest, S), Config = (), Response = (), Error = DispatchError, InitError = ()> + use<S> {
     let bounds = options.bounds();
     let app = app(web).into_factory().map_err(|error: actix_web::Error| error.error_response());
     let http = HttpService::build()
@@ -211,8 +242,10 @@ fn http<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         .h1_allow_half_closed(false)
         .on_connect_ext(|stream: &Bounded<S>, data| drop(data.insert(stream.turn())))
         .h1(map_config(app, |()| AppConfig::default()));
-    fn_service(move |(peer, stream): (Option<SocketAddr>, S)| async move { Ok((Bounded::new(stream, bounds), peer)) })
-        .and_then(http)
+    fn_service(
+        move |(guest, stream): (Guest, S)| async move { Ok((Bounded::new(stream, guest.place, bounds), guest.peer)) },
+    )
+    .and_then(http)
 }
 
 /// Everything that is served. The guard stands before every route, the headers are on every answer.
@@ -263,7 +296,7 @@ mod tests {
     async fn taken(request: &str) -> usize {
         let (mut client, server) = duplex(4096);
         let service = http(&WebOptions::default(), web::Data::new(Web::new(site()))).new_service(()).await.unwrap();
-        let served = actix_web::rt::spawn(service.call((None, server)));
+        let served = actix_web::rt::spawn(service.call((Guest { peer: None, place: None }, server)));
         let many = request.repeat(100);
         let mut sent = 0;
         while let Ok(written) = timeout(Duration::from_millis(500), client.write(many.as_bytes())).await {
@@ -272,6 +305,21 @@ mod tests {
         }
         served.abort();
         sent
+    }
+
+    #[test]
+    fn the_connections_of_others_are_counted() {
+        for (peer, expected) in [
+            ("127.0.0.1:1", None),
+            ("127.8.0.1:1", None),
+            ("[::1]:1", None),
+            ("[::ffff:127.0.0.1]:1", None),
+            ("10.0.0.1:1", Some("10.0.0.1")),
+            ("[::ffff:10.0.0.1]:1", Some("10.0.0.1")),
+            ("[fe80::1]:1", Some("fe80::1")),
+        ] {
+            assert_eq!(counted(peer.parse().unwrap()), expected.map(|text| text.parse().unwrap()), "{peer}");
+        }
     }
 
     #[actix_web::test]

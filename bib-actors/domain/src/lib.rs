@@ -7,6 +7,7 @@ pub mod access;
 pub mod agreement;
 pub mod backlog;
 pub mod backoff;
+pub mod crowd;
 pub mod hash;
 pub mod mode;
 pub mod names;

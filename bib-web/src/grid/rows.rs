@@ -9,6 +9,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bib_proto::client::{Client, ClientError};
 use bib_proto::v1::read_page_response::Part;
 use bib_proto::v1::{PageHeader, ReadPageRequest};
+use std::borrow::Cow;
 
 /// Characters of a cell in a table of many rows.
 const CELL_CHARS: usize = 160;
@@ -24,7 +25,7 @@ pub(crate) struct Rows {
 /// What stands in a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cell {
-    pub(crate) text: String,
+    pub(crate) text: Cow<'static, str>,
     /// Classes of the cell: `num`, `null`, `cut`.
     pub(crate) class: &'static str,
 }
@@ -94,16 +95,20 @@ fn unreadable(error: ArrowError) -> ClientError {
 
 fn cell(column: &dyn Array, made: &ArrayFormatter<'_>, row: usize, most: usize) -> Cell {
     if column.is_null(row) {
-        return Cell { text: "null".to_owned(), class: "null" };
+        return Cell { text: Cow::Borrowed("null"), class: "null" };
     }
     let text = made.value(row).to_string();
     if text.is_empty() {
-        return Cell { text: "empty text".to_owned(), class: "null" };
+        return Cell { text: Cow::Borrowed("empty text"), class: "null" };
     }
-    let numeric = is_number(column.data_type());
+    let class = if is_number(column.data_type()) { "num" } else { "" };
+    // nearly all cells are like this, and a page has thousands
+    if text.len() <= most && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Cell { text: Cow::Owned(text), class };
+    }
     match text.char_indices().nth(most) {
-        Some((at, _)) => Cell { text: format!("{}…", visible(&text[..at])), class: "cut" },
-        None => Cell { text: visible(&text), class: if numeric { "num" } else { "" } },
+        Some((at, _)) => Cell { text: Cow::Owned(format!("{}…", visible(&text[..at]))), class: "cut" },
+        None => Cell { text: Cow::Owned(visible(&text)), class },
     }
 }
 
@@ -144,7 +149,7 @@ mod tests {
         let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
         let rows = Rows { header: PageHeader::default(), batches: vec![batch] };
         let cells = rows.cells().unwrap();
-        let text = |row: usize, column: usize| (cells[row][column].text.as_str(), cells[row][column].class);
+        let text = |row: usize, column: usize| (&*cells[row][column].text, cells[row][column].class);
         assert_eq!([text(0, 0), text(0, 1), text(0, 2)], [("a\u{240a}b", ""), ("-5", "num"), ("1.5", "num")]);
         assert_eq!([text(1, 0), text(1, 1), text(1, 2)], [("null", "null"), ("null", "null"), ("NaN", "num")]);
         assert_eq!(text(2, 0), ("empty text", "null"));

@@ -1,5 +1,6 @@
 //! A stream that gives and takes no more than the bounds of its connection allow.
 
+use super::place::Place;
 use super::seam::Seam;
 use super::turn::Turn;
 use std::future::Future;
@@ -31,6 +32,8 @@ type Late = (u64, Pin<Box<Sleep>>);
 /// The stream. Both of its sides belong to one task, as actix-http has it.
 pub(crate) struct Bounded<S> {
     inner: S,
+    /// Given back with the connection.
+    _place: Option<Place>,
     bounds: Bounds,
     turn: Turn,
     /// What was read and not given yet: `inbox[at..filled]`.
@@ -47,9 +50,10 @@ pub(crate) struct Bounded<S> {
 }
 
 impl<S> Bounded<S> {
-    pub(crate) fn new(inner: S, bounds: Bounds) -> Self {
+    pub(crate) fn new(inner: S, place: Option<Place>, bounds: Bounds) -> Self {
         Self {
             inner,
+            _place: place,
             bounds,
             turn: Turn::default(),
             inbox: vec![0; bounds.ahead].into_boxed_slice(),
@@ -184,7 +188,7 @@ mod tests {
 
     fn pair(bounds: Bounds, kernel: usize) -> (DuplexStream, Bounded<DuplexStream>) {
         let (client, server) = duplex(kernel);
-        (client, Bounded::new(server, bounds))
+        (client, Bounded::new(server, None, bounds))
     }
 
     /// What the HTTP code gets in one go: it reads until there is nothing at the moment.

@@ -7,9 +7,11 @@
 
 mod answer;
 mod bounded;
+mod place;
 mod seam;
 mod turn;
 
 pub(crate) use answer::answering;
 pub(crate) use bounded::{Bounded, Bounds};
+pub(crate) use place::{Place, Places};
 pub(crate) use turn::received;

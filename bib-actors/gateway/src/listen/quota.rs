@@ -1,17 +1,16 @@
 //! How many connections there may be, in all and from one address.
 
+use bib_domain::crowd::Crowd;
 use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Counts connections. The map has an entry for each address that is connected, so the total bounds it.
+/// Counts connections. The total bounds how many addresses there are.
 #[derive(Debug)]
 pub(crate) struct Quota {
     total: Arc<Semaphore>,
-    each: usize,
-    by_address: Mutex<HashMap<IpAddr, usize>>,
+    crowd: Mutex<Crowd>,
 }
 
 /// One counted connection; dropping it gives the place back.
@@ -34,7 +33,7 @@ pub(crate) enum Full {
 impl Quota {
     /// At most `total` connections, at most `each` of them from one address.
     pub(crate) fn new(total: usize, each: usize) -> Arc<Self> {
-        Arc::new(Self { total: Arc::new(Semaphore::new(total)), each, by_address: Mutex::new(HashMap::new()) })
+        Arc::new(Self { total: Arc::new(Semaphore::new(total)), crowd: Mutex::new(Crowd::new(each)) })
     }
 
     /// Takes a place.
@@ -43,13 +42,8 @@ impl Quota {
     /// When there is none for this address.
     pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Full> {
         let total = Arc::clone(&self.total).try_acquire_owned().map_err(|_| Full::InAll)?;
-        if let Some(address) = address {
-            let mut counts = self.by_address.lock();
-            let count = counts.entry(address).or_insert(0);
-            if *count >= self.each {
-                return Err(Full::FromAddress);
-            }
-            *count += 1;
+        if address.is_some_and(|address| !self.crowd.lock().enter(address)) {
+            return Err(Full::FromAddress);
         }
         Ok(Place { quota: Arc::clone(self), address, _total: total })
     }
@@ -58,13 +52,7 @@ impl Quota {
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(address) = self.address {
-            let mut counts = self.quota.by_address.lock();
-            if let Some(count) = counts.get_mut(&address) {
-                *count -= 1;
-                if *count == 0 {
-                    counts.remove(&address);
-                }
-            }
+            self.quota.crowd.lock().leave(address);
         }
     }
 }
@@ -84,6 +72,6 @@ mod tests {
         assert_eq!(quota.enter(b).unwrap_err(), Full::InAll, "a fourth in all");
         drop(first);
         assert!(quota.enter(a).is_ok());
-        assert_eq!(quota.by_address.lock().len(), 2);
+        assert_eq!(quota.crowd.lock().addresses(), 2);
     }
 }
