@@ -21,9 +21,10 @@ demo: prerequisites ## Two nodes, real data, a query on the other machine, a pro
 	@$(CARGO) build --locked --profile demo -p bib-actors -p bib-cli -p bib-node-tests --bins
 	@exec "$(TARGET)/demo/bib-demo" examples/data $(if $(KEEP),--keep)
 
+# there are no examples in the docstrings to run, and looking for them takes longer than many a test
 test: prerequisites-test ## Every test, with real PostgreSQL, real sockets and real processes
 	$(CARGO) build --locked --workspace --bins
-	$(CARGO) test --locked --workspace
+	@.ci/with-cluster-template $(CARGO) test --locked --workspace --lib --bins --tests
 
 verify: prerequisites-test ## All that a change must pass; writes nothing into the tree
 	$(CARGO) fmt --all --check

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod architecture;
+mod around;
 mod browser;
 mod data;
 mod full_disk;
@@ -20,4 +21,5 @@ mod storage;
 mod supervision;
 mod tidy;
 mod tree;
+mod unchanged;
 mod versions;

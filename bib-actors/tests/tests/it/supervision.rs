@@ -59,12 +59,12 @@ async fn connect(data: &Path) -> Option<Client> {
 }
 
 /// Makes topics one after the other, each until it is acknowledged, always with the same request id.
-async fn load(data: std::path::PathBuf, client_number: usize, done: Acknowledged) {
+async fn load(data: std::path::PathBuf, run: usize, client_number: usize, done: Acknowledged) {
     let mut client = None;
     for number in 0_u32.. {
-        let name = format!("c{client_number}-{number}");
+        let name = format!("r{run}-c{client_number}-{number}");
         let request_id = bib_domain::RequestId::from_bytes(
-            ((client_number as u128) << 64 | u128::from(number) | 1 << 100).to_be_bytes(),
+            ((run as u128) << 80 | (client_number as u128) << 64 | u128::from(number) | 1 << 100).to_be_bytes(),
         );
         loop {
             if client.is_none() {
@@ -101,23 +101,20 @@ async fn topics(data: &Path) -> BTreeSet<String> {
     }
 }
 
-/// Breaks one actor in one place, and checks what came of it.
-async fn break_one(runtime: Handle, actor: &'static str, place: Where) {
-    let folder = tempfile::tempdir().unwrap();
-    // PostgreSQL runs as another user and must pass through
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
-    let config = config(folder.path());
+/// Breaks one actor in one place, and checks what came of it and of what was acknowledged before.
+async fn break_one(runtime: Handle, config: &Config, actor: &'static str, run: usize, done: Acknowledged) {
+    let (place, earlier) = (PLACES[run], done.all().len());
     let data = config.node.data_dir.clone();
     let options = RootOptions { faults: true, ..RootOptions::default() };
-    let node = Node::start(&config, options, runtime.clone()).unwrap();
+    let node = start(config, options, &runtime).await;
     let root = node.root().clone();
     assert!(root.ready(RECOVERY).await, "the node did not start");
     let before = root.health().snapshot();
 
-    let done = Acknowledged::default();
-    let clients: Vec<_> = (0..CLIENTS).map(|number| runtime.spawn(load(data.clone(), number, done.clone()))).collect();
+    let clients: Vec<_> =
+        (0..CLIENTS).map(|number| runtime.spawn(load(data.clone(), run, number, done.clone()))).collect();
     let what = format!("{actor} in {place:?}");
-    wait(&what, || done.all().len() >= 2 * CLIENTS).await;
+    wait(&what, || done.all().len() >= earlier + 2 * CLIENTS).await;
 
     root.inject(actor, place).await.unwrap();
     // what is planned for the next start needs one
@@ -137,7 +134,7 @@ async fn break_one(runtime: Handle, actor: &'static str, place: Where) {
             let _ = client.await;
         }
         drop((node, root));
-        return after_the_end(runtime, &config, done.all(), &what).await;
+        return after_the_end(runtime, config, done.all(), &what).await;
     }
     let incarnation = |name: &str| root.health().get(name).map_or(0, |health| health.incarnation);
     let old = before.iter().find(|health| health.name == actor).unwrap().incarnation;
@@ -167,18 +164,21 @@ async fn break_one(runtime: Handle, actor: &'static str, place: Where) {
     assert_eq!(reason, ExitReason::Stopped, "{what}");
 }
 
-async fn after_the_end(runtime: Handle, config: &Config, done: BTreeSet<String>, what: &str) {
-    // the folder is free once everything of the node before is dropped
-    let begin = || Node::start(config, RootOptions::default(), runtime.clone());
-    let mut started = begin();
+/// Starts a node. Its folder is free once everything of the node before is dropped.
+async fn start(config: &Config, options: RootOptions, runtime: &Handle) -> Node {
+    let mut started = Node::start(config, options, runtime.clone());
     for _ in 0..500 {
         if started.is_ok() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
-        started = begin();
+        started = Node::start(config, options, runtime.clone());
     }
-    let started = started.unwrap_or_else(|error| panic!("{what}: a fresh node does not start: {error}"));
+    started.unwrap_or_else(|error| panic!("the node does not start: {error}"))
+}
+
+async fn after_the_end(runtime: Handle, config: &Config, done: BTreeSet<String>, what: &str) {
+    let started = start(config, RootOptions::default(), &runtime).await;
     assert!(started.root().ready(RECOVERY).await, "{what}: the fresh node is not ready");
     check(&config.node.data_dir, &done, what).await;
     started.root().shutdown();
@@ -206,8 +206,12 @@ async fn wait(what: &str, mut condition: impl FnMut() -> bool) {
 fn break_actor(actor: &'static str) {
     provider();
     let runtime = Runtime::new().unwrap();
-    for place in PLACES {
-        bib_kit::system::run(break_one(runtime.handle().clone(), actor, place));
+    let folder = tempfile::tempdir().unwrap();
+    // PostgreSQL runs as another user and must pass through
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+    let (config, done) = (config(folder.path()), Acknowledged::default());
+    for run in 0..PLACES.len() {
+        bib_kit::system::run(break_one(runtime.handle().clone(), &config, actor, run, done.clone()));
     }
     runtime.shutdown_timeout(Duration::from_secs(5));
 }
@@ -235,4 +239,9 @@ fn the_replicator_breaks() {
 #[test]
 fn the_gateway_breaks() {
     break_actor(ACTORS[4]);
+}
+
+#[test]
+fn the_pages_break() {
+    break_actor(ACTORS[5]);
 }
