@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod architecture;
-mod around;
 mod browser;
 mod data;
 mod full_disk;

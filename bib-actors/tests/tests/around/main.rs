@@ -1,5 +1,7 @@
 //! What stands around the node, run as its readers would: the book, the references, the images, the unit, the clients.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod base;
 mod book;
 mod containers;
