@@ -28,8 +28,8 @@ pub struct WebOptions {
     pub workers: usize,
     /// Connections at the same time, of all workers. Further ones wait in the backlog.
     pub max_connections: usize,
-    /// Connections of one address at the same time, or of one network of IPv6. Further ones are closed. This machine's
-    /// own addresses are not counted: whoever is on it has other ways to be in the way.
+    /// Connections of one address at the same time. Further ones are closed. This machine's own addresses are not
+    /// counted: whoever is on it has other ways to be in the way.
     pub per_address: usize,
     /// Connections that wait to be accepted.
     pub backlog: u32,

@@ -1,11 +1,8 @@
-//! How many connections each address has. Of IPv6, one network counts as one address: a single host has as many
-//! addresses as it likes in it.
+//! How many connections each address has. An IPv4 address is the same in both of its forms. The hosts of a laboratory
+//! share one network of IPv6, so networks are not counted together.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
-
-/// The bits of an IPv6 address that name the network of a host.
-const NETWORK: u128 = !0 << 64;
+use std::net::IpAddr;
 
 /// Counts by address. Holds an entry for each address that is there, so whatever bounds their number bounds it.
 #[derive(Debug)]
@@ -24,7 +21,7 @@ impl Crowd {
     /// Counts one more, unless the address has as many as one may have.
     #[must_use]
     pub fn enter(&mut self, address: IpAddr) -> bool {
-        let address = group(address);
+        let address = address.to_canonical();
         let count = self.by_address.get(&address).copied().unwrap_or(0);
         if count >= self.each {
             return false;
@@ -35,7 +32,7 @@ impl Crowd {
 
     /// Counts one less. Only for an address that has entered.
     pub fn leave(&mut self, address: IpAddr) {
-        let address = group(address);
+        let address = address.to_canonical();
         match self.by_address.get_mut(&address) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(self.by_address.remove(&address)),
@@ -46,14 +43,6 @@ impl Crowd {
     #[must_use]
     pub fn addresses(&self) -> usize {
         self.by_address.len()
-    }
-}
-
-/// What counts as one.
-fn group(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
-        address => address,
     }
 }
 
@@ -77,11 +66,10 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_version_six_is_one_address() {
+    fn neighbours_in_a_network_of_version_six_are_not_one() {
         let mut crowd = Crowd::new(1);
-        assert!(crowd.enter(ip("2001:db8:1:2::1")));
-        assert!(!crowd.enter(ip("2001:db8:1:2:ffff::9")));
-        assert!(crowd.enter(ip("2001:db8:1:3::1")));
+        assert!(crowd.enter(ip("fe80::1")) && crowd.enter(ip("fe80::2")));
+        assert!(!crowd.enter(ip("fe80::1")));
     }
 
     proptest! {
