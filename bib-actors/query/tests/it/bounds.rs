@@ -4,8 +4,8 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use bib_query::QueryError;
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use bib_query::{QueryError, View};
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -124,5 +124,46 @@ fn a_parquet_footer_that_never_ends() {
         let told = Lab::new().put("data/t", &[("t.parquet", bytes)]).remove(0);
         let message = told.1.unwrap_err().to_string();
         assert!(message.contains("its footer is 79 MiB long and at most 64 fit"), "{message}");
+    });
+}
+
+#[test]
+fn readers_at_many_places_of_a_wide_table() {
+    const GROUP: i64 = 16_384;
+    const GROUPS: i64 = 24;
+    let make = || {
+        // blocks of 8 MiB, each of which takes little room in the file
+        let column =
+            |n: i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values((0..GROUP).map(|row| row / 64 + n))) };
+        let batch = RecordBatch::try_from_iter((0..64).map(|n| (format!("c{n}"), column(n)))).unwrap();
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(usize::try_from(GROUP).unwrap()))
+            .build();
+        let mut out = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut out, batch.schema(), Some(properties)).unwrap();
+        (0..GROUPS).for_each(|_| writer.write(&batch).unwrap());
+        writer.close().unwrap();
+        out
+    };
+    alone("readers_at_many_places_of_a_wide_table", 400, make, async |bytes| {
+        assert!(bytes.len() < 16 << 20, "{} bytes", bytes.len());
+        let lab = Lab::one("t.parquet", bytes);
+        let view = View::of("dataset(\"data/t\")");
+        // as many at once as the gateway lets in, over more rows than are kept, twice
+        for round in 0..2 {
+            let pages = (0..GROUPS).map(|group| {
+                let (engine, lab, view) = (&lab.engine, &lab, &view);
+                let offset = u64::try_from((group * 7 + round) % GROUPS * GROUP + 5).unwrap();
+                async move { engine.page(view, offset, 100, None, lab).await.map(|page| (offset, page)) }
+            });
+            let pages: Vec<_> = futures::stream::iter(pages).buffer_unordered(8).collect().await;
+            for page in pages {
+                let (offset, page) = page.unwrap();
+                assert_eq!(page.positions, (offset..offset + 100).collect::<Vec<_>>());
+                let first: &Int64Array = page.batches[0].column(3).as_primitive();
+                assert_eq!(first.value(0), i64::try_from(offset).unwrap() % GROUP / 64 + 3);
+            }
+        }
     });
 }

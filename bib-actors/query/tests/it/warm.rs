@@ -1,5 +1,6 @@
 //! Pages out of memory: the same as those that are read, for the same people, within their bytes.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -103,4 +104,36 @@ async fn what_was_read_for_one_is_not_shown_to_another() {
         let refused = lab.engine.statistics(&view, None, &Closed).await.unwrap_err();
         assert!(matches!(refused, QueryError::NotFound { .. }), "{refused:?}");
     }
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[tokio::test]
+async fn what_is_warm_is_shown_when_the_chunks_are_gone_and_the_rest_says_so_until_they_are_back() {
+    let lab = lab();
+    let view = &views()[0];
+    let warm = read(&lab.engine, &lab, view, 0, 100).await.0;
+    let chunks: Vec<(PathBuf, Vec<u8>)> = files(&lab.dir.path().join("blobs"))
+        .into_iter()
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect();
+    assert!(!chunks.is_empty());
+    for (path, _) in &chunks {
+        std::fs::remove_file(path).unwrap();
+    }
+    // a version never changes, so what was read of it stays right; no other reader is harmed by what cannot be read
+    for _ in 0..2 {
+        assert_eq!(read(&lab.engine, &lab, view, 0, 100).await.0, warm);
+        let error = lab.engine.page(view, 9_000, 100, None, &lab).await.unwrap_err();
+        assert!(error.to_string().contains("chunk"), "{error}");
+    }
+    for (path, bytes) in &chunks {
+        std::fs::write(path, bytes).unwrap();
+    }
+    let cold = lab.engine_with(QueryOptions { page_cache_bytes: 0, ..QueryOptions::default() });
+    assert_eq!(read(&lab.engine, &lab, view, 9_000, 100).await.0, read(&cold, &lab, view, 9_000, 100).await.0);
 }
