@@ -24,7 +24,7 @@ demo: prerequisites ## Two nodes, real data, a query on the other machine, a pro
 # there are no examples in the docstrings to run, and looking for them takes longer than many a test
 test: prerequisites-test ## Every test, with real PostgreSQL, real sockets and real processes
 	$(CARGO) build --locked --workspace --bins
-	@.ci/with-cluster-template $(CARGO) test --locked --workspace --lib --bins --tests
+	@.ci/with-cluster-template .ci/test --locked --workspace --lib --bins --tests
 
 verify: prerequisites-test ## All that a change must pass; writes nothing into the tree
 	$(CARGO) fmt --all --check
