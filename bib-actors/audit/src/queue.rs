@@ -72,6 +72,8 @@ struct Gathered {
     entries: Vec<Entry>,
     /// A job [`Job::Gather`] is on its way: the writer will look here after it has taken it.
     told: bool,
+    /// The writer has taken one and has not looked here yet.
+    awake: bool,
     /// The writer has ended.
     closed: bool,
 }
@@ -110,14 +112,17 @@ impl Inbox {
 
     fn taken(&self, job: Job) -> Job {
         if matches!(job, Job::Gather) {
-            self.gathered.lock().told = false;
+            let mut gathered = self.gathered.lock();
+            (gathered.told, gathered.awake) = (false, true);
         }
         job
     }
 
     /// All records that nobody waits for and that came before the jobs which were taken.
     pub(crate) fn gathered(&self) -> Vec<Entry> {
-        std::mem::take(&mut self.gathered.lock().entries)
+        let mut gathered = self.gathered.lock();
+        gathered.awake = false;
+        std::mem::take(&mut gathered.entries)
     }
 }
 
@@ -136,7 +141,7 @@ impl Queue {
         // More places than permits, for the jobs that need none: the order to finish, the word that something gathers, and
         // that enough has, which can be there twice.
         let (tx, rx) = sync_channel(capacity + 4);
-        let gathered = Arc::new(Mutex::new(Gathered { entries: Vec::new(), told: false, closed: false }));
+        let gathered = Arc::new(Mutex::new(Gathered { entries: Vec::new(), told: false, awake: false, closed: false }));
         let queue = Self {
             tx,
             room: Arc::new(Semaphore::new(capacity)),
@@ -178,7 +183,9 @@ impl Queue {
                 return Err(gone());
             }
             gathered.entries.push(entry);
-            (!std::mem::replace(&mut gathered.told, true), gathered.entries.len() == self.enough)
+            let tell = !gathered.told && !gathered.awake;
+            gathered.told |= tell;
+            (tell, gathered.entries.len() == self.enough)
         };
         // a writer that ends meanwhile drops the record, as it drops those that it has taken and cannot write
         if tell && self.tx.try_send(Job::Gather).is_err() {
@@ -322,7 +329,7 @@ mod tests {
         put("i").unwrap();
         assert!(matches!(inbox.try_recv(), Some(Job::Gather)));
         put("j").unwrap();
-        assert_eq!(taken(&inbox), ["i", "j", "gather"]);
+        assert_eq!(taken(&inbox), ["i", "j"]);
         put("k").unwrap();
         assert_eq!(taken(&inbox), ["k", "gather"]);
         drop(inbox);
