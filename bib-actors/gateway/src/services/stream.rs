@@ -10,7 +10,7 @@ use bib_domain::RequestId;
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tonic::{Code, Status};
@@ -92,7 +92,8 @@ impl<T> futures::Stream for Out<T> {
     }
 }
 
-/// Starts the task that fills a stream.
+/// Starts the work that fills a stream: here as far as it goes without waiting, in a task what is left then. Most pages of
+/// rows are whole at once and need none.
 pub(super) fn fill<T, W>(
     shared: &Shared,
     caller: &Caller,
@@ -115,12 +116,16 @@ where
         let end = Part::End(outcome.map_err(|problem| problem.into_status(&id)));
         drop(tokio::time::timeout(idle, out.send(end)).await);
     });
-    shared.tasks.spawn(name, async move {
-        tokio::select! {
-            () = task => {}
-            () = token.cancelled() => {}
-        }
-    })?;
+    let mut task = Box::pin(task);
+    // nobody is woken by this look; the task looks again
+    if task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        shared.tasks.spawn(name, async move {
+            tokio::select! {
+                () = task => {}
+                () = token.cancelled() => {}
+            }
+        })?;
+    }
     Ok(Out { parts, id, ended: false })
 }
 

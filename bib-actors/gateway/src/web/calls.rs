@@ -5,9 +5,11 @@ use super::door::away;
 use crate::access::{Gate, GateLayer};
 use crate::listen::Origin;
 use bib_kit::CancellationToken;
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::AbortOnDropHandle;
@@ -43,16 +45,29 @@ impl Calls {
         let Ok(place) = place else { return away() };
         request.extensions_mut().insert(Origin::Pages);
         let mut service = self.service.clone();
-        // what the services begin belongs on their own runtime, and the pages' threads are few
-        let work = AbortOnDropHandle::new(self.runtime.spawn(async move { service.call(request).await }));
-        match work.await {
-            Ok(Ok(answer)) => answer.map(|body| Body::new(Held { body, _place: place })),
-            Ok(Err(never)) => match never {},
-            Err(error) => {
-                tracing::warn!(%error, "a call of the pages was broken off");
+        let mut work = Box::pin(AssertUnwindSafe(async move { service.call(request).await }).catch_unwind());
+        let answer = match self.look(work.as_mut()) {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending => AbortOnDropHandle::new(self.runtime.spawn(work)).await.ok(),
+        };
+        match answer {
+            Some(Ok(Ok(answer))) => answer.map(|body| Body::new(Held { body, _place: place })),
+            Some(Ok(Err(never))) => match never {},
+            // the panic hook has logged a panic's text
+            Some(Err(_)) | None => {
+                tracing::warn!("a call of the pages was broken off");
                 away()
             }
         }
+    }
+
+    /// Does what a call needs until it waits for something. Most are answered from memory and never do, and waking another
+    /// thread for them, and this one again, would take longer than they do. What waits goes to the services' own runtime,
+    /// to which all belongs that is begun here: the pages' threads are few.
+    fn look<W: Future>(&self, work: Pin<&mut W>) -> Poll<W::Output> {
+        let _inside = self.runtime.enter();
+        // nobody is woken by this look; the runtime looks again
+        work.poll(&mut Context::from_waker(Waker::noop()))
     }
 
     /// Resolves when no call is under way. For the end: after it there are no places any more.
