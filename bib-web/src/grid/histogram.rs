@@ -73,9 +73,16 @@ pub(crate) fn short(text: &str) -> String {
     }
 }
 
+/// Two decimals at most. A page has hundreds of them, and whole numbers are written many times as fast.
 fn length(value: f64) -> String {
-    let text = format!("{value:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths lie in a small picture")]
+    let hundredths = (value.clamp(0.0, WIDTH) * 100.0).round() as u32;
+    let (whole, part) = (hundredths / 100, hundredths % 100);
+    match (part, part % 10) {
+        (0, _) => whole.to_string(),
+        (_, 0) => format!("{whole}.{}", part / 10),
+        _ => format!("{whole}.{part:02}"),
+    }
 }
 
 #[cfg(test)]
@@ -101,5 +108,6 @@ mod tests {
         assert!(made.len() == 2 && made[1].others && made[1].link.is_empty() && made[1].height == "28");
         assert_eq!(short("2013-01-01T00:00:00Z"), "2013-01-01");
         assert!(bars(&[], 0, |_| String::new()).is_empty());
+        assert_eq!([0.0, 3.04, 17.999, 2.5, 120.0].map(length), ["0", "3.04", "18", "2.5", "120"]);
     }
 }
