@@ -13,6 +13,7 @@ use bib_domain::ContentHash;
 use bib_proto::client::Client;
 use bib_proto::v1::upload_request::Part;
 use bib_proto::v1::{Entry, GetDatasetRequest, KeptFile, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
+use futures::StreamExt;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -26,8 +27,12 @@ use tokio_stream::wrappers::ReceiverStream;
 
 /// Bytes in one message of the stream.
 const PART_BYTES: usize = 256 << 10;
-/// Messages that wait between the disk and the network.
-const PARTS_AHEAD: usize = 16;
+/// Bytes, and messages, that go to the network together: waking it for each of many small files would take longer than
+/// reading them.
+const BATCH_BYTES: usize = 128 << 10;
+const BATCH_PARTS: usize = 64;
+/// Batches that wait between the disk and the network.
+const BATCHES_AHEAD: usize = 16;
 /// Bytes that are hashed at a time.
 const HASHED_AT_ONCE: usize = 1 << 20;
 /// From this size on a file is hashed before it is sent, where the version before has one of its size.
@@ -111,16 +116,16 @@ async fn stream(
     base: &Arc<Base>,
 ) -> CliResult<(UploadResponse, Vec<Noted>)> {
     let total: u64 = found.iter().map(|item| item.size).sum();
-    let (parts, stream) = mpsc::channel(PARTS_AHEAD);
-    let (seen, mut progressed) = mpsc::channel::<(u64, String)>(PARTS_AHEAD);
+    let (batches, stream) = mpsc::channel(BATCHES_AHEAD);
+    let (seen, mut progressed) = mpsc::channel::<(u64, String)>(BATCHES_AHEAD);
     let (found, base) = (Arc::clone(found), Arc::clone(base));
     let reader = tokio::task::spawn_blocking(move || {
-        let mut outlet = Outlet { parts, seen, base: &base, noted: Vec::new() };
+        let mut outlet = Outlet::new(batches, seen, &base);
         outlet.everything(header, &found)?;
         Ok::<_, Option<CliError>>(outlet.noted)
     });
     let mut datasets = client.datasets();
-    let call = datasets.upload(ReceiverStream::new(stream));
+    let call = datasets.upload(ReceiverStream::new(stream).flat_map(futures::stream::iter));
     tokio::pin!(call);
     let mut progress = Progress::new(&env.global, UPLOAD, total);
     let answer = loop {
@@ -143,24 +148,53 @@ async fn stream(
 
 /// The end of the stream at which files are read. `Err(None)`: the node hung up first, and says why itself.
 struct Outlet<'a> {
-    parts: mpsc::Sender<UploadRequest>,
+    batches: mpsc::Sender<Vec<UploadRequest>>,
+    /// What is not on its way yet, and its bytes of data.
+    batch: Vec<UploadRequest>,
+    bytes: usize,
     seen: mpsc::Sender<(u64, String)>,
+    /// Bytes that were read and not told yet, and the last file.
+    unseen: u64,
+    path: String,
     base: &'a Base,
     noted: Vec<Noted>,
 }
 
-impl Outlet<'_> {
-    fn put(&self, part: Part) -> Result<(), Option<CliError>> {
-        self.parts.blocking_send(UploadRequest { part: Some(part) }).map_err(|_| None)
+impl<'a> Outlet<'a> {
+    fn new(batches: mpsc::Sender<Vec<UploadRequest>>, seen: mpsc::Sender<(u64, String)>, base: &'a Base) -> Self {
+        let (batch, noted, path) = (Vec::new(), Vec::new(), String::new());
+        Self { batches, batch, bytes: 0, seen, unseen: 0, path, base, noted }
     }
 
-    fn progressed(&self, bytes: u64, path: &str) {
+    fn put(&mut self, part: Part) -> Result<(), Option<CliError>> {
+        if let Part::Data(data) = &part {
+            self.bytes += data.len();
+        }
+        self.batch.push(UploadRequest { part: Some(part) });
+        if self.bytes >= BATCH_BYTES || self.batch.len() >= BATCH_PARTS { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), Option<CliError>> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        self.bytes = 0;
         // progress may be dropped, data may not
-        let _ = self.seen.try_send((bytes, path.to_owned()));
+        if self.seen.try_send((self.unseen, self.path.clone())).is_ok() {
+            self.unseen = 0;
+        }
+        self.batches.blocking_send(std::mem::take(&mut self.batch)).map_err(|_| None)
+    }
+
+    fn progressed(&mut self, bytes: u64, path: &str) {
+        self.unseen += bytes;
+        path.clone_into(&mut self.path);
     }
 
     fn everything(&mut self, header: UploadHeader, found: &[Found]) -> Result<(), Option<CliError>> {
+        // the node has much to check before the first file
         self.put(Part::Header(header))?;
+        self.flush()?;
         let mut end = UploadEnd { entries: found.len() as u64, bytes: 0 };
         for item in found {
             let (kind, target) = match &item.kind {
@@ -174,7 +208,8 @@ impl Outlet<'_> {
             let (path, kind) = (item.path.clone(), kind.to_owned());
             self.put(Part::Entry(Entry { path, kind, mode: item.mode, target, ..Entry::default() }))?;
         }
-        self.put(Part::End(end))
+        self.put(Part::End(end))?;
+        self.flush()
     }
 
     /// Keeps or sends one file; answers how many bytes were sent.
@@ -218,10 +253,12 @@ impl Outlet<'_> {
     }
 
     /// Standard input to its end. Nothing at all is taken for a failure of what should have written it.
-    fn input(&self, item: &Found) -> Result<u64, Option<CliError>> {
+    fn input(&mut self, item: &Found) -> Result<u64, Option<CliError>> {
         let mut input = std::io::stdin().lock();
         let mut sent = 0_u64;
         loop {
+            // whoever writes it takes his time
+            self.flush()?;
             let mut part = Vec::with_capacity(PART_BYTES);
             let read = input.by_ref().take(PART_BYTES as u64).read_to_end(&mut part).map_err(|error| {
                 Some(CliError::new(Exit::Failed, format!("cannot read standard input: {error}; nothing was put in")))
@@ -257,7 +294,9 @@ fn read(
     }
     let mut sent = 0_u64;
     loop {
-        let mut part = Vec::with_capacity(most);
+        // one byte more, since a read that fills its place says nothing about the end
+        let left = usize::try_from((item.size + 1).saturating_sub(sent)).unwrap_or(most);
+        let mut part = Vec::with_capacity(left.clamp(1, most));
         let read = file.by_ref().take(most as u64).read_to_end(&mut part);
         let read = read.map_err(cannot)?;
         if read == 0 {
@@ -268,6 +307,9 @@ fn read(
             break;
         }
         each(part)?;
+        if read < most {
+            break;
+        }
     }
     let (before, after) = (Stamp::of(&before), Stamp::of(&file.metadata().map_err(cannot)?));
     if sent == item.size && before.is_unwritten(&after) {
