@@ -113,6 +113,7 @@ impl Sequencer {
     pub(crate) fn close(&mut self) {
         self.log.mark();
         self.log.keep_passed(true);
+        self.log.close();
     }
 }
 

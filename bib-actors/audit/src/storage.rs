@@ -14,8 +14,9 @@ pub trait AuditFile: Send {
     /// When not all bytes were taken; how many were is not known then.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Sees to it that the `bytes` from `offset` on can be written without looking for room. The file's length stays.
-    /// False where the file system cannot promise that.
+    /// Sees to it that the `bytes` from `offset` on can be written without looking for room. A shorter file becomes longer
+    /// by zeros: a sync of what is written there later has no new length to make durable. False where the file system
+    /// cannot promise that.
     ///
     /// # Errors
     /// When there is no room.
@@ -23,7 +24,7 @@ pub trait AuditFile: Send {
         Ok(false)
     }
 
-    /// Cuts the file to `len` bytes.
+    /// Cuts the file to `len` bytes, durably.
     ///
     /// # Errors
     /// When the file could not be cut.
@@ -79,7 +80,7 @@ impl AuditFile for File {
     }
 
     fn reserve(&mut self, offset: u64, bytes: u64) -> io::Result<bool> {
-        match fallocate(&*self, FallocateFlags::KEEP_SIZE, offset, bytes) {
+        match fallocate(&*self, FallocateFlags::empty(), offset, bytes) {
             Ok(()) => Ok(true),
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(false),
             Err(error) => Err(error.into()),
@@ -87,7 +88,8 @@ impl AuditFile for File {
     }
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
-        Self::set_len(self, len)
+        Self::set_len(self, len)?;
+        self.sync_all()
     }
 
     fn sync(&mut self) -> io::Result<()> {

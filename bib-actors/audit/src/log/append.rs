@@ -177,16 +177,32 @@ impl Log {
             created_unix_ns: now,
         };
         let next = create_segment(&*self.fs, &self.dir, &header)?;
-        if self.reserved.is_some_and(|end| end > self.len)
-            && let Err(error) = self.file.set_len(self.len)
-        {
-            tracing::debug!(%error, "the room reserved in a closed segment stays reserved");
-        }
+        // before anything is written to the next one: only in the two newest can there be zeros after the last block
+        self.give_back()?;
         self.reserved = (self.reserve_bytes > 0).then_some(next.len);
         let segment = Segment { path: next.path.clone(), first_seq: seq + 1, len: next.len };
         self.shared.update(|snapshot| snapshot.rotate(segment));
         (self.file, self.path, self.header_len, self.len) = (next.file, next.path, next.header_len, next.len);
         Ok(())
+    }
+
+    /// Cuts off the room that is reserved in the active segment.
+    fn give_back(&mut self) -> Result<(), AuditError> {
+        if self.reserved.is_some_and(|end| end > self.len) {
+            let cut = self.file.set_len(self.len);
+            cut.map_err(|error| AuditError::not_writable("giving back the room reserved in", &self.path, &error))?;
+            self.reserved = Some(self.len);
+        }
+        Ok(())
+    }
+
+    /// Leaves nothing behind but records. A failure is only logged: what stays is zeros, which the next start cuts off.
+    pub(crate) fn close(&mut self) {
+        if self.broken.is_none()
+            && let Err(error) = self.give_back()
+        {
+            tracing::warn!(%error, "the audit log's last segment keeps its reserved room");
+        }
     }
 
     /// Whether records were written since the last mark.

@@ -2,7 +2,7 @@
 
 use super::append::{Active, create_segment};
 use super::header::parse_name;
-use super::tail::{Tail, read_tail};
+use super::tail::{Tail, read_tail, used};
 use super::{Chain, DirLock, Head, Log, Mark, Segment, SegmentHeader, Shared, Snapshot, TAIL_BYTES, block_len_at_end};
 use crate::error::AuditError;
 use crate::format::{Hash, ZERO_HASH};
@@ -52,8 +52,11 @@ pub(crate) fn open(
         Some(last) => {
             let tail = read_tail(&last.path, &options.node_id, mark.map(|mark| mark.seq))?;
             check_mark(mark, &tail, &last)?;
-            if let Some(before) = segments.last() {
+            if let Some(before) = segments.last_mut() {
+                let len = before.len;
+                before.len = used(&before.path, len)?;
                 check_join(before, &last, &tail)?;
+                give_back(&*fs, before, len)?;
             }
             mend(&*fs, dir, last, tail)?
         }
@@ -121,6 +124,15 @@ fn check_join(before: &Segment, last: &Segment, tail: &Tail) -> Result<(), Audit
     Err(AuditError::Damaged { seq: last.first_seq, file: last.path.clone(), problem })
 }
 
+/// Cuts zeros off that a crash left between the making of the last segment and the closing of the one before it.
+fn give_back(fs: &dyn AuditFs, before: &Segment, file_len: u64) -> Result<(), AuditError> {
+    if file_len == before.len {
+        return Ok(());
+    }
+    let cut = fs.open(&before.path).and_then(|mut file| file.set_len(before.len));
+    cut.map_err(|error| AuditError::not_writable("giving back the room reserved in", &before.path, &error))
+}
+
 /// The leaf hash with which a segment ends, as its last block says.
 fn last_hash(segment: &Segment) -> Result<Option<Hash>, AuditError> {
     let mut end = [0; TAIL_BYTES];
@@ -140,7 +152,7 @@ fn mend(fs: &dyn AuditFs, dir: &Path, last: Segment, tail: Tail) -> Result<(Acti
     };
     let repair = || {
         let mut file = fs.open(&path)?;
-        if tail.torn > 0 {
+        if tail.file_len > tail.len {
             file.set_len(tail.len)?;
         }
         if let Some(from) = tail.last_block {

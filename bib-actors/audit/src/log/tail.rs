@@ -2,7 +2,8 @@
 //!
 //! Only the last block can be torn by a crash, and nobody has an answer for it: a block is written after the one before
 //! it is durable. So bytes that are not a block are cut off if no block comes after them and the mark does not say that
-//! they were durable; otherwise the log is damaged and is not touched.
+//! they were durable; otherwise the log is damaged and is not touched. Zeros at the very end are room that was reserved and
+//! not used: no block ends with one.
 
 use super::block::{Shape, candidates};
 use super::{Block, Chain, SegmentHeader};
@@ -14,13 +15,18 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+/// How much of the end of a segment is looked at at once.
+const ZEROS_WINDOW: usize = 64 << 10;
+
 /// What the last segment holds.
 pub(crate) struct Tail {
     pub(crate) header_len: u64,
     /// Where the sound blocks end.
     pub(crate) len: u64,
-    /// Bytes after them.
+    /// Bytes after them, without the zeros at the end.
     pub(crate) torn: u64,
+    /// The length of the file.
+    pub(crate) file_len: u64,
     pub(crate) chain: Chain,
     /// The hash that the segment's first record follows.
     pub(crate) first_prev: Hash,
@@ -33,8 +39,12 @@ pub(crate) struct Tail {
 /// Reads the segment at `path`, which must have the name that its header asks for.
 pub(crate) fn read_tail(path: &Path, node_id: &NodeId, want: Option<u64>) -> Result<Tail, AuditError> {
     let file_len = std::fs::metadata(path).map_err(|error| AuditError::io("looking at", path, &error))?.len();
-    let mut reader = ForwardReader::open(path, file_len).map_err(|error| AuditError::io("opening", path, &error))?;
-    let (header, header_len) = read_header(&mut reader, path, node_id)?;
+    let open = |end| ForwardReader::open(path, end).map_err(|error| AuditError::io("opening", path, &error));
+    let (header, header_len) = read_header(&mut open(file_len)?, path, node_id)?;
+    // a header may end with a zero, a block does not
+    let end = used(path, file_len)?.max(header_len);
+    let mut reader = open(end)?;
+    reader.seek(header_len);
     let mut chain = Chain {
         epoch: header.epoch,
         node_id: header.node_id,
@@ -66,12 +76,32 @@ pub(crate) fn read_tail(path: &Path, node_id: &NodeId, want: Option<u64>) -> Res
         }
     };
     if let Some(problem) = problem
-        && let Some(at) = later_block(path, len, file_len)?
+        && let Some(at) = later_block(path, len, end)?
     {
         let problem = format!("{problem} (byte {len}), and records follow at byte {at}");
         return Err(AuditError::Damaged { seq: chain.seq + 1, file: path.to_owned(), problem });
     }
-    Ok(Tail { header_len, len, torn: file_len - len, chain, first_prev, last_block, hash_at })
+    Ok(Tail { header_len, len, torn: end - len, file_len, chain, first_prev, last_block, hash_at })
+}
+
+/// How long a segment of `len` bytes is without the zeros at its end.
+pub(crate) fn used(path: &Path, len: u64) -> Result<u64, AuditError> {
+    let read = || {
+        let file = File::open(path)?;
+        let mut window = vec![0; ZEROS_WINDOW];
+        let mut end = len;
+        while end > 0 {
+            let from = end.saturating_sub(ZEROS_WINDOW as u64);
+            let part = &mut window[..usize::try_from(end - from).unwrap_or(ZEROS_WINDOW)];
+            file.read_exact_at(part, from)?;
+            if let Some(last) = part.iter().rposition(|byte| *byte != 0) {
+                return Ok(from + last as u64 + 1);
+            }
+            end = from;
+        }
+        Ok(0)
+    };
+    read().map_err(|error| AuditError::io("reading", path, &error))
 }
 
 /// Reads and checks a segment's header.

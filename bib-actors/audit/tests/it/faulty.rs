@@ -149,6 +149,12 @@ impl AuditFile for FaultyFile {
         outcome
     }
 
+    fn reserve(&mut self, offset: u64, bytes: u64) -> io::Result<bool> {
+        self.fs.step()?;
+        self.file.set_len(self.file.metadata()?.len().max(offset + bytes))?;
+        Ok(true)
+    }
+
     fn set_len(&mut self, len: u64) -> io::Result<()> {
         self.fs.step()?;
         self.fs.0.lock().writes.retain(|write| write.inode != self.inode || write.offset < len);

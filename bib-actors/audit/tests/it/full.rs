@@ -120,7 +120,7 @@ fn records_go_into_the_reserve_then_are_refused_then_go_on() {
 }
 
 #[test]
-fn the_real_disk_reserves_without_making_the_file_longer() {
+fn the_real_disk_reserves_zeros_and_gives_them_back() {
     use std::os::unix::fs::MetadataExt;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
@@ -128,8 +128,9 @@ fn the_real_disk_reserves_without_making_the_file_longer() {
     file.write_at(0, b"abc").unwrap();
     if file.reserve(3, 1 << 20).unwrap() {
         let about = std::fs::metadata(&path).unwrap();
-        assert_eq!(about.len(), 3);
+        assert_eq!(about.len(), 3 + (1 << 20));
         assert!(about.blocks() * 512 >= 1 << 20, "{} blocks", about.blocks());
+        assert!(std::fs::read(&path).unwrap()[3..].iter().all(|byte| *byte == 0));
         file.set_len(3).unwrap();
         assert!(std::fs::metadata(&path).unwrap().blocks() * 512 < 1 << 20, "the room was not given back");
     }
