@@ -71,7 +71,7 @@ pub struct IngestOptions {
     pub pack_max: usize,
     /// Threads that hash and write chunks, besides the one that hashes whole files.
     pub chunk_threads: usize,
-    /// Buffers that are in use at once, each of twice `chunk_max`. This is the memory of one ingest.
+    /// Buffers that are in use at once, each of `chunk_max` and `chunk_min`. This is the memory of one ingest.
     pub blocks: usize,
     /// Chunks of one block that wait for a thread.
     pub queue: usize,
@@ -90,7 +90,7 @@ impl Default for IngestOptions {
             pack_avg: 512 << 10,
             pack_max: 2 << 20,
             chunk_threads: 2,
-            blocks: 4,
+            blocks: 6,
             queue: 16,
             limits: ManifestLimits::default(),
         }

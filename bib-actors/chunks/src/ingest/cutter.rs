@@ -5,33 +5,65 @@
 use crate::IngestOptions;
 use fastcdc::v2020::{self, Normalization};
 
-/// FastCDC with its masks.
-#[derive(Debug, Clone, Copy)]
+/// The hash of a place depends on this many bytes before it, and on nothing else.
+const WINDOW: usize = 64;
+
+/// FastCDC with its masks, and how far it has looked.
+#[derive(Debug)]
 pub(crate) struct Cutter {
     min: usize,
     avg: usize,
     max: usize,
     strict: u64,
     relaxed: u64,
+    /// Bytes of the present chunk in which there is no cut. Even.
+    looked: usize,
 }
 
 impl Cutter {
     pub(crate) fn new(options: &IngestOptions) -> Self {
         let (strict, relaxed) = v2020::select_masks(options.chunk_avg, Normalization::Level1);
-        Self { min: options.chunk_min, avg: options.chunk_avg, max: options.chunk_max, strict, relaxed }
+        Self { min: options.chunk_min, avg: options.chunk_avg, max: options.chunk_max, strict, relaxed, looked: 0 }
     }
 
-    /// The length of the chunk at the beginning of `data`; `None` when that depends on bytes still to come.
-    ///
-    /// `last` says that none come.
-    pub(crate) fn cut(&self, data: &[u8], last: bool) -> Option<usize> {
+    /// The next bytes are another file's: what was looked at is forgotten.
+    pub(crate) fn restart(&mut self) {
+        self.looked = 0;
+    }
+
+    /// The length of the chunk at the beginning of `data`; `None` when that depends on bytes still to come. Then the
+    /// next call has the same bytes and more behind them, or the same and `last`, which says that none come. What was
+    /// looked at is not looked at again.
+    pub(crate) fn cut(&mut self, data: &[u8], last: bool) -> Option<usize> {
         if data.is_empty() {
             return None;
         }
-        let (strict, relaxed) = (self.strict, self.relaxed);
-        let (_, length) = v2020::cut(data, self.min, self.avg, self.max, strict, relaxed, strict << 1, relaxed << 1);
+        let looked = std::mem::take(&mut self.looked);
+        let length = self.go_on(data, looked).unwrap_or_else(|| self.find(data, 0));
         // A length short of the data was decided by a hash, so more data would not change it.
-        (last || length < data.len() || length == self.max).then_some(length)
+        if last || length < data.len() || length == self.max {
+            return Some(length);
+        }
+        // bytes are hashed in pairs: an odd last one waits for the other
+        self.looked = data.len() & !1;
+        None
+    }
+
+    /// Looks behind the first `looked` bytes, which have no cut. `None` where this does not tell: too little was looked
+    /// at, or the hash found a cut while it had not seen its whole window.
+    fn go_on(&self, data: &[u8], looked: usize) -> Option<usize> {
+        let from = looked.checked_sub(WINDOW).filter(|&from| from >= self.min)?;
+        let length = self.find(data, from);
+        (length >= looked).then_some(length)
+    }
+
+    /// Where the chunk ends that begins with `data`, if the hash begins at `from`: at 0, or behind the smallest chunk.
+    fn find(&self, data: &[u8], from: usize) -> usize {
+        let left = |size: usize| size.saturating_sub(from);
+        let (min, avg, max, strict, relaxed) =
+            (left(self.min), left(self.avg), left(self.max), self.strict, self.relaxed);
+        let (_, length) = v2020::cut(&data[from..], min, avg, max, strict, relaxed, strict << 1, relaxed << 1);
+        from + length
     }
 }
 
@@ -60,7 +92,7 @@ mod tests {
         fn cuts_do_not_depend_on_how_bytes_arrive(len in 0_usize..6000, seed: u64, step in 1_usize..700, odd in 0_usize..3) {
             let data = if odd == 0 { vec![7; len] } else { noise(len, seed) };
             let expected: Vec<usize> = v2020::FastCDC::new(&data, 64, 256, 1024).map(|chunk| chunk.length).collect();
-            let cutter = Cutter::new(&small());
+            let mut cutter = Cutter::new(&small());
             let (mut found, mut from, mut have) = (Vec::new(), 0, 0);
             loop {
                 have = (have + step).min(data.len());
@@ -81,7 +113,7 @@ mod tests {
     fn an_insertion_changes_few_chunks() {
         let data = noise(200_000, 3);
         let cuts = |data: &[u8]| {
-            let cutter = Cutter::new(&small());
+            let mut cutter = Cutter::new(&small());
             let mut rest = data;
             let mut chunks = Vec::new();
             while let Some(length) = cutter.cut(rest, true) {

@@ -1,6 +1,6 @@
 //! The buffers of an ingest: bytes are collected here, cut, and handed to the threads a block at a time.
 
-use super::blocks::Pool;
+use super::blocks::{Block, Pool};
 use super::cutter::Cutter;
 use super::pack;
 use super::pipeline::{ChunkJob, ContentJob, Done, Pipeline};
@@ -78,7 +78,8 @@ impl Work {
             filled: 0,
             uncut: 0,
             unhashed: 0,
-            blocks: Pool::new(2 * options.chunk_max, options.blocks),
+            // bytes that are in no chunk yet are fewer than chunk_max
+            blocks: Pool::new(options.chunk_max + options.chunk_min, options.blocks),
             planned: Vec::new(),
             options: options.clone(),
         })
@@ -113,6 +114,12 @@ impl Work {
             self.planned.push(Planned::Content(self.unhashed..self.filled));
             self.planned.push(Planned::End(number));
             self.unhashed = self.filled;
+            if self.filled >= self.options.chunk_avg {
+                let block = std::mem::take(&mut self.block);
+                let full = self.blocks.share(block);
+                (self.filled, self.uncut, self.unhashed) = (0, 0, 0);
+                self.hand_on(&full)?;
+            }
             Ok(None)
         } else {
             self.end_small(file).map(Some)
@@ -131,7 +138,9 @@ impl Work {
     pub(super) fn finish(mut self) -> Result<Done, ChunkError> {
         self.end_pack()?;
         let block = std::mem::take(&mut self.block);
-        self.hand_on(block)?;
+        let full = self.blocks.share(block);
+        self.hand_on(&full)?;
+        drop(full);
         self.pipeline.finish()
     }
 
@@ -146,6 +155,7 @@ impl Work {
             self.block = self.blocks.take();
         }
         file.large = true;
+        self.cutter.restart();
         (self.uncut, self.unhashed) = (self.filled, self.filled);
         let small = std::mem::take(&mut self.small);
         let mut rest = &small[..self.small_len];
@@ -162,29 +172,38 @@ impl Work {
         Ok(())
     }
 
+    /// Takes a few bytes into the block and cuts them at once: the threads have work as soon as there is some, and few
+    /// bytes move on to the next block.
     fn fill_block(
         &mut self,
         file: &mut OpenFile,
         fill: &mut dyn FnMut(&mut [u8]) -> Result<usize, ChunkError>,
     ) -> Result<usize, ChunkError> {
-        if self.filled == self.block.len() {
-            self.next_block(file)?;
+        let end = self.block.len().min(self.filled + self.options.chunk_min);
+        let n = fill(&mut self.block[self.filled..end])?;
+        if n == 0 {
+            return Ok(0);
         }
-        let n = fill(&mut self.block[self.filled..])?;
         self.filled += n;
+        self.cut(file, false)?;
+        if self.uncut >= self.options.chunk_avg || self.filled == self.block.len() {
+            self.next_block()?;
+        }
         Ok(n)
     }
 
-    /// Hands the full block on, and goes on in a new one with the bytes that are in no chunk yet.
-    fn next_block(&mut self, file: &mut OpenFile) -> Result<(), ChunkError> {
-        self.cut(file, false)?;
+    /// Hands the block on, and goes on in a new one with the bytes that are in no chunk yet.
+    fn next_block(&mut self) -> Result<(), ChunkError> {
         self.planned.push(Planned::Content(self.unhashed..self.filled));
+        let block = std::mem::take(&mut self.block);
+        let full = self.blocks.share(block);
+        self.hand_on(&full)?;
         let mut next = self.blocks.take();
-        let tail = self.filled - self.uncut;
-        next[..tail].copy_from_slice(&self.block[self.uncut..self.filled]);
-        let full = std::mem::replace(&mut self.block, next);
-        (self.filled, self.uncut, self.unhashed) = (tail, 0, tail);
-        self.hand_on(full)
+        let rest = &full[self.uncut..self.filled];
+        next[..rest.len()].copy_from_slice(rest);
+        (self.filled, self.uncut, self.unhashed) = (rest.len(), 0, rest.len());
+        self.block = next;
+        Ok(())
     }
 
     /// Plans the chunks of the present file as far as they are certain.
@@ -203,14 +222,13 @@ impl Work {
     }
 
     /// Gives a block and what is planned for it to the threads.
-    fn hand_on(&mut self, block: Vec<u8>) -> Result<(), ChunkError> {
-        let block = self.blocks.share(block);
+    fn hand_on(&mut self, block: &Arc<Block>) -> Result<(), ChunkError> {
         for planned in self.planned.drain(..) {
             match planned {
                 Planned::Chunk(number, range) => {
-                    self.pipeline.chunk(ChunkJob { number, block: Arc::clone(&block), range })?;
+                    self.pipeline.chunk(ChunkJob { number, block: Arc::clone(block), range })?;
                 }
-                Planned::Content(range) => self.pipeline.content(ContentJob::Bytes(Arc::clone(&block), range))?,
+                Planned::Content(range) => self.pipeline.content(ContentJob::Bytes(Arc::clone(block), range))?,
                 Planned::End(entry) => self.pipeline.content(ContentJob::End(entry))?,
             }
         }
