@@ -83,7 +83,8 @@ pub(crate) fn transfer(transfer: &v1::Transfer) -> Value {
     json!({
         "dataset": transfer.dataset, "version": transfer.version, "state": transfer.state,
         "bytesDone": transfer.bytes_done, "bytesTotal": transfer.bytes_total, "chunksDone": transfer.chunks_done,
-        "chunksTotal": transfer.chunks_total, "bytesFetched": transfer.bytes_fetched, "peers": transfer.peers, "error": transfer.error,
+        "chunksTotal": transfer.chunks_total, "bytesFetched": transfer.bytes_fetched, "bytesNeeded": transfer.bytes_needed,
+        "peers": transfer.peers, "error": transfer.error,
     })
 }
 

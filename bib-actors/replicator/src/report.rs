@@ -49,6 +49,8 @@ pub struct TransferRow {
     pub chunks_total: u64,
     /// Bytes of chunks that came over the network for it, in its last attempt.
     pub bytes_fetched: u64,
+    /// Bytes of chunks that were missing when that attempt began.
+    pub bytes_needed: u64,
     /// The peers that it comes from.
     pub peers: Vec<NodeId>,
     /// Why the last attempt failed, empty if none did.
@@ -66,6 +68,7 @@ impl TransferRow {
             chunks_done: 0,
             chunks_total: 0,
             bytes_fetched: 0,
+            bytes_needed: 0,
             peers: Vec::new(),
             error,
         }
@@ -80,6 +83,7 @@ pub(crate) struct Progress {
     chunks_done: AtomicU64,
     chunks_total: AtomicU64,
     bytes_fetched: AtomicU64,
+    bytes_needed: AtomicU64,
     peers: Mutex<Vec<NodeId>>,
 }
 
@@ -88,6 +92,7 @@ impl Progress {
     pub(crate) fn begin(&self, bytes_total: u64, chunks_total: u64, bytes_missing: u64, chunks_missing: u64) {
         self.bytes_total.store(bytes_total, Relaxed);
         self.chunks_total.store(chunks_total, Relaxed);
+        self.bytes_needed.store(bytes_missing, Relaxed);
         self.bytes_done.store(bytes_total.saturating_sub(bytes_missing), Relaxed);
         self.chunks_done.store(chunks_total.saturating_sub(chunks_missing), Relaxed);
     }
@@ -133,6 +138,7 @@ impl Progress {
             chunks_done: self.chunks_done.load(Relaxed),
             chunks_total: self.chunks_total.load(Relaxed),
             bytes_fetched: self.bytes_fetched.load(Relaxed),
+            bytes_needed: self.bytes_needed.load(Relaxed),
             peers: self.peers.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             error,
         }

@@ -97,5 +97,6 @@ pub(super) fn transfer(row: TransferRow) -> v1::Transfer {
         peers: row.peers.iter().map(ToString::to_string).collect(),
         error: row.error,
         bytes_fetched: row.bytes_fetched,
+        bytes_needed: row.bytes_needed,
     }
 }

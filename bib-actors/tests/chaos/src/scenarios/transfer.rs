@@ -15,7 +15,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 const TOPIC: &str = crate::clients::TOPIC;
-/// What a receiver may have received and not written down when it dies: two groups of 32 MiB.
+/// What may come twice in one attempt: two groups of 32 MiB that were under way when the sender died.
 const IN_FLIGHT: u64 = 64 << 20;
 
 /// Whom to kill.
@@ -54,12 +54,11 @@ fn run(setting: &Setting, row: &mut Row, victim: Victim) -> anyhow::Result<()> {
         }
         let before = inodes(&second);
         until("the first chunks arrive", PATIENCE, || chunk_files(&second).len() > before.len() + 2)?;
-        let begun = bytes_of(&before);
-        let kept = strike(&mut first, &mut second, victim, &name, &mut dice, row, run)?;
-        row.void += u32::from(kept.is_none());
+        let struck = strike(&mut first, &mut second, victim, &name, &mut dice, row, run)?;
+        row.void += u32::from(!struck);
         until(&format!("{name} is whole"), PATIENCE * 2, || has(&second, &name))?;
-        let (got, again) = fetched(&second, &name, kept.unwrap_or(0).saturating_sub(begun))?;
-        row.expect(again <= IN_FLIGHT, || format!("run {run}: {again} bytes were fetched twice"));
+        let (got, again) = fetched(&second, &name)?;
+        row.expect(again <= IN_FLIGHT, || format!("run {run}: {again} bytes were fetched twice in one attempt"));
         total += got;
         refetched += again;
         let report = second.json(&["dataset", "verify", &name])?;
@@ -71,8 +70,8 @@ fn run(setting: &Setting, row: &mut Row, victim: Victim) -> anyhow::Result<()> {
         setting.tell(&format!("run {run}: {name} whole, {} MiB fetched again", refetched >> 20));
     }
     row.figure("MiB of a version", megabytes as f64);
-    row.figure("MiB fetched after the last kill", (total >> 20) as f64);
-    row.figure("MiB fetched twice after the last kill", refetched as f64 / f64::from(1 << 20));
+    row.figure("MiB fetched in the last attempts", (total >> 20) as f64);
+    row.figure("MiB fetched twice in the last attempts", refetched as f64 / f64::from(1 << 20));
     // the self-check: a chunk that is thrown away is fetched again, and the count sees it
     let inodes = inodes(&second);
     let (path, _) = inodes.iter().next().context("the receiver has no chunk")?;
@@ -83,8 +82,8 @@ fn run(setting: &Setting, row: &mut Row, victim: Victim) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Kills the victim once or twice. Answers how many bytes the receiver kept at the last time; `None` if the version was
-/// whole before the first.
+/// Kills the victim once or twice; false if the version was whole before the first. What the receiver has before a kill
+/// is the same files after it.
 fn strike(
     first: &mut Node,
     second: &mut Node,
@@ -93,8 +92,8 @@ fn strike(
     dice: &mut Dice,
     row: &mut Row,
     run: u32,
-) -> anyhow::Result<Option<u64>> {
-    let mut struck = None;
+) -> anyhow::Result<bool> {
+    let mut struck = false;
     for _ in 0..=dice.below(2) {
         pause(dice.millis(300));
         if has(second, name) {
@@ -103,7 +102,7 @@ fn strike(
         let node = if victim == Victim::Receiver { &mut *second } else { &mut *first };
         node.kill9()?;
         let kept = inodes(second);
-        struck = Some(bytes_of(&kept));
+        struck = true;
         let node = if victim == Victim::Receiver { &mut *second } else { &mut *first };
         node.start()?;
         until("more chunks arrive", PATIENCE, || inodes(second).len() > kept.len() || has(second, name))?;
@@ -144,17 +143,17 @@ fn replaced(kept: &BTreeMap<PathBuf, Identity>, node: &Node) -> Vec<PathBuf> {
     kept.iter().filter_map(other).collect()
 }
 
-/// Bytes that came over the network in the last attempt of a transfer, and how many of them were fetched before. An
-/// attempt that lived through the kill counts from its own beginning, another one from what was `kept`.
-fn fetched(node: &Node, name: &str, kept: u64) -> anyhow::Result<(u64, u64)> {
+/// Bytes that came over the network in the last attempt of a transfer, and how many of them were more than it lacked when
+/// it began.
+fn fetched(node: &Node, name: &str) -> anyhow::Result<(u64, u64)> {
     let status = node.json(&["status"])?;
     let rows = status["transfers"].as_array().context("transfers in the status")?;
     // one that was whole before the receiver's last start is not shown
     let Some(row) = rows.iter().find(|row| row["dataset"] == name) else { return Ok((0, 0)) };
     let number = |field: &str| row[field].as_u64().with_context(|| format!("no {field} in {row}"));
-    let (got, total) = (number("bytesFetched")?, number("bytesTotal")?);
-    ensure!(total > 0, "no sizes in {row}");
-    let needed = if got >= total { total } else { total.saturating_sub(kept) };
+    let (got, needed) = (number("bytesFetched")?, number("bytesNeeded")?);
+    let total = number("bytesTotal")?;
+    ensure!(total > 0 && total >= needed, "no sizes in {row}");
     Ok((got, got.saturating_sub(needed)))
 }
 
