@@ -287,7 +287,7 @@ fn read(
 ) -> Result<(u64, Stamp), Option<CliError>> {
     let fail = |reason: String| Some(CliError::new(Exit::Failed, format!("{}: {reason}", shown(&item.source))));
     let cannot = |error: std::io::Error| fail(format!("cannot read it: {error}; nothing was put in"));
-    let mut file = open(item).map_err(cannot)?;
+    let file = open(item).map_err(cannot)?;
     let before = file.metadata().map_err(cannot)?;
     if !before.is_file() {
         return Err(Some(special(&item.source, before.file_type())));
@@ -297,8 +297,7 @@ fn read(
         // one byte more, since a read that fills its place says nothing about the end
         let left = usize::try_from((item.size + 1).saturating_sub(sent)).unwrap_or(most);
         let mut part = Vec::with_capacity(left.clamp(1, most));
-        let read = file.by_ref().take(most as u64).read_to_end(&mut part);
-        let read = read.map_err(cannot)?;
+        let read = fill(&file, &mut part).map_err(cannot)?;
         if read == 0 {
             break;
         }
@@ -307,9 +306,6 @@ fn read(
             break;
         }
         each(part)?;
-        if read < most {
-            break;
-        }
     }
     let (before, after) = (Stamp::of(&before), Stamp::of(&file.metadata().map_err(cannot)?));
     if sent == item.size && before.is_unwritten(&after) {
@@ -317,6 +313,18 @@ fn read(
     } else {
         Err(fail("it changed while it was read; nothing was put in. Upload again when nobody writes to it".to_owned()))
     }
+}
+
+/// Reads until the part has as many bytes as it has room for, or the file ends. Answers how many.
+fn fill(file: &File, part: &mut Vec<u8>) -> std::io::Result<usize> {
+    while part.len() < part.capacity() {
+        match rustix::io::read(file, rustix::buffer::spare_capacity(part)) {
+            Ok(0) => break,
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(part.len())
 }
 
 /// Opens a file of the folder. Not what took its place since it was listed: a link is not followed, a pipe not waited
