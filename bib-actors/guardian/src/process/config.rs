@@ -7,6 +7,7 @@ use crate::error::GuardianError;
 use crate::files;
 use crate::options::GuardianOptions;
 use std::fmt::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The node's database.
@@ -129,7 +130,7 @@ pub(crate) fn pg_hba_conf() -> String {
     )
 }
 
-/// Writes all of them; the server's account may read them and not write them.
+/// Writes those that are not there as they should be; the server's account may read them and not write them.
 pub(crate) fn write(layout: &Layout, account: &Account, options: &GuardianOptions) -> Result<(), GuardianError> {
     let disk = rustix::fs::statvfs(&layout.root)
         .map_err(|error| GuardianError::file("look at the file system of", &layout.root)(error.into()))?;
@@ -139,9 +140,22 @@ pub(crate) fn write(layout: &Layout, account: &Account, options: &GuardianOption
         ("pg_ident.conf", "# Written by bibd at every start: no names are mapped.\n".to_owned()),
     ];
     for (name, text) in files {
-        write_readable(layout, account, name, &text)?;
+        if !is_there(layout, account, name, &text) {
+            write_readable(layout, account, name, &text)?;
+        }
     }
     Ok(())
+}
+
+/// Whether a file is there with this text, this owner and this mode: to write it anew would only wait for the disk, at
+/// every start.
+fn is_there(layout: &Layout, account: &Account, name: &str, text: &str) -> bool {
+    let path = layout.conf.join(name);
+    let (uid, gid, mode) =
+        if account.drops_privileges { (0, account.gid, 0o640) } else { (account.uid, account.gid, 0o600) };
+    let fits =
+        |meta: std::fs::Metadata| meta.is_file() && (meta.uid(), meta.gid(), meta.mode() & 0o7777) == (uid, gid, mode);
+    std::fs::symlink_metadata(&path).is_ok_and(fits) && std::fs::read(&path).is_ok_and(|found| found == text.as_bytes())
 }
 
 /// Writes one file that the server's account may read.

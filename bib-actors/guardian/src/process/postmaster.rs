@@ -17,12 +17,20 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-/// How often a server that starts or stops is looked at.
+/// How often a server that stops is looked at, and at least one that starts.
 const POLL: Duration = Duration::from_millis(25);
+/// How often one that starts is looked at first. Later it is a sixteenth of the time that it has taken already: a start
+/// is seen soon after it is done, and a long recovery is not looked at for nothing.
+const FIRST_POLL: Duration = Duration::from_millis(1);
 /// How long to wait before a server that did not start is started again: children of a killed one take a moment to go.
 const RETRY: Duration = Duration::from_millis(250);
 /// What it says when a predecessor, or one of its children, still has the data directory.
 const BUSY: [&str; 2] = ["is still in use", "lock file"];
+/// Names the process whose number stands in a lock file that was left behind, and that is no server of the data directory.
+/// PostgreSQL only looks whether there is such a process, and would not start while there is: in a container that began
+/// again the number is easily that of one of bibd's own threads. That no child of the old server lives is looked at all
+/// the same.
+const NOT_A_SERVER: &str = "PG_GRANDPARENT_PID";
 /// How long a server that was told to stop at once may take.
 const IMMEDIATE_STOP: Duration = Duration::from_secs(10);
 
@@ -87,7 +95,8 @@ impl Postmaster {
             if !process_lives(pid) {
                 return Ok(None);
             }
-            if clock::since(begun) > deadline {
+            let waited = clock::since(begun);
+            if waited > deadline {
                 return Err(GuardianError::Setup(format!(
                     "PostgreSQL (process {pid}) does not take connections after {} s: {}; it may still be recovering from a crash, its \
                      logs are in {}; start bibd again to go on waiting",
@@ -96,7 +105,7 @@ impl Postmaster {
                     layout.log.display()
                 )));
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep((waited / 16).clamp(FIRST_POLL, POLL)).await;
         }
     }
 
@@ -139,7 +148,8 @@ fn process_lives(pid: i32) -> bool {
     kill(Pid::from_raw(pid), None).is_ok()
 }
 
-/// Starts the server in a process group of its own, so that what ends bibd from a terminal does not end it too.
+/// Starts the server in a process group of its own, so that what ends bibd from a terminal does not end it too. To be
+/// called when the data directory has no live server.
 fn start(server: &Server, options: &GuardianOptions) -> Result<i32, GuardianError> {
     let Server { layout, account, binaries } = server;
     let log = std::fs::OpenOptions::new()
@@ -150,8 +160,11 @@ fn start(server: &Server, options: &GuardianOptions) -> Result<i32, GuardianErro
         .open(&layout.start_log)
         .map_err(GuardianError::file("open", &layout.start_log))?;
     let error_log = log.try_clone().map_err(GuardianError::file("open", &layout.start_log))?;
-    let child = account
-        .command(&binaries.postgres)
+    let mut command = account.command(&binaries.postgres);
+    if let Some(stale) = PidFile::read(&layout.data) {
+        command.env(NOT_A_SERVER, stale.pid.to_string());
+    }
+    let child = command
         .arg("-D")
         .arg(&layout.data)
         .args(

@@ -8,12 +8,12 @@ use nix::unistd::Pid;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Duration;
 
-async fn topic_count(node: &Node) -> u64 {
+pub(crate) async fn topic_count(node: &Node) -> u64 {
     node.guardian.counts().await.unwrap().topics
 }
 
 /// Processes that work in this data directory: the postmaster and its children.
-fn processes(data: &std::path::Path) -> Vec<i32> {
+pub(crate) fn processes(data: &std::path::Path) -> Vec<i32> {
     let data = std::fs::canonicalize(data).unwrap();
     let all = std::fs::read_dir("/proc").unwrap().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());

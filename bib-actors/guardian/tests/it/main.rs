@@ -6,6 +6,7 @@
 mod audit;
 mod catalog;
 mod grants;
+mod kills;
 mod lifecycle;
 mod limited;
 mod panics;

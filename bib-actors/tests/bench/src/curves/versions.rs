@@ -6,6 +6,18 @@ use crate::measure::seconds;
 use crate::peers::daemon::answering;
 use crate::rows::Catalog;
 use crate::rows::status::status_ms;
+use bib_node_tests::Node;
+
+/// From the start of the process until it is ready.
+fn start_ms(node: &mut Node) -> anyhow::Result<f64> {
+    node.stop()?;
+    let port = node.web().port();
+    let ((), took) = seconds(|| {
+        node.launch()?;
+        answering(port, "/readyz")
+    })?;
+    Ok(took * 1e3)
+}
 
 /// `bib status`, one dataset, one page of a list, a start.
 pub(super) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Curve>> {
@@ -18,13 +30,7 @@ pub(super) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Curve>> {
         status.push((count, median_of(ctx, |_| status_ms(node))?));
         get.push((count, median_of(ctx, |_| ms(&["dataset", "get", "bench/d0"]))?));
         list.push((count, median_of(ctx, |_| ms(&["dataset", "versions", "bench/d0"]))?));
-        catalog.node.stop()?;
-        let port = catalog.node.web().port();
-        let ((), took) = seconds(|| {
-            catalog.node.launch()?;
-            answering(port, "/readyz")
-        })?;
-        start.push((count, took * 1e3));
+        start.push((count, median_of(ctx, |_| start_ms(&mut catalog.node))?));
     }
     let along = "versions in the catalogue";
     let curve = |figure, wanted, points| Curve { along, figure, wanted, points };

@@ -1,0 +1,107 @@
+//! The managed PostgreSQL, killed with all its processes.
+
+use crate::lifecycle::{processes, topic_count};
+use crate::support::{Backend, Home, Node, new_topic, op, until};
+use bib_guardian::{GuardianError, GuardianHandle};
+use bib_kit::probe;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::BTreeSet;
+
+/// The number in the lock file that a killed server left is another process's by now, as in a container that began again.
+#[test]
+fn a_lock_file_with_the_number_of_another_process_keeps_nobody_out() {
+    probe::run(async {
+        let home = Home::new();
+        let mut node = home.start(Backend::Postgres).await;
+        node.guardian.create_topic(&op(), new_topic("t")).await.unwrap();
+        let data = node.data_dir().join("postgres/data");
+        for pid in processes(&data) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        node.guard.exited().await;
+        let mut other = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let path = data.join("postmaster.pid");
+        let lock = std::fs::read_to_string(&path).unwrap();
+        let (_, rest) = lock.split_once('\n').unwrap();
+        std::fs::write(&path, format!("{}\n{rest}", other.id())).unwrap();
+        let started = node.guard.start().await;
+        let lives = other.try_wait().unwrap().is_none();
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(started.is_ok(), "{started:?}");
+        assert!(lives, "it has nothing to do with the database");
+        assert_eq!(topic_count(&node).await, 1);
+        node.stop().await;
+    });
+}
+
+/// Makes topics until the database is gone. Answers which were acknowledged.
+async fn make_until_it_is_gone(guardian: GuardianHandle, writer: usize) -> BTreeSet<String> {
+    let mut made = BTreeSet::new();
+    loop {
+        let name = format!("w{writer}-{}", made.len());
+        if guardian.create_topic(&op(), new_topic(&name)).await.is_err() {
+            return made;
+        }
+        made.insert(name);
+    }
+}
+
+async fn all_topics(guardian: &GuardianHandle) -> Result<BTreeSet<String>, GuardianError> {
+    let (mut all, mut after) = (BTreeSet::new(), None);
+    loop {
+        let page = guardian.list_topics(after, 1_000).await?;
+        let Some(last) = page.last() else { return Ok(all) };
+        after = Some(last.name.clone());
+        all.extend(page.into_iter().map(|topic| topic.name.to_string()));
+    }
+}
+
+/// Changes that come together let their locks go before they are on the disk. Neither who made one nor who only read it
+/// hears of it before.
+#[test]
+fn what_anybody_heard_of_survives_a_kill_of_the_whole_server() {
+    probe::run(async {
+        let home = Home::new();
+        let mut options = home.options(Backend::Postgres);
+        // each read asks the database
+        options.catalog_cache_bytes = 0;
+        let mut node = Node::start(&home, options).await;
+        for round in 0..3 {
+            let data = node.data_dir().join("postgres/data");
+            let before = all_topics(&node.guardian).await.unwrap();
+            let writers: Vec<_> = (0..16)
+                .map(|writer| tokio::spawn(make_until_it_is_gone(node.guardian.clone(), round * 16 + writer)))
+                .collect();
+            let reader = node.guardian.clone();
+            let reader = tokio::spawn(async move {
+                let mut seen = BTreeSet::new();
+                while let Ok(topics) = all_topics(&reader).await {
+                    seen = topics;
+                }
+                seen
+            });
+            let enough = before.len() + 200;
+            until("topics are made", async || {
+                node.guardian.counts().await.is_ok_and(|counts| counts.topics as usize > enough)
+            })
+            .await;
+            // with all its processes goes what they had only in their memory
+            for pid in processes(&data) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            node.guard.exited().await;
+            let mut heard = reader.await.unwrap();
+            for writer in writers {
+                heard.extend(writer.await.unwrap());
+            }
+            node.guard.start().await.unwrap();
+            let there = all_topics(&node.guardian).await.unwrap();
+            let lost: Vec<_> = heard.difference(&there).collect();
+            assert!(lost.is_empty(), "round {round}: of {} that somebody heard of, {lost:?} are gone", heard.len());
+            assert!(heard.len() > before.len() + 100, "round {round}: nothing was made");
+        }
+        node.stop().await;
+    });
+}
