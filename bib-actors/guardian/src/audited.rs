@@ -4,12 +4,13 @@
 //! acknowledged, and a retry with the same request id finds what was done and records it.
 
 use crate::core::Core;
-use crate::database::{Access, DbRole, Footprint, Tx};
+use crate::database::{Access, DbError, DbRole, Footprint, Session, Tx};
 use crate::error::GuardianError;
 use crate::ledger::Ledger;
 use bib_audit::{AuditDraft, Outcome};
-use bib_domain::{Need, OpContext};
+use bib_domain::{Need, OpContext, StorageKind};
 use bib_kit::clock;
+use futures::future::join;
 use std::future::Future;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub(crate) trait Change: Send + Sync + 'static {
     const NEED: Need = Need::Room;
     /// Whether it may change the answer to a read that has a [`Look::recall_key`].
     const CATALOG: bool = true;
+    /// Whether [`Change::prepare`] has anything to do. If not, the transaction is opened while the first record is written.
+    const PREPARES: bool = false;
 
     /// Who asked.
     fn cx(&self) -> &OpContext;
@@ -105,14 +108,14 @@ impl Core {
             }
             return Err(full);
         }
-        let intent = self
-            .ledger
-            .append(draft(Outcome::Intent))
-            .await
-            .map_err(|error| GuardianError::AuditUnavailable { reason: error.to_string() })?;
+        // an open transaction has done nothing yet; in SQLite it would keep all others out
+        let early = !C::PREPARES && self.database.info().kind == StorageKind::Postgres;
+        let open = async { if early { Some(self.database.begin(C::ROLE, Access::Write).await) } else { None } };
+        let (intent, open) = join(self.ledger.append(draft(Outcome::Intent)), open).await;
+        let intent = intent.map_err(|error| GuardianError::AuditUnavailable { reason: error.to_string() })?;
         let stamp = Stamp { now_ms: clock::unix_ms(), passed_ms: clock::passed_ms(), audit_seq: intent.seq };
 
-        let done = self.carry_out(&change, stamp).await;
+        let done = self.carry_out(&change, stamp, open).await;
         let record = match &done {
             Ok((_, footprint)) => draft(Outcome::Ok).rows(footprint.rows).fingerprint(footprint.fingerprint.clone()),
             Err(error) if error.is_refusal() => draft(Outcome::Refused).metadata("reason", error.to_string()),
@@ -125,11 +128,20 @@ impl Core {
         Ok(output)
     }
 
-    async fn carry_out<C: Change>(&self, change: &C, stamp: Stamp) -> Result<(C::Output, Footprint), GuardianError> {
+    async fn carry_out<C: Change>(
+        &self,
+        change: &C,
+        stamp: Stamp,
+        open: Option<Result<Box<dyn Session>, DbError>>,
+    ) -> Result<(C::Output, Footprint), GuardianError> {
         change.prepare(self).await?;
         // ends when the outcome is in the database or was given up, before anybody hears of it
         let _changing = C::CATALOG.then(|| self.serving.answers.changing());
-        let mut tx = Tx::new(self.database.begin(C::ROLE, Access::Write).await?);
+        let session = match open {
+            Some(opened) => opened?,
+            None => self.database.begin(C::ROLE, Access::Write).await?,
+        };
+        let mut tx = Tx::new(session);
         let note =
             if C::REMEMBER { self.once(change, &mut tx, stamp).await? } else { change.apply(&mut tx, stamp).await? };
         let output = change.answer(&mut tx, &note).await?;

@@ -192,7 +192,7 @@ impl GuardianOptions {
             database_user: None,
             seal_key,
             publisher_key,
-            pools: PoolSizes { node: 4, query: 8, transform: 4, scrape: 2, admin_jobs: 1, audit: 2 },
+            pools: PoolSizes { node: 8, query: 8, transform: 8, scrape: 2, admin_jobs: 1, audit: 2 },
             sqlite_readers: 4,
             pool_wait: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),

@@ -1,6 +1,7 @@
 //! The managed PostgreSQL as the guardian's database: one pool per role, and the superuser only while it starts.
 
 mod admin;
+mod flushes;
 mod migrate;
 mod pools;
 mod roles;
@@ -19,6 +20,7 @@ use admin::Admin;
 use async_trait::async_trait;
 use bib_domain::StorageKind;
 use bib_kit::{BlockingPool, clock};
+use flushes::Flushes;
 use pools::Pools;
 use session::PgSession;
 use std::path::PathBuf;
@@ -34,6 +36,7 @@ pub(crate) struct PgDatabase {
     socket_dir: PathBuf,
     credentials: Credentials,
     pools: Pools,
+    flushes: Flushes,
     ping_deadline: Duration,
 }
 
@@ -63,7 +66,8 @@ impl PgDatabase {
             version: runtime.version().to_owned(),
             notice: String::new(),
         };
-        let database = Self { info, runtime, socket_dir, credentials, pools, ping_deadline: options.ping_deadline };
+        let (flushes, ping_deadline) = (Flushes::default(), options.ping_deadline);
+        let database = Self { info, runtime, socket_dir, credentials, pools, flushes, ping_deadline };
         match database.ping().await {
             Ok(()) => Ok(database),
             Err(PingError::Dead(reason) | PingError::Sick(reason) | PingError::Recovering(reason)) => {
@@ -122,7 +126,9 @@ impl Database for PgDatabase {
 
     async fn begin(&self, role: DbRole, access: Access) -> Result<Box<dyn Session>, DbError> {
         let client = self.pools.get(role).await?;
-        Ok(Box::new(PgSession::begin(client, access).await?))
+        // the audit table is read from the log again where a crash cuts it off
+        let lasting = role != DbRole::Audit;
+        Ok(Box::new(PgSession::begin(client, access, lasting, self.flushes.clone()).await?))
     }
 
     async fn ping(&self) -> Result<(), PingError> {

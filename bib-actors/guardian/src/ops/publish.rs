@@ -189,6 +189,7 @@ impl Change for Publish {
     const ACTION: &'static str = "dataset.publish";
     const ROLE: DbRole = DbRole::Transform;
     const REMEMBER: bool = true;
+    const PREPARES: bool = true;
 
     fn cx(&self) -> &OpContext {
         &self.cx

@@ -3,6 +3,7 @@
 //! A transaction that only reads is begun together with its first statement and ended without waiting: that takes one
 //! round trip instead of three. One that writes waits for each step, so that no statement runs outside of it.
 
+use super::flushes::{COMMIT, FLUSH, Flushes, Writing};
 use super::value;
 use crate::database::{Access, Column, DbError, Row, Session, Value};
 use async_trait::async_trait;
@@ -19,6 +20,9 @@ use tokio_postgres::types::{ToSql, Type};
 pub(super) struct PgSession {
     /// `Some` until it is finished.
     client: Option<Object>,
+    /// `Some` if it may write and its end is to be waited for.
+    writing: Option<Writing>,
+    flushes: Flushes,
     access: Access,
     /// A transaction that only reads begins with its first statement.
     begun: bool,
@@ -51,13 +55,35 @@ fn finished() -> DbError {
 }
 
 impl PgSession {
-    pub(super) async fn begin(client: Object, access: Access) -> Result<Self, DbError> {
-        let mut session = Self { client: Some(client), access, begun: false };
+    /// Begins one. One that is `lasting` is durable when its commit returns.
+    pub(super) async fn begin(
+        client: Object,
+        access: Access,
+        lasting: bool,
+        flushes: Flushes,
+    ) -> Result<Self, DbError> {
+        let writing = (access == Access::Write && lasting).then(|| flushes.writing());
+        let mut session = Self { client: Some(client), writing, flushes, access, begun: false };
         if access == Access::Write {
             session.client()?.batch_execute(BEGIN_WRITE).await.map_err(|error| db_error(&error))?;
             session.begun = true;
         }
         Ok(session)
+    }
+
+    async fn end_reading(&self, client: &Object) -> Result<(), tokio_postgres::Error> {
+        if !self.begun {
+            return Ok(());
+        }
+        // what was read does not depend on it, and whoever has the connection next speaks after it
+        if let Poll::Ready(ended) = poll!(pin!(client.batch_execute(COMMIT))) {
+            ended?;
+        }
+        if let Some(doubts) = self.flushes.unsettled() {
+            client.batch_execute(FLUSH).await?;
+            doubts.settled();
+        }
+        Ok(())
     }
 
     fn client(&self) -> Result<&Object, DbError> {
@@ -117,18 +143,17 @@ impl Session for PgSession {
 
     async fn commit(mut self: Box<Self>) -> Result<(), DbError> {
         let Some(client) = self.client.take() else { return Err(finished()) };
-        let ended = match self.access {
-            Access::Write => client.batch_execute("commit").await,
-            Access::Read if !self.begun => Ok(()),
-            // what was read does not depend on it, and whoever has the connection next speaks after it
-            Access::Read => match poll!(pin!(client.batch_execute("commit"))) {
-                Poll::Ready(ended) => ended,
-                Poll::Pending => Ok(()),
-            },
+        let ended = match (self.access, &mut self.writing) {
+            (Access::Write, Some(writing)) => client.batch_execute(writing.commit()).await,
+            (Access::Write, None) => client.batch_execute(COMMIT).await,
+            (Access::Read, _) => self.end_reading(&client).await,
         };
         if let Err(error) = ended {
             drop(Object::take(client));
             return Err(db_error(&error));
+        }
+        if let Some(writing) = self.writing.take() {
+            writing.settled();
         }
         // the connection goes back to its pool
         drop(client);
