@@ -10,6 +10,7 @@ mod hostile;
 mod kept;
 mod local;
 mod login;
+mod neighbours;
 mod nodes;
 mod pages;
 mod pages_tls;
