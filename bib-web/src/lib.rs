@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod export;
 mod format;
+mod fragments;
 mod grid;
 mod guard;
 mod headers;

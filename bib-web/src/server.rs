@@ -47,6 +47,8 @@ pub struct WebOptions {
     pub head_bytes: usize,
     /// Bytes that are taken from a client whose request is being answered. Browsers send none; who sends more waits.
     pub read_ahead: usize,
+    /// Bytes of tables kept as they were rendered, for whoever is given the same rows again; 0 keeps none.
+    pub fragment_bytes: usize,
 }
 
 impl Default for WebOptions {
@@ -63,6 +65,7 @@ impl Default for WebOptions {
             keep_alive: Duration::from_secs(15),
             head_bytes: 32 << 10,
             read_ahead: 4 << 10,
+            fragment_bytes: 8 << 20,
         }
     }
 }
@@ -109,7 +112,7 @@ impl WebServer {
         std::thread::Builder::new().name("bib-web".into()).spawn(move || {
             let system = actix_web::rt::System::new();
             system.block_on(async move {
-                let web = web::Data::new(Web::new(site));
+                let web = web::Data::new(Web::new(site, options.fragment_bytes));
                 let server = listen(serving.listener, serving.tls, &options, &web);
                 let server = match server {
                     Ok(server) => server,
@@ -295,7 +298,7 @@ mod tests {
     /// How many bytes are taken from a client that reads nothing.
     async fn taken(request: &str) -> usize {
         let (mut client, server) = duplex(4096);
-        let service = http(&WebOptions::default(), web::Data::new(Web::new(site()))).new_service(()).await.unwrap();
+        let service = http(&WebOptions::default(), web::Data::new(Web::new(site(), 0))).new_service(()).await.unwrap();
         let served = actix_web::rt::spawn(service.call((Guest { peer: None, place: None }, server)));
         let many = request.repeat(100);
         let mut sent = 0;

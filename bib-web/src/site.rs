@@ -1,5 +1,6 @@
 //! What the server is told about the node, and the way to its API.
 
+use crate::fragments::Fragments;
 use crate::readiness::ReadinessFn;
 use crate::session;
 use bib_proto::client::{Client, ClientError, ClientOptions};
@@ -43,12 +44,16 @@ pub(crate) struct Web {
     /// Name of the session's cookie.
     pub(crate) cookie: String,
     calls: Client,
+    /// Tables as they were rendered.
+    pub(crate) tables: Fragments,
 }
 
 impl Web {
-    pub(crate) fn new(site: Site) -> Self {
+    /// What requests share, with so many bytes of rendered tables among it.
+    pub(crate) fn new(site: Site, fragment_bytes: usize) -> Self {
         let calls = Client::handing_over(Arc::clone(&site.take), ClientOptions::default());
-        Self { cookie: session::cookie_name(&site.node_id, site.tls), calls, site }
+        let tables = Fragments::new(fragment_bytes);
+        Self { cookie: session::cookie_name(&site.node_id, site.tls), calls, tables, site }
     }
 
     /// A client for a browser at `address` with this token; its calls are handed over within the process.

@@ -19,7 +19,8 @@ const WHOLE_CHARS: usize = 20_000;
 /// Rows as they came.
 pub(crate) struct Rows {
     pub(crate) header: PageHeader,
-    batches: Vec<RecordBatch>,
+    /// A stream of Arrow.
+    ipc: Vec<u8>,
 }
 
 /// What stands in a cell.
@@ -34,16 +35,24 @@ impl Rows {
     /// Asks for a page.
     pub(crate) async fn read(client: &Client, request: ReadPageRequest) -> Result<Self, ClientError> {
         let mut parts = client.queries().read_page(request).await?.into_inner();
-        let (mut header, mut bytes) = (PageHeader::default(), Vec::new());
+        let (mut header, mut ipc) = (PageHeader::default(), Vec::new());
         while let Some(message) = parts.message().await? {
             match message.part {
                 Some(Part::Header(first)) => header = first,
-                Some(Part::ArrowIpc(more)) => bytes.extend(more),
+                Some(Part::ArrowIpc(more)) => ipc.extend(more),
                 None => {}
             }
         }
-        let batches = StreamReader::try_new(bytes.as_slice(), None).and_then(Iterator::collect).map_err(unreadable)?;
-        Ok(Self { header, batches })
+        Ok(Self { header, ipc })
+    }
+
+    /// The bytes of the rows: equal bytes are equal rows.
+    pub(crate) fn ipc(&self) -> &[u8] {
+        &self.ipc
+    }
+
+    fn batches(&self) -> Result<Vec<RecordBatch>, ClientError> {
+        StreamReader::try_new(self.ipc.as_slice(), None).and_then(Iterator::collect).map_err(unreadable)
     }
 
     /// The cells, row by row.
@@ -59,7 +68,7 @@ impl Rows {
     fn shown(&self, most: usize) -> Result<Vec<Vec<Cell>>, ClientError> {
         let options = FormatOptions::default();
         let mut rows = Vec::new();
-        for batch in &self.batches {
+        for batch in &self.batches()? {
             let columns = batch.columns();
             let made: Result<Vec<ArrayFormatter<'_>>, ArrowError> =
                 columns.iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options)).collect();
@@ -77,15 +86,10 @@ impl Rows {
         let mut writer = arrow::json::WriterBuilder::new()
             .with_explicit_nulls(true)
             .build::<_, arrow::json::writer::JsonArray>(Vec::new());
-        writer.write_batches(&self.batches.iter().collect::<Vec<_>>()).map_err(unreadable)?;
+        writer.write_batches(&self.batches()?.iter().collect::<Vec<_>>()).map_err(unreadable)?;
         writer.finish().map_err(unreadable)?;
         let bytes = writer.into_inner();
         Ok(if bytes.is_empty() { b"[]".to_vec() } else { bytes })
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 }
 
@@ -136,6 +140,7 @@ fn visible(text: &str) -> String {
 mod tests {
     use super::*;
     use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
+    use arrow::ipc::writer::StreamWriter;
     use std::sync::Arc;
 
     #[test]
@@ -147,7 +152,7 @@ mod tests {
         let doubles: ArrayRef = Arc::new(Float64Array::from(vec![1.5, f64::NAN, 30.0, 1e300, -0.0]));
         let columns = [("s", names, true), ("n", numbers, true), ("d", doubles, true)];
         let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
-        let rows = Rows { header: PageHeader::default(), batches: vec![batch] };
+        let rows = rows_of(&batch);
         let cells = rows.cells().unwrap();
         let text = |row: usize, column: usize| (&*cells[row][column].text, cells[row][column].class);
         assert_eq!([text(0, 0), text(0, 1), text(0, 2)], [("a\u{240a}b", ""), ("-5", "num"), ("1.5", "num")]);
@@ -156,9 +161,15 @@ mod tests {
         assert!(text(3, 0).0.chars().count() == CELL_CHARS + 1 && text(3, 0).1 == "cut");
         assert_eq!(text(4, 0).0, "\u{fffd}evil");
         assert_eq!(rows.first().unwrap().unwrap().len(), 3);
-        assert_eq!(rows.len(), 5);
+        assert_eq!(cells.len(), 5);
         let json: serde_json::Value = serde_json::from_slice(&rows.json().unwrap()).unwrap();
         assert_eq!(json[1]["s"], serde_json::Value::Null);
-        assert_eq!(Rows { header: PageHeader::default(), batches: Vec::new() }.json().unwrap(), b"[]");
+        assert_eq!(rows_of(&batch.slice(0, 0)).json().unwrap(), b"[]");
+    }
+
+    fn rows_of(batch: &RecordBatch) -> Rows {
+        let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+        writer.write(batch).unwrap();
+        Rows { header: PageHeader::default(), ipc: writer.into_inner().unwrap() }
     }
 }

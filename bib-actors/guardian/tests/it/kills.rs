@@ -7,6 +7,8 @@ use bib_kit::probe;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 
 /// The number in the lock file that a killed server left is another process's by now, as in a container that began again.
 #[test]
@@ -20,7 +22,9 @@ fn a_lock_file_with_the_number_of_another_process_keeps_nobody_out() {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
         node.guard.exited().await;
-        let mut other = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        // of the same user: the server may not signal others, and passes them over
+        let owner = std::fs::metadata(&data).unwrap().uid();
+        let mut other = std::process::Command::new("sleep").arg("1000").uid(owner).spawn().unwrap();
         let path = data.join("postmaster.pid");
         let lock = std::fs::read_to_string(&path).unwrap();
         let (_, rest) = lock.split_once('\n').unwrap();

@@ -10,6 +10,7 @@ use crate::export;
 use crate::grid::{Mistake, PAGE_ROWS, Paging, Rows};
 use crate::session::Visitor;
 use crate::shell::{page, page_with};
+use crate::site::Web;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use address::{Address, Asked};
@@ -104,7 +105,12 @@ impl Table {
     }
 }
 
-async fn show(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
+async fn show(
+    visitor: Visitor,
+    web: web::Data<Web>,
+    names: Names,
+    asked: web::Query<Asked>,
+) -> Result<HttpResponse, PageError> {
     let table = Table::find(&visitor, names, asked.into_inner()).await?;
     if table.chosen.is_none() {
         return Ok(page(&TablePage::without_tables(&visitor, &table)));
@@ -120,14 +126,14 @@ async fn show(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Resul
     };
     let (rows, statistics) = futures::join!(Rows::read(&visitor.client, request), statistics(&visitor, &table));
     match rows {
-        Ok(rows) => Ok(page(&TablePage::new(&visitor, &table, &rows, statistics)?)),
+        Ok(rows) => Ok(page(&TablePage::new(&visitor, &web.tables, &table, &rows, statistics.as_ref())?)),
         Err(error) => {
             let mistake = Mistake::of(&error, "", &table.address.asked.f);
             let (status, notice) = match &mistake {
                 Some(_) => (StatusCode::UNPROCESSABLE_ENTITY, None),
                 None => (status_of(&error), Some(Notice::from(&error))),
             };
-            Ok(page_with(status, &TablePage::refused(&visitor, &table, mistake, notice, statistics)))
+            Ok(page_with(status, &TablePage::refused(&visitor, &table, mistake, notice, statistics.as_ref())?))
         }
     }
 }
@@ -153,7 +159,7 @@ async fn one_row(visitor: &Visitor, table: &Table) -> Result<HttpResponse, PageE
     let request = ReadPageRequest { view: Some(view), offset: number - 1, rows: 1, timeout_ms: 0 };
     let rows = Rows::read(&visitor.client, request).await?;
     let shown = RowPage::new(visitor, table, &rows)?;
-    Ok(if rows.len() == 0 { page_with(StatusCode::NOT_FOUND, &shown) } else { page(&shown) })
+    Ok(if rows.first()?.is_none() { page_with(StatusCode::NOT_FOUND, &shown) } else { page(&shown) })
 }
 
 /// The checker's word on a filter, as a part of the page.

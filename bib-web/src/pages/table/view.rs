@@ -4,11 +4,14 @@ use super::{Address, COLUMNS, Table};
 use crate::cel;
 use crate::error::{Notice, PageError};
 use crate::format::{bytes, count, counted, part, short};
+use crate::fragments::Fragments;
 use crate::grid::{Cell, Head, Mistake, Paging, Rows, heads};
 use crate::session::Visitor;
 use crate::shell::Shell;
 use askama::Template;
-use bib_proto::v1::{Column, GetStatisticsResponse};
+use bib_proto::v1::{Column, GetStatisticsResponse, PageHeader};
+use prost::Message;
+use std::sync::Arc;
 
 /// One row of the table.
 pub(crate) struct RowView {
@@ -16,6 +19,74 @@ pub(crate) struct RowView {
     pub(crate) number: String,
     pub(crate) link: String,
     pub(crate) cells: Vec<Cell>,
+}
+
+/// The rows and the heads of their columns: `grid.html`.
+#[derive(Template)]
+#[template(path = "grid.html")]
+struct Grid<'g> {
+    label: &'g str,
+    numbered: bool,
+    heads: Vec<Head>,
+    rows: Vec<RowView>,
+    /// What stands in place of rows when there are none.
+    nothing: &'g str,
+    /// Where the heads are fetched from when their statistics are still being computed.
+    later: &'g str,
+}
+
+impl<'g> Grid<'g> {
+    fn new(
+        address: &Address,
+        columns: &[Column],
+        statistics: Option<&GetStatisticsResponse>,
+        (nothing, later): (&'g str, &'g str),
+    ) -> Self {
+        let heads = heads(columns, statistics, &address.asked.sort, address.asked.descending(), address);
+        Self { label: "Rows", numbered: true, heads, rows: Vec::new(), nothing, later }
+    }
+
+    /// The rows, each with a link that lasts.
+    fn filled(self, table: &Table, rows: &Rows) -> Result<Self, PageError> {
+        let address = &table.address;
+        let id = short(&table.version.id);
+        let forever = Address {
+            path: address.path.replace(&last_version(address), &format!("/v/{id}/table")),
+            ..address.clone()
+        };
+        // the row stands last in an address, so that a hundred of them share what is before it
+        let base = forever.with(|asked| asked.row = 0);
+        let base = format!("{base}{}row=", if base.contains('?') { '&' } else { '?' });
+        let row = |(cells, position): (Vec<Cell>, &u64)| RowView {
+            number: count(position + 1),
+            link: format!("{base}{}", position + 1),
+            cells,
+        };
+        Ok(Self { rows: rows.cells()?.into_iter().zip(&rows.header.positions).map(row).collect(), ..self })
+    }
+
+    fn html(&self) -> Result<String, PageError> {
+        self.render().map_err(|error| {
+            tracing::error!(%error, "a table could not be rendered");
+            PageError::Broken
+        })
+    }
+}
+
+/// All that the grid of these rows is made from.
+fn key(table: &Table, rows: &Rows, statistics: Option<&GetStatisticsResponse>, texts: [&str; 2]) -> Vec<u8> {
+    let here = table.address.with(|_| ());
+    // how long it took and what was read for it is not shown in the grid
+    let header = PageHeader { elapsed_us: 0, bytes_read: 0, bytes_fetched: 0, ..rows.header.clone() }.encode_to_vec();
+    let statistics = statistics.map(Message::encode_to_vec);
+    let mut key = vec![u8::from(statistics.is_some())];
+    let [nothing, later] = texts.map(str::as_bytes);
+    let parts = [here.as_bytes(), table.version.id.as_bytes(), nothing, later, &header, rows.ipc()];
+    for part in parts.into_iter().chain(statistics.as_deref()) {
+        key.extend((part.len() as u64).to_be_bytes());
+        key.extend(part);
+    }
+    key
 }
 
 /// A link with its words.
@@ -50,8 +121,8 @@ pub(crate) struct TablePage {
     all_link: String,
     mistake: Option<Mistake>,
     summary: String,
-    heads: Vec<Head>,
-    rows: Vec<RowView>,
+    /// The rows; empty when there is nothing that they could be of.
+    grid: Arc<str>,
     /// What stands in place of rows when there are none.
     nothing: String,
     paging: Paging,
@@ -66,37 +137,20 @@ pub(crate) struct TablePage {
 impl TablePage {
     pub(super) fn new(
         visitor: &Visitor,
+        kept: &Fragments,
         table: &Table,
         rows: &Rows,
-        statistics: Option<GetStatisticsResponse>,
+        statistics: Option<&GetStatisticsResponse>,
     ) -> Result<Self, PageError> {
         let header = &rows.header;
         let address = &table.address;
-        let columns = header.schema.as_ref().map(|schema| schema.columns.clone()).unwrap_or_default();
-        let mut shown = Self::frame(visitor, table, &columns, statistics);
+        let columns = header.schema.as_ref().map(|schema| schema.columns.as_slice()).unwrap_or_default();
+        let mut shown = Self::frame(visitor, table, columns, statistics);
         shown.paging = Paging::new(address.asked.page, header.matches);
         let pages = [1, shown.paging.before().unwrap_or(1), shown.paging.after().unwrap_or(1), shown.paging.pages];
         shown.page_links = pages.map(|page| address.with(|asked| asked.page = page));
         shown.summary = summary(table, header.matches, header.total, header.elapsed_us);
-        let id = short(&table.version.id);
-        let forever = Address {
-            path: address.path.replace(&last_version(address), &format!("/v/{id}/table")),
-            ..address.clone()
-        };
-        // the row stands last in an address, so that a hundred of them share what is before it
-        let base = forever.with(|asked| asked.row = 0);
-        let base = format!("{base}{}row=", if base.contains('?') { '&' } else { '?' });
-        shown.rows = rows
-            .cells()?
-            .into_iter()
-            .zip(&header.positions)
-            .map(|(cells, position)| RowView {
-                number: count(position + 1),
-                link: format!("{base}{}", position + 1),
-                cells,
-            })
-            .collect();
-        if shown.rows.is_empty() {
+        if header.positions.is_empty() {
             shown.nothing = match (header.total, header.matches) {
                 (0, _) => "The table has no rows.".to_owned(),
                 (_, 0) => "No row fits the filter.".to_owned(),
@@ -112,6 +166,9 @@ impl TablePage {
         } else if header.matches > 0 {
             shown.exports = exports(address);
         }
+        let texts = [shown.nothing.as_str(), shown.later.as_str()];
+        let render = || Grid::new(address, columns, statistics, texts.into()).filled(table, rows)?.html();
+        shown.grid = kept.get(key(table, rows, statistics, texts), render)?;
         Ok(shown)
     }
 
@@ -121,8 +178,8 @@ impl TablePage {
         table: &Table,
         mistake: Option<Mistake>,
         alert: Option<Notice>,
-        statistics: Option<GetStatisticsResponse>,
-    ) -> Self {
+        statistics: Option<&GetStatisticsResponse>,
+    ) -> Result<Self, PageError> {
         let names = table.window();
         let schema = table.chosen.and_then(|at| table.files.get(at)).and_then(|entry| entry.schema.clone());
         let columns: Vec<Column> = schema.map(|schema| schema.columns).unwrap_or_default();
@@ -134,9 +191,12 @@ impl TablePage {
             Some(_) => "The filter has a mistake, so no rows are shown.".to_owned(),
             None => "The rows cannot be shown.".to_owned(),
         };
+        if !columns.is_empty() {
+            shown.grid = Grid::new(&table.address, &columns, statistics, (&shown.nothing, "")).html()?.into();
+        }
         shown.mistake = mistake;
         shown.shell = shown.shell.with_alert(alert);
-        shown
+        Ok(shown)
     }
 
     /// The page of a version without a table.
@@ -147,7 +207,7 @@ impl TablePage {
         shown
     }
 
-    fn frame(visitor: &Visitor, table: &Table, columns: &[Column], statistics: Option<GetStatisticsResponse>) -> Self {
+    fn frame(visitor: &Visitor, table: &Table, columns: &[Column], statistics: Option<&GetStatisticsResponse>) -> Self {
         let (address, asked) = (&table.address, &table.address.asked);
         let place = place(table);
         let query = cel::view(&table.expression(), &asked.f, &asked.sort, asked.descending());
@@ -172,8 +232,7 @@ impl TablePage {
             all_link: address.with(|asked| (asked.f, asked.page) = (String::new(), 0)),
             mistake: None,
             summary: String::new(),
-            heads: heads(columns, statistics.as_ref(), &asked.sort, asked.descending(), address),
-            rows: Vec::new(),
+            grid: Arc::default(),
             nothing: String::new(),
             paging: Paging::new(1, 0),
             page_links: Default::default(),
