@@ -4,11 +4,11 @@
 //! acknowledged, and a retry with the same request id finds what was done and records it.
 
 use crate::core::Core;
-use crate::database::{Access, DbError, DbRole, Footprint, Session, Tx};
+use crate::database::{Access, DbRole, Footprint, Session, Tx};
 use crate::error::GuardianError;
 use crate::ledger::Ledger;
 use bib_audit::{AuditDraft, Outcome};
-use bib_domain::{Need, OpContext, StorageKind};
+use bib_domain::{Need, OpContext};
 use bib_kit::clock;
 use futures::future::join;
 use std::future::Future;
@@ -48,7 +48,8 @@ pub(crate) trait Change: Send + Sync + 'static {
     const NEED: Need = Need::Room;
     /// Whether it may change the answer to a read that has a [`Look::recall_key`].
     const CATALOG: bool = true;
-    /// Whether [`Change::prepare`] has anything to do. If not, the transaction is opened while the first record is written.
+    /// Whether [`Change::prepare`] has anything to do. If not, the transaction may be open when the first record
+    /// is written.
     const PREPARES: bool = false;
 
     /// Who asked.
@@ -108,9 +109,8 @@ impl Core {
             }
             return Err(full);
         }
-        // an open transaction has done nothing yet; in SQLite it would keep all others out
-        let early = !C::PREPARES && self.database.info().kind == StorageKind::Postgres;
-        let open = async { if early { Some(self.database.begin(C::ROLE, Access::Write).await) } else { None } };
+        // an open transaction has done nothing yet
+        let open = async { if C::PREPARES { None } else { self.database.begin_early(C::ROLE).await } };
         let (intent, open) = join(self.ledger.append(draft(Outcome::Intent)), open).await;
         let intent = intent.map_err(|error| GuardianError::AuditUnavailable { reason: error.to_string() })?;
         let stamp = Stamp { now_ms: clock::unix_ms(), passed_ms: clock::passed_ms(), audit_seq: intent.seq };
@@ -132,13 +132,13 @@ impl Core {
         &self,
         change: &C,
         stamp: Stamp,
-        open: Option<Result<Box<dyn Session>, DbError>>,
+        open: Option<Box<dyn Session>>,
     ) -> Result<(C::Output, Footprint), GuardianError> {
         change.prepare(self).await?;
         // ends when the outcome is in the database or was given up, before anybody hears of it
         let _changing = C::CATALOG.then(|| self.serving.answers.changing());
         let session = match open {
-            Some(opened) => opened?,
+            Some(open) => open,
             None => self.database.begin(C::ROLE, Access::Write).await?,
         };
         let mut tx = Tx::new(session);

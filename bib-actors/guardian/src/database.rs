@@ -76,6 +76,10 @@ pub(crate) trait Database: Send + Sync {
     fn info(&self) -> &StorageInfo;
     /// Opens a transaction under a role.
     async fn begin(&self, role: DbRole, access: Access) -> Result<Box<dyn Session>, DbError>;
+    /// Opens a transaction that writes before there is something to write, unless others would have to wait for it.
+    async fn begin_early(&self, _role: DbRole) -> Option<Box<dyn Session>> {
+        None
+    }
     /// Whether it is there. An error that says `dead` cannot heal by itself.
     async fn ping(&self) -> Result<(), PingError>;
     /// Empties the audit table, which only its owner can.

@@ -20,6 +20,7 @@ use admin::Admin;
 use async_trait::async_trait;
 use bib_domain::StorageKind;
 use bib_kit::{BlockingPool, clock};
+use deadpool_postgres::Object;
 use flushes::Flushes;
 use pools::Pools;
 use session::PgSession;
@@ -78,6 +79,13 @@ impl PgDatabase {
             }
         }
     }
+
+    /// A transaction on a connection of a role.
+    async fn session(&self, client: Object, role: DbRole, access: Access) -> Result<Box<dyn Session>, DbError> {
+        // the audit table is read from the log again where a crash cuts it off
+        let lasting = role != DbRole::Audit;
+        Ok(Box::new(PgSession::begin(client, access, lasting, self.flushes.clone()).await?))
+    }
 }
 
 /// Starts or adopts the server and logs in as its superuser. A server that has another password than the node, since the
@@ -125,10 +133,12 @@ impl Database for PgDatabase {
     }
 
     async fn begin(&self, role: DbRole, access: Access) -> Result<Box<dyn Session>, DbError> {
-        let client = self.pools.get(role).await?;
-        // the audit table is read from the log again where a crash cuts it off
-        let lasting = role != DbRole::Audit;
-        Ok(Box::new(PgSession::begin(client, access, lasting, self.flushes.clone()).await?))
+        self.session(self.pools.get(role).await?, role, access).await
+    }
+
+    async fn begin_early(&self, role: DbRole) -> Option<Box<dyn Session>> {
+        let client = self.pools.get_free(role).await?;
+        self.session(client, role, Access::Write).await.ok()
     }
 
     async fn ping(&self) -> Result<(), PingError> {

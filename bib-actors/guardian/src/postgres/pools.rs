@@ -6,7 +6,7 @@ use crate::database::{DbError, DbRole};
 use crate::error::GuardianError;
 use crate::options::{GuardianOptions, PoolSizes};
 use crate::process::PORT;
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
 use std::path::Path;
 use std::time::Duration;
 use tokio_postgres::{Config, NoTls};
@@ -87,6 +87,13 @@ impl Pools {
             },
             other => DbError::Lost(other.to_string()),
         })
+    }
+
+    /// A connection of the role that nobody else needs now, if there is one.
+    pub(super) async fn get_free(&self, role: DbRole) -> Option<Object> {
+        let (_, pool) = self.pools.iter().find(|(of, _)| *of == role)?;
+        let now = Timeouts { wait: Some(Duration::ZERO), ..pool.timeouts() };
+        pool.timeout_get(&now).await.ok()
     }
 
     pub(super) fn close(&self) {
