@@ -42,7 +42,7 @@ bench: prerequisites ## Ours and the peer's in turn, as ratios (ROWS=ingest-1g,a
 		$(if $(CURVES),--curves) $(if $(QUICK),--quick) $(if $(SLOW_PEERS),--slow-peers)
 
 microbench: prerequisites ## The hot parts one by one: chunker, hash, manifests, ask, audit log, queries
-	$(CARGO) bench --locked -p bib-chunks -p bib-kit -p bib-audit -p bib-query --bench hot
+	$(CARGO) bench --locked --workspace --bench hot
 
 docs: ## The book from docs/, in target/book
 	@mdbook=$$(command -v mdbook || echo "$(TARGET)/tools/bin/mdbook"); \
