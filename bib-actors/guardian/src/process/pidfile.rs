@@ -34,6 +34,16 @@ impl PidFile {
         Self::read(data).filter(|file| file.is_server_of(data))
     }
 
+    /// Whether the process that has the number now was seen to be none of this data directory's, or there is none.
+    /// A server works in its data directory before it writes the file.
+    pub(crate) fn is_foreign(&self, data: &Path) -> bool {
+        let Ok(data) = std::fs::canonicalize(data) else { return false };
+        match std::fs::read_link(format!("/proc/{}/cwd", self.pid)) {
+            Ok(cwd) => cwd != data,
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound && Path::new("/proc/self").exists(),
+        }
+    }
+
     /// Not a process that got the same number later, and not one that has ended and was not waited for.
     fn is_server_of(&self, data: &Path) -> bool {
         let Ok(data) = std::fs::canonicalize(data) else { return false };
@@ -79,6 +89,10 @@ mod tests {
         // this test's own process is alive but works elsewhere
         write(std::process::id(), dir.path());
         assert_eq!(PidFile::live(dir.path()), None);
+        let file = PidFile::read(dir.path()).unwrap();
+        let here = std::env::current_dir().unwrap();
+        assert!(file.is_foreign(dir.path()) && !file.is_foreign(&here));
+        assert!(PidFile { pid: i32::MAX, ..file }.is_foreign(dir.path()), "there is no such process");
         write(std::process::id(), Path::new("/elsewhere"));
         assert_eq!(PidFile::live(dir.path()), None);
     }

@@ -161,7 +161,7 @@ fn start(server: &Server, options: &GuardianOptions) -> Result<i32, GuardianErro
         .map_err(GuardianError::file("open", &layout.start_log))?;
     let error_log = log.try_clone().map_err(GuardianError::file("open", &layout.start_log))?;
     let mut command = account.command(&binaries.postgres);
-    if let Some(stale) = PidFile::read(&layout.data) {
+    if let Some(stale) = PidFile::read(&layout.data).filter(|file| file.is_foreign(&layout.data)) {
         command.env(NOT_A_SERVER, stale.pid.to_string());
     }
     let child = command
