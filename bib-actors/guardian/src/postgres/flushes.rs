@@ -26,8 +26,10 @@ struct Counts {
     writers: AtomicUsize,
     /// Those of them whose commit was sent.
     unsettled: AtomicUsize,
-    /// Commits of which it is not known how they ended, and that nobody flushed after.
+    /// Commits of which it is not known how they ended, all that ever were,
     doubtful: AtomicUsize,
+    /// and how many of them somebody flushed after.
+    cleared: AtomicUsize,
 }
 
 /// What the connections of a database know of each other.
@@ -51,7 +53,8 @@ impl Flushes {
     /// Whether a transaction that reads may have seen what is not durable yet. To be asked when it has read.
     pub(super) fn unsettled(&self) -> Option<Doubts> {
         let doubts = self.0.doubtful.load(SeqCst);
-        (doubts > 0 || self.0.unsettled.load(SeqCst) > 0).then(|| Doubts { counts: Arc::clone(&self.0), doubts })
+        (doubts > self.0.cleared.load(SeqCst) || self.0.unsettled.load(SeqCst) > 0)
+            .then(|| Doubts { counts: Arc::clone(&self.0), doubts })
     }
 }
 
@@ -69,10 +72,9 @@ impl Doubts {
 }
 
 impl Counts {
-    /// So many doubts were there before a flush that has ended well. If there are more by now, the next one settles all
-    /// of them.
+    /// So many doubts were there before a flush that has ended well. Those that came since are left to the next one.
     fn settle(&self, doubts: usize) {
-        let _ = self.doubtful.compare_exchange(doubts, 0, SeqCst, SeqCst);
+        self.cleared.fetch_max(doubts, SeqCst);
     }
 }
 
@@ -81,7 +83,7 @@ impl Writing {
     pub(super) fn commit(&mut self) -> &'static str {
         let counts = &self.counts;
         let doubts = counts.doubtful.load(SeqCst);
-        if counts.writers.load(SeqCst) == 1 && doubts == 0 {
+        if counts.writers.load(SeqCst) == 1 && doubts == counts.cleared.load(SeqCst) {
             return COMMIT;
         }
         counts.unsettled.fetch_add(1, SeqCst);
