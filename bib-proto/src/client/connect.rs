@@ -26,6 +26,9 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{GrpcMethod, Request, Status};
 use tower::service_fn;
 
+/// How long a call that was broken off is remembered.
+const REMEMBERED: Duration = Duration::from_secs(1);
+
 /// Bounds of a connection.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
@@ -35,6 +38,10 @@ pub struct ClientOptions {
     pub stream_window: u32,
     /// HTTP/2 window of the whole connection, in bytes.
     pub connection_window: u32,
+    /// Calls whose answers were broken off and that are remembered, each for a second. What a node still sends for one that
+    /// is forgotten counts as its fault, and 1,024 faults close the connection: this is how many calls may be broken off
+    /// in a second for as long as one likes.
+    pub broken_off: usize,
     /// The largest message taken from a node, in bytes.
     pub max_message: usize,
     /// Told of each call before it is sent: service and method.
@@ -47,6 +54,7 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(10),
             stream_window: 4 << 20,
             connection_window: 8 << 20,
+            broken_off: 4_096,
             max_message: 64 << 20,
             on_call: None,
         }
@@ -228,6 +236,8 @@ fn endpoint(options: &ClientOptions) -> Endpoint {
         .connect_timeout(options.connect_timeout)
         .initial_stream_window_size(options.stream_window)
         .initial_connection_window_size(options.connection_window)
+        .http2_max_concurrent_reset_streams(options.broken_off)
+        .http2_reset_stream_duration(REMEMBERED)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20))
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod audit;
+mod broken_off;
 mod calls;
 mod handed_over;
 mod hostile;

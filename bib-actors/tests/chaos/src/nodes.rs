@@ -2,7 +2,7 @@
 
 use crate::clients::{connect, content_of};
 use crate::ledger::Acknowledged;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use bib_node_tests::{Lab, Node, NodeSpec, until};
 use bib_proto::client::Client;
 use bib_proto::v1::{
@@ -131,14 +131,16 @@ async fn verify(client: &Client, version: &Acknowledged) -> anyhow::Result<()> {
     let request =
         VerifyRequest { dataset: version.dataset.clone(), version: version.version.clone(), ..Default::default() };
     let stream = patiently(|| async { client.datasets().verify(request.clone()).await }).await?;
-    let mut stream = stream.into_inner();
+    let (mut stream, mut whole) = (stream.into_inner(), false);
+    // to its end: only that says whether the call went well
     while let Some(answer) = stream.message().await? {
         if let Some(verify_response::Part::Report(report)) = answer.part {
             ensure!(report.ok, "it does not verify: {:?}", report.damage.first());
-            return Ok(());
+            whole = true;
         }
     }
-    bail!("no report")
+    ensure!(whole, "no report");
+    Ok(())
 }
 
 /// The bytes of a version's files, one after the other.

@@ -1,0 +1,26 @@
+//! A client may break off as many answers as it likes: what was under way adds up to nothing that closes its connection.
+
+use crate::support::{Item, Node, run, upload};
+use bib_proto::v1::{DownloadRequest, ListTopicsRequest};
+
+/// More than the streams that HTTP/2 lets an end reset because of a fault of the other, over a connection's life: 1,024.
+const CALLS: usize = 1_500;
+/// More than one window, so that the node still sends when the client has turned away.
+const LENGTH: usize = 1 << 20;
+
+#[test]
+fn answers_that_are_broken_off_add_up_to_nothing() {
+    run(async {
+        let node = Node::start().await;
+        node.topic("lab").await;
+        let client = node.local().await;
+        upload(&client, "lab/d", &[Item::file("a.bin", vec![7; LENGTH])]).await.unwrap();
+        for call in 0..CALLS {
+            let asked = DownloadRequest { dataset: "lab/d".to_owned(), ..Default::default() };
+            let begun = client.datasets().download(asked).await;
+            let mut parts = begun.unwrap_or_else(|status| panic!("call {call}: {status}")).into_inner();
+            parts.message().await.unwrap_or_else(|status| panic!("call {call}: {status}"));
+        }
+        client.topics().list_topics(ListTopicsRequest::default()).await.unwrap();
+    });
+}
