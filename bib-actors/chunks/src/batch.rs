@@ -1,6 +1,7 @@
 //! A group of chunks that get on the disk together: many temporary files, one round of syncs, then their names.
 //!
-//! Nothing of a batch can be read from the store before [`Batch::commit`]; a batch that is dropped leaves nothing.
+//! Nothing of a batch can be read from the store before [`Batch::commit`]; a batch that is dropped leaves nothing. Where
+//! chunks are kept in memory alone, they are there as soon as they are put.
 //!
 //! A batch holds its chunks while it lives. Afterwards a sweep may remove what no version names: record the version that
 //! needs the chunks before, or hold them beyond the commit with [`ChunkStore::hold`].
@@ -40,12 +41,22 @@ pub struct Batch {
     seen: HashSet<ChunkHash>,
     bytes: u64,
     hold: Hold,
+    /// What went into memory, where that is all there is.
+    shelved: BatchReport,
 }
 
 impl Batch {
     pub(crate) fn new(store: ChunkStore) -> Self {
         let hold = store.new_hold();
-        Self { store, folder: None, staged: Vec::new(), seen: HashSet::new(), bytes: 0, hold }
+        Self {
+            store,
+            folder: None,
+            staged: Vec::new(),
+            seen: HashSet::new(),
+            bytes: 0,
+            hold,
+            shelved: BatchReport::default(),
+        }
     }
 
     /// Adds a chunk whose name is known. The bytes are hashed; they are kept only if the name is theirs.
@@ -72,6 +83,13 @@ impl Batch {
         self.hold.add(hash);
         if self.seen.contains(&hash) || inner.has(&hash, bytes)? {
             return Ok(PutOutcome { hash, new: false });
+        }
+        if let Some(shelf) = &inner.shelf {
+            let new = shelf.put(hash, bytes);
+            self.seen.insert(hash);
+            self.shelved.new_chunks += u64::from(new);
+            self.shelved.new_bytes += if new { bytes.len() as u64 } else { 0 };
+            return Ok(PutOutcome { hash, new });
         }
         if !self.has_room(bytes.len()) {
             return Err(ChunkError::BatchFull { chunks: self.staged.len(), bytes: self.bytes });
@@ -112,6 +130,9 @@ impl Batch {
     /// What the file system says. Then no chunk of the batch is acknowledged; some may be there all the same.
     pub fn commit(self) -> Result<BatchReport, ChunkError> {
         let inner = &*self.store.inner;
+        if inner.shelf.is_some() {
+            return Ok(self.shelved);
+        }
         let mut placed = Placed::default();
         let done = placed.place(inner, &self.staged).and_then(|()| placed.acknowledge(inner));
         if let (Err(_), Some(folder)) = (&done, &self.folder) {

@@ -19,6 +19,9 @@ pub struct StoreOptions {
     pub quarantine_chunks: u32,
     /// How many chunks that were found damaged are listed until somebody fetches good copies of them.
     pub hurt_chunks: usize,
+    /// Bytes of chunks that are kept in memory, those not read for longest going first; nothing is written then. `None`
+    /// keeps chunks on the disk.
+    pub memory_bytes: Option<u64>,
 }
 
 impl Default for StoreOptions {
@@ -31,6 +34,7 @@ impl Default for StoreOptions {
             verified_chunks: 16_384,
             quarantine_chunks: 10_000,
             hurt_chunks: 65_536,
+            memory_bytes: None,
         }
     }
 }
@@ -43,6 +47,8 @@ impl StoreOptions {
             "a batch must have room for at least one chunk of max_chunk_bytes"
         } else if self.sync_threads == 0 {
             "sync_threads is 0"
+        } else if self.memory_bytes.is_some_and(|most| most < 2 * u64::from(self.max_chunk_bytes)) {
+            "memory_bytes must have room for two chunks of max_chunk_bytes"
         } else {
             return Ok(());
         };

@@ -54,6 +54,9 @@ impl ChunkStore {
     /// of damage.
     #[must_use]
     pub fn is_good(&self, hash: &ChunkHash) -> bool {
+        if self.inner.shelved(hash).is_some() {
+            return true;
+        }
         let Ok((file, _, _)) = self.inner.open(hash) else { return false };
         let mut bytes = Vec::new();
         let read = file.take(u64::from(self.options().max_chunk_bytes) + 1).read_to_end(&mut bytes);

@@ -9,6 +9,7 @@ use crate::hold::{Hold, Holds};
 use crate::hurt::Hurt;
 use crate::layout::Layout;
 use crate::manifest::{ChunkRef, SignedManifest};
+use crate::shelf::{Shelf, part};
 use crate::stats::{Counter, StoreStats};
 use crate::verified::{Stamp, Verified};
 use crate::{ChunkError, StoreOptions};
@@ -45,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) placing: Arc<Mutex<Placing>>,
     pub(crate) counter: Arc<Counter>,
     pub(crate) verified: Verified,
+    /// Where chunks go that are kept in memory alone.
+    pub(crate) shelf: Option<Shelf>,
     hurt: Hurt,
     _lock: File,
 }
@@ -119,6 +122,7 @@ impl ChunkStore {
         let inner = Inner {
             verified: Verified::new(options.verified_chunks),
             hurt: Hurt::new(options.hurt_chunks),
+            shelf: options.memory_bytes.map(Shelf::new),
             placing: Arc::default(),
             counter: Arc::default(),
             layout,
@@ -165,6 +169,9 @@ impl ChunkStore {
     /// # Errors
     /// [`ChunkError::Missing`], [`ChunkError::Corrupt`] (the file is in quarantine then), or what the file system says.
     pub fn read(&self, hash: &ChunkHash) -> Result<Bytes, ChunkError> {
+        if let Some(bytes) = self.inner.shelved(hash) {
+            return Ok(bytes);
+        }
         let (file, stamp, size) = self.inner.open(hash)?;
         self.inner.read_whole(hash, file, stamp, size)
     }
@@ -174,30 +181,20 @@ impl ChunkStore {
     /// # Errors
     /// As [`Self::read`], and [`ChunkError::Range`] when the chunk has no such part.
     pub fn read_range(&self, hash: &ChunkHash, offset: u64, len: u64) -> Result<Bytes, ChunkError> {
+        if let Some(bytes) = self.inner.shelved(hash) {
+            return part(hash, &bytes, offset, len);
+        }
         let (file, stamp, size) = self.inner.open(hash)?;
-        let known = self.inner.verified.is_verified(hash, stamp);
-        let whole = if known {
-            None
-        } else {
-            Some(self.inner.read_whole(
-                hash,
-                file.try_clone().map_err(ChunkError::io("read", self.inner.layout.chunk(hash)))?,
-                stamp,
-                size,
-            )?)
-        };
+        if !self.inner.verified.is_verified(hash, stamp) {
+            return part(hash, &self.inner.read_whole(hash, file, stamp, size)?, offset, len);
+        }
         let end = offset.checked_add(len).filter(|&end| end <= size);
-        let (Some(end), Ok(from), Ok(want)) = (end, usize::try_from(offset), usize::try_from(len)) else {
+        let (Some(_), Ok(want)) = (end, usize::try_from(len)) else {
             return Err(ChunkError::Range { hash: *hash, offset, len, size });
         };
-        match whole {
-            Some(bytes) => Ok(bytes.slice(from..usize::try_from(end).unwrap_or(usize::MAX))),
-            None => {
-                let mut part = vec![0; want];
-                file.read_exact_at(&mut part, offset).map_err(ChunkError::io("read", self.inner.layout.chunk(hash)))?;
-                Ok(Bytes::from(part))
-            }
-        }
+        let mut part = vec![0; want];
+        file.read_exact_at(&mut part, offset).map_err(ChunkError::io("read", self.inner.layout.chunk(hash)))?;
+        Ok(Bytes::from(part))
     }
 
     /// The chunks of a version that are not here, in the order of the manifest. Nothing is read for that.
@@ -229,9 +226,11 @@ impl ChunkStore {
     }
 
     /// Notes that a chunk which ought to be here is damaged or missing. Damage that is found by reading is noted by
-    /// itself.
+    /// itself. Nothing ought to be in a memory that lets go.
     pub fn report_hurt(&self, hash: ChunkHash, why: String) {
-        self.inner.hurt.add(hash, why);
+        if self.inner.shelf.is_none() {
+            self.inner.hurt.add(hash, why);
+        }
     }
 
     /// Takes at most `most` of the chunks that were found damaged or missing, each with what was found.
@@ -258,12 +257,26 @@ impl ChunkStore {
     /// How much the store holds.
     #[must_use]
     pub fn stats(&self) -> StoreStats {
-        self.inner.counter.read()
+        let mut stats = self.inner.counter.read();
+        if let Some(shelf) = &self.inner.shelf {
+            let (chunks, bytes) = shelf.holds();
+            stats.chunks += chunks;
+            stats.bytes += bytes;
+        }
+        stats
     }
 }
 
 impl Inner {
+    /// The bytes of a chunk that is in memory. They were compared with its name when they came.
+    pub(crate) fn shelved(&self, hash: &ChunkHash) -> Option<Bytes> {
+        self.shelf.as_ref()?.get(hash)
+    }
+
     pub(crate) fn size(&self, hash: &ChunkHash) -> Result<Option<u64>, ChunkError> {
+        if let Some(size) = self.shelf.as_ref().and_then(|shelf| shelf.size(hash)) {
+            return Ok(Some(size));
+        }
         let path = self.layout.chunk(hash);
         match std::fs::symlink_metadata(&path) {
             Ok(file) if file.is_file() => Ok(Some(file.len())),

@@ -236,6 +236,10 @@ impl Shared {
         if !self.hold.add(hash) || inner.has(&hash, bytes)? {
             return Ok(None);
         }
+        if inner.shelf.is_some() {
+            let problem = "memory_bytes is set: what is put in would be in no other place".to_owned();
+            return Err(ChunkError::Options { problem });
+        }
         let staged = inner.stage(&self.folder, hash, bytes)?;
         let mut filling = self.filling.lock();
         filling.bytes += staged.len;

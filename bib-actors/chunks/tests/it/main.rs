@@ -14,5 +14,6 @@ mod manifest;
 mod memory;
 mod packs;
 mod roundtrip;
+mod shelf;
 mod store;
 mod sweep;
