@@ -10,7 +10,7 @@ pub enum NodeMode {
     Full,
     /// Keeps the topics it subscribed to.
     Selective,
-    /// Keeps nothing; forwards and caches in memory.
+    /// Keeps nothing: reads what other nodes have, through a cache in memory.
     Proxy,
 }
 
@@ -40,7 +40,23 @@ pub struct ModeRefusal;
 )]
 pub struct OriginRefusal;
 
+/// Something that only a node which keeps data can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this node is a proxy: it keeps nothing, and reads what other nodes have")]
+pub struct KeepRefusal;
+
 impl NodeMode {
+    /// Says whether a node of this mode may take something to keep: a version, a topic, a subscription.
+    ///
+    /// # Errors
+    /// [`KeepRefusal`] for a proxy.
+    pub const fn check_keep(self) -> Result<(), KeepRefusal> {
+        match self {
+            Self::Full | Self::Selective => Ok(()),
+            Self::Proxy => Err(KeepRefusal),
+        }
+    }
+
     /// Says whether a node of this mode may run on `storage`.
     ///
     /// # Errors
@@ -115,6 +131,12 @@ mod tests {
     fn data_originates_on_trusted_storage_only() {
         assert!(StorageKind::Postgres.check_origin().is_ok());
         assert_eq!(StorageKind::Sqlite.check_origin(), Err(OriginRefusal));
+    }
+
+    #[test]
+    fn a_proxy_keeps_nothing() {
+        assert!(NodeMode::Full.check_keep().is_ok() && NodeMode::Selective.check_keep().is_ok());
+        assert_eq!(NodeMode::Proxy.check_keep(), Err(KeepRefusal));
     }
 
     #[test]

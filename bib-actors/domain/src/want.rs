@@ -44,8 +44,6 @@ pub enum Reason {
     NotPaired,
     /// It was blamed.
     Blamed,
-    /// This node keeps nothing.
-    ProxyMode,
 }
 
 impl Policy {
@@ -58,7 +56,8 @@ impl Policy {
         };
         let copies_base = self.mode == NodeMode::Full && facts.base;
         match self.mode {
-            NodeMode::Proxy => Decision::Ignore(Reason::ProxyMode),
+            // it keeps nothing, and its people see what there is
+            NodeMode::Proxy => Decision::KnowTopic,
             _ if copies_base || self.subscribed.contains(topic) => Decision::Fetch,
             _ => Decision::KnowTopic,
         }
@@ -149,7 +148,7 @@ mod tests {
     #[test]
     fn a_proxy_keeps_nothing() {
         let proxy = policy(NodeMode::Proxy, &["flights"], &[(1, true, false)]);
-        assert_eq!(proxy.decide(&node(1), &topic("flights")), Decision::Ignore(Reason::ProxyMode));
+        assert_eq!(proxy.decide(&node(1), &topic("flights")), Decision::KnowTopic);
         assert!(!proxy.still_wanted(&topic("flights")));
     }
 

@@ -3,14 +3,17 @@
 use crate::actor::Replicator;
 use crate::error::ReplicatorError;
 use crate::fetch::Found;
-use crate::messages::{Catalogs, CreateInvite, Demand, Find, Heal, Join, Repair, SyncNow, Transfers};
+use crate::messages::{
+    Catalogs, CreateInvite, Demand, Find, Heal, Join, ListDatasets, ListVersions, Repair, SyncNow, Transfers,
+};
 use crate::pairing::Invite;
 use crate::report::TransferRow;
 use bib_chunks::ChunkRef;
-use bib_domain::{ChunkHash, DatasetRef, NodeId, OpContext, VersionId};
-use bib_guardian::PeerRow;
+use bib_domain::{ChunkHash, DatasetRef, NodeId, OpContext, TopicName, VersionId};
+use bib_guardian::{DatasetRow, PeerRow, VersionRow};
 use bib_kit::Ref;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -108,6 +111,28 @@ impl ReplicatorHandle {
     /// [`bib_guardian::GuardianError::Ambiguous`], what a peer did wrong, or if the replicator does not answer.
     pub async fn find(&self, dataset: &DatasetRef, selector: &str) -> Result<Found, ReplicatorError> {
         self.actor.ask(Find { dataset: dataset.clone(), selector: selector.to_owned() }, FIND).await?
+    }
+
+    /// At most `limit` datasets after a name that connected peers have whole versions of, in the order of names; fewer are
+    /// the end, and `None` is said when no peer is connected. What a list says nobody signed.
+    ///
+    /// # Errors
+    /// If the replicator does not answer.
+    pub async fn datasets(
+        &self,
+        topic: Option<TopicName>,
+        after: Option<DatasetRef>,
+        limit: u32,
+    ) -> Result<Option<Arc<Vec<DatasetRow>>>, ReplicatorError> {
+        self.actor.ask(ListDatasets { topic, after, limit }, FIND).await?
+    }
+
+    /// The versions of a dataset that connected peers have whole, latest first; `None` when no peer is connected.
+    ///
+    /// # Errors
+    /// If the replicator does not answer.
+    pub async fn versions(&self, dataset: &DatasetRef) -> Result<Option<Arc<Vec<VersionRow>>>, ReplicatorError> {
+        self.actor.ask(ListVersions { dataset: dataset.clone() }, FIND).await?
     }
 
     /// Fetches some chunks of a version for a reader, as its signed manifest lists them, from connected peers. Comes back

@@ -4,7 +4,9 @@ use crate::actor::Replicator;
 use crate::driver::Note;
 use crate::error::ReplicatorError;
 use crate::fetch;
-use crate::messages::{Catalogs, CreateInvite, Demand, Find, Heal, Join, Repair, SyncNow, Transfers};
+use crate::messages::{
+    Catalogs, CreateInvite, Demand, Find, Heal, Join, ListDatasets, ListVersions, Repair, SyncNow, Transfers,
+};
 use crate::pairing;
 use crate::shared::Shared;
 use bib_kit::{Cx, Handles, Message, Reply};
@@ -50,6 +52,18 @@ impl Replicator {
 impl Handles<Find> for Replicator {
     fn handle(&mut self, msg: Find, _cx: &mut Cx<'_, Self>) -> Reply<<Find as Message>::Reply> {
         self.have_done("find", |shared| async move { fetch::find(&shared, &msg.dataset, &msg.selector).await })
+    }
+}
+
+impl Handles<ListDatasets> for Replicator {
+    fn handle(&mut self, msg: ListDatasets, _cx: &mut Cx<'_, Self>) -> Reply<<ListDatasets as Message>::Reply> {
+        self.have_done("list", |shared| async move { fetch::datasets(&shared, msg.topic, msg.after, msg.limit).await })
+    }
+}
+
+impl Handles<ListVersions> for Replicator {
+    fn handle(&mut self, msg: ListVersions, _cx: &mut Cx<'_, Self>) -> Reply<<ListVersions as Message>::Reply> {
+        self.have_done("list", |shared| async move { fetch::versions(&shared, &msg.dataset).await })
     }
 }
 

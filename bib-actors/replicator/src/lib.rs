@@ -12,6 +12,7 @@
 //! Every task belongs to one incarnation and dies with it.
 
 mod actor;
+mod answers;
 mod driver;
 mod error;
 mod fetch;

@@ -5,10 +5,11 @@ use crate::fetch::Found;
 use crate::pairing::Invite;
 use crate::report::TransferRow;
 use bib_chunks::ChunkRef;
-use bib_domain::{ChunkHash, DatasetRef, NodeId, OpContext, VersionId};
-use bib_guardian::PeerRow;
+use bib_domain::{ChunkHash, DatasetRef, NodeId, OpContext, TopicName, VersionId};
+use bib_guardian::{DatasetRow, PeerRow, VersionRow};
 use bib_kit::Message;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +63,26 @@ pub(crate) struct Find {
 
 impl Message for Find {
     type Reply = Result<Found, ReplicatorError>;
+}
+
+/// List datasets that connected peers have; `None` when no peer is connected.
+pub(crate) struct ListDatasets {
+    pub(crate) topic: Option<TopicName>,
+    pub(crate) after: Option<DatasetRef>,
+    pub(crate) limit: u32,
+}
+
+impl Message for ListDatasets {
+    type Reply = Result<Option<Arc<Vec<DatasetRow>>>, ReplicatorError>;
+}
+
+/// List the versions of a dataset that connected peers have; `None` when no peer is connected.
+pub(crate) struct ListVersions {
+    pub(crate) dataset: DatasetRef,
+}
+
+impl Message for ListVersions {
+    type Reply = Result<Option<Arc<Vec<VersionRow>>>, ReplicatorError>;
 }
 
 /// Fetch some chunks of a version for a reader; how many bytes came for that.

@@ -3,6 +3,7 @@
 use bib_domain::backlog::BacklogRules;
 use bib_domain::transfer::Rules;
 use bib_domain::{NodeId, NodeMode};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -67,6 +68,13 @@ pub struct ReplicatorOptions {
     pub demand_streams: usize,
     /// Versions of which it is remembered who has them.
     pub known_holders: usize,
+    /// Peers that are asked first which version of a dataset there is; the others only if none of these has it.
+    pub favorites: BTreeSet<NodeId>,
+    /// For how long what peers say of their datasets is believed; zero asks anew each time. A peer that announces
+    /// something ends it sooner.
+    pub answers_ttl: Duration,
+    /// Such answers that are kept.
+    pub answers: usize,
 
     /// The bounds of the queue of versions to fetch.
     pub backlog: BacklogRules,
@@ -160,6 +168,9 @@ impl ReplicatorOptions {
             demands_at_once: 4,
             demand_streams: 2,
             known_holders: 256,
+            favorites: BTreeSet::new(),
+            answers_ttl: Duration::ZERO,
+            answers: 256,
             backlog: BacklogRules::default(),
             transfers_at_once: 2,
             transfer: Rules::default(),

@@ -2,6 +2,7 @@
 //! tell the driver something. Decides nothing.
 
 use crate::actor::ReplicatorDeps;
+use crate::answers::Answers;
 use crate::driver::Note;
 use crate::error::ReplicatorError;
 use crate::options::ReplicatorOptions;
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) attempts: Mutex<Attempts>,
     pub(crate) invites: Mutex<RecentInvites>,
     pub(crate) served_chunks: Arc<Semaphore>,
+    /// What peers said of their datasets.
+    pub(crate) answers: Answers,
     /// Fetches for readers that may run at once.
     pub(crate) demands: Arc<Semaphore>,
     /// The connected peers from which data may be taken.
@@ -70,6 +73,7 @@ impl Shared {
             attempts: Mutex::new(Attempts::new(options.pair_attempts_per_peer, options.pair_attempts)),
             invites: Mutex::new(RecentInvites::new(options.recent_invites)),
             served_chunks: Arc::new(Semaphore::new(options.served_chunks)),
+            answers: Answers::new(options.answers_ttl, options.answers),
             demands: Arc::new(Semaphore::new(options.demands_at_once.max(1))),
             usable: watch::Sender::default(),
             holders: Mutex::default(),

@@ -3,7 +3,7 @@
 use bib_domain::{ChunkHash, DatasetRef, NodeId, TopicName, VersionId};
 use bib_guardian::{NewTopic, PeerRow, Topic, VersionRow};
 use bib_proto::v1::{
-    PeerInfo, PeerTopic, PeerVersion, SyncError, SyncRequest, SyncResponse, sync_request, sync_response,
+    PeerInfo, PeerTopic, PeerVersion, PeerVersionRow, SyncError, SyncRequest, SyncResponse, sync_request, sync_response,
 };
 
 /// The peer is not paired.
@@ -80,6 +80,44 @@ pub(crate) fn peer_version(version: &VersionRow) -> PeerVersion {
         version: version.id.as_bytes().to_vec(),
         manifest_bytes: version.manifest_bytes,
     }
+}
+
+/// What a list shows of a version.
+pub(crate) fn peer_row(version: &VersionRow) -> PeerVersionRow {
+    PeerVersionRow {
+        version: Some(peer_version(version)),
+        number: version.number,
+        created_ms: version.created_ms,
+        message: cut(&version.message),
+        publisher: version.publisher.to_vec(),
+        files: version.files,
+        bytes: version.bytes,
+        chunks: version.chunks,
+        rows: version.rows,
+    }
+}
+
+/// What a list of a peer shows of a version, as this node's own lists do; it is not here.
+pub(crate) fn version_row(said: &PeerVersionRow) -> Result<VersionRow, String> {
+    let (dataset, offered) = offer(said.version.as_ref().ok_or("it names no version")?)?;
+    Ok(VersionRow {
+        id: offered.version,
+        dataset,
+        number: said.number,
+        message: cut(&said.message),
+        publisher: said.publisher.as_slice().try_into().map_err(|_| "a publisher's key has 32 bytes")?,
+        created_ms: said.created_ms,
+        parents: Vec::new(),
+        files: said.files,
+        bytes: said.bytes,
+        chunks: said.chunks,
+        rows: said.rows,
+        complete: false,
+        completed_ms: 0,
+        position: 0,
+        manifest_bytes: offered.manifest_bytes,
+        audit_seq: 0,
+    })
 }
 
 /// A topic that a peer told of. Its owner is whom the peer names; nothing is granted by that.

@@ -2,7 +2,7 @@
 
 use super::{Driver, Note};
 use crate::fetch::{self, SyncOutcome};
-use bib_domain::{DatasetRef, NodeId, NodeMode, VersionId};
+use bib_domain::{DatasetRef, NodeId, VersionId};
 use bib_kit::clock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl Driver {
 
     /// Reads the catalogue of a peer, now or after the present reading of it.
     pub(super) fn sync(&mut self, peer: &NodeId) {
-        if !self.usable(peer) || self.policy.mode == NodeMode::Proxy {
+        if !self.usable(peer) {
             return;
         }
         let Some(state) = self.peers.get_mut(peer) else { return };

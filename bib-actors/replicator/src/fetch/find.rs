@@ -6,12 +6,14 @@
 use super::Session;
 use super::catalog::Ours;
 use super::manifest::take_manifest;
+use crate::answers::{Answer, Question};
 use crate::driver::Note;
 use crate::error::ReplicatorError;
 use crate::shared::Shared;
 use crate::wire;
 use bib_domain::{DatasetRef, NodeId, VersionId};
 use bib_guardian::GuardianError;
+use bib_kit::clock;
 use futures::StreamExt;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU32;
@@ -35,7 +37,7 @@ pub enum Found {
 
 /// What a peer offers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Answer {
+struct Offered {
     number: u64,
     created_ms: i64,
     version: VersionId,
@@ -45,13 +47,29 @@ struct Answer {
 
 /// Finds the version that `selector` means to the connected peers, and records it here.
 pub(crate) async fn find(shared: &Shared, dataset: &DatasetRef, selector: &str) -> Result<Found, ReplicatorError> {
+    let question = Question::Version(dataset.clone(), selector.to_owned());
+    if let Some(Answer::Version(version)) = shared.answers.get(&question, clock::monotonic()) {
+        return Ok(Found::Version(version));
+    }
+    let found = look(shared, dataset, selector).await?;
+    if let Found::Version(version) = found {
+        shared.answers.put(question, Answer::Version(version), clock::monotonic());
+    }
+    Ok(found)
+}
+
+async fn look(shared: &Shared, dataset: &DatasetRef, selector: &str) -> Result<Found, ReplicatorError> {
     let peers = shared.usable();
     if peers.is_empty() {
         let paired = shared.book().values().filter(|row| row.blamed.is_empty()).count();
         return Ok(Found::Unconnected { paired });
     }
     let asked = peers.len();
-    let mut answers = ask_all(shared, peers, dataset, selector).await;
+    let (favorites, others) = peers.into_iter().partition(|peer| shared.options.favorites.contains(peer));
+    let mut answers = ask_all(shared, favorites, dataset, selector).await;
+    if answers.is_empty() {
+        answers = ask_all(shared, others, dataset, selector).await;
+    }
     answers.sort_unstable();
     let Some(best) = answers.last().cloned() else { return Ok(Found::Nobody { asked }) };
     let different: BTreeSet<VersionId> = answers.iter().map(|answer| answer.version).collect();
@@ -87,7 +105,7 @@ pub(crate) async fn holders(shared: &Shared, dataset: &DatasetRef, version: Vers
     answers.into_iter().filter(|answer| answer.version == version).map(|answer| answer.peer).collect()
 }
 
-async fn ask_all(shared: &Shared, peers: BTreeSet<NodeId>, dataset: &DatasetRef, selector: &str) -> Vec<Answer> {
+async fn ask_all(shared: &Shared, peers: BTreeSet<NodeId>, dataset: &DatasetRef, selector: &str) -> Vec<Offered> {
     let limit = shared.options.find_deadline;
     let ask = |peer: NodeId| async move {
         let asked = tokio::time::timeout(limit, ask_one(shared, &peer, dataset, selector)).await;
@@ -113,14 +131,14 @@ async fn ask_one(
     peer: &NodeId,
     dataset: &DatasetRef,
     selector: &str,
-) -> Result<Option<Answer>, ReplicatorError> {
+) -> Result<Option<Offered>, ReplicatorError> {
     let mut session = Session::open(shared, peer).await?;
     let found = session.find(dataset, selector).await?;
     session.close().await;
     let Some(found) = found else { return Ok(None) };
     let offered = found.version.as_ref().map(wire::offer);
     match offered {
-        Some(Ok((named, offer))) if named == *dataset => Ok(Some(Answer {
+        Some(Ok((named, offer))) if named == *dataset => Ok(Some(Offered {
             number: found.number,
             created_ms: found.created_ms,
             version: offer.version,
@@ -135,7 +153,7 @@ async fn ask_one(
 }
 
 /// Takes the manifest from one of those who have it. False if it cannot be had there.
-async fn take(shared: &Shared, dataset: &DatasetRef, answer: &Answer) -> Result<bool, ReplicatorError> {
+async fn take(shared: &Shared, dataset: &DatasetRef, answer: &Offered) -> Result<bool, ReplicatorError> {
     let peer = &answer.peer;
     let mut session = Session::open(shared, peer).await?;
     let offered = (dataset, answer.version, answer.manifest_bytes);

@@ -6,8 +6,9 @@ use crate::shared::Shared;
 use crate::wire;
 use bib_domain::{DatasetRef, NodeId, VersionId};
 use bib_proto::v1::{
-    Announce, CatalogRequest, CatalogResponse, FindRequest, FindResponse, Hello, ManifestRequest, PeerInfo,
-    PeerVersion, SyncResponse, sync_request::Request, sync_response::Response,
+    Announce, CatalogRequest, CatalogResponse, DatasetsRequest, DatasetsResponse, FindRequest, FindResponse, Hello,
+    ManifestRequest, PeerInfo, PeerVersion, PeerVersionRow, SyncResponse, VersionsRequest, sync_request::Request,
+    sync_response::Response,
 };
 use bib_swarm::protocols;
 use futures::io::AsyncWriteExt;
@@ -72,6 +73,31 @@ impl Session {
         }
     }
 
+    /// A page of the datasets of which the peer has a version whole; nothing if it is too old to say.
+    pub(crate) async fn datasets(&mut self, request: DatasetsRequest) -> Result<DatasetsResponse, ReplicatorError> {
+        let after = request.after.clone();
+        match self.ask(Request::Datasets(request), self.frame_bytes).await {
+            Ok(Response::Datasets(page)) if !page.next.is_empty() && page.next <= after => {
+                Err(self.violation("its list of datasets does not go on"))
+            }
+            Ok(Response::Datasets(page)) => Ok(page),
+            Ok(other) => Err(self.unasked(&other)),
+            Err(ReplicatorError::Peer { code, .. }) if code == wire::NOT_FOUND => Ok(DatasetsResponse::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The versions of a dataset that the peer has whole; none if it is too old to say.
+    pub(crate) async fn versions(&mut self, dataset: &DatasetRef) -> Result<Vec<PeerVersionRow>, ReplicatorError> {
+        let request = VersionsRequest { dataset: dataset.to_string() };
+        match self.ask(Request::Versions(request), self.frame_bytes).await {
+            Ok(Response::Versions(found)) => Ok(found.versions),
+            Ok(other) => Err(self.unasked(&other)),
+            Err(ReplicatorError::Peer { code, .. }) if code == wire::NOT_FOUND => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The signed manifest of a version, as bytes; `None` if the peer does not have it.
     pub(crate) async fn manifest(&mut self, version: VersionId) -> Result<Option<Vec<u8>>, ReplicatorError> {
         let request = Request::Manifest(ManifestRequest { version: version.as_bytes().to_vec() });
@@ -123,6 +149,8 @@ impl Session {
             Response::Hello(_) => "a greeting",
             Response::Error(_) => "an error",
             Response::Find(_) => "a version",
+            Response::Datasets(_) => "datasets",
+            Response::Versions(_) => "versions",
         };
         self.violation(&format!("it answered {what} that was not asked for"))
     }

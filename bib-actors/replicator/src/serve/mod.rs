@@ -1,6 +1,7 @@
 //! What other nodes get from this one: answers about the catalogue, and chunks. Bounded in streams, memory and time.
 
 mod data;
+mod list;
 mod slots;
 mod sync;
 

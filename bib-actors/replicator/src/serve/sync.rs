@@ -2,6 +2,7 @@
 //!
 //! A node on untrusted storage answers everything but greetings and announcements with a refusal.
 
+use super::list;
 use crate::driver::Note;
 use crate::error::ReplicatorError;
 use crate::frame::{FrameError, read_frame, write_frame};
@@ -16,7 +17,7 @@ use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use prost::Message;
 
 /// What stands around a page in its frame, rounded up.
-const WRAPPING: usize = 64;
+pub(super) const WRAPPING: usize = 64;
 
 /// Serves one catalogue stream until the peer closes it or is silent for too long.
 pub(crate) async fn serve(shared: &Shared, peer: &NodeId, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
@@ -45,16 +46,21 @@ async fn answer(shared: &Shared, peer: &NodeId, request: SyncRequest) -> SyncRes
     let answered = match request.request {
         Some(Request::Hello(_)) => Ok(Response::Hello(Hello { me: Some(shared.me().await) })),
         Some(Request::Announce(_)) => {
+            shared.answers.forget();
             shared.note(Note::Heard(peer.clone())).await;
             Ok(Response::Announce(AnnounceResponse {}))
         }
-        Some(Request::Catalog(_) | Request::Manifest(_) | Request::Find(_)) if !shared.serves() => {
+        Some(
+            Request::Catalog(_) | Request::Manifest(_) | Request::Find(_) | Request::Datasets(_) | Request::Versions(_),
+        ) if !shared.serves() => {
             return wire::sync_error(
                 NOT_SERVING,
                 "this node keeps its copies in SQLite for itself (untrusted-storage) and serves nobody: ask a node on PostgreSQL",
             );
         }
         Some(Request::Catalog(request)) => catalog(shared, request).await.map(Response::Catalog),
+        Some(Request::Datasets(request)) => return list::datasets(shared, peer, request).await,
+        Some(Request::Versions(request)) => return list::versions(shared, peer, request).await,
         Some(Request::Find(request)) => return find(shared, peer, request).await,
         Some(Request::Manifest(request)) => return manifest(shared, peer, request).await,
         None => return wire::sync_error(NOT_FOUND, "this node does not know that request: it may be older than yours"),
@@ -65,7 +71,7 @@ async fn answer(shared: &Shared, peer: &NodeId, request: SyncRequest) -> SyncRes
     }
 }
 
-fn busy(peer: &NodeId, error: &ReplicatorError) -> SyncResponse {
+pub(super) fn busy(peer: &NodeId, error: &ReplicatorError) -> SyncResponse {
     tracing::warn!(%peer, %error, "could not answer a peer");
     wire::sync_error(BUSY, "this node cannot look that up now: ask again in a moment")
 }

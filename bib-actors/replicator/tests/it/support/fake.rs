@@ -201,6 +201,10 @@ impl Library {
                 Some(Request::Catalog(request)) => self.catalog(request.after, request.page_size),
                 Some(Request::Manifest(request)) => self.manifest(&request.version),
                 Some(Request::Find(request)) => self.find(&request),
+                // as a node says that is too old to know them
+                Some(Request::Datasets(_) | Request::Versions(_)) => {
+                    Response::Error(SyncError { code: "not-found".into(), message: "no".into() })
+                }
                 None => break,
             };
             if write_frame(&mut stream, &SyncResponse { response: Some(response) }, SOON).await.is_err() {

@@ -1,0 +1,220 @@
+//! Which datasets and versions the connected peers have, for somebody who keeps no copies of them.
+//!
+//! All peers are asked at once and their answers made one list. Nobody signed these: they say what there is to read, and
+//! whoever reads it takes the signed manifest.
+
+use super::Session;
+use crate::answers::{Answer, Question};
+use crate::error::ReplicatorError;
+use crate::shared::Shared;
+use crate::wire;
+use bib_domain::{DatasetRef, NodeId, TopicName};
+use bib_guardian::{DatasetRow, VersionRow};
+use bib_kit::clock;
+use bib_proto::v1::{DatasetsRequest, DatasetsResponse, PeerDataset};
+use futures::StreamExt;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Pages that are asked for until one of ours is full: peers with nothing whole to show must not keep anybody for ever.
+const PAGES: usize = 100;
+
+/// A page of one peer.
+struct Page {
+    rows: Vec<DatasetRow>,
+    /// Nothing is known of what comes after this name; `None` when the peer has nothing else.
+    known_to: Option<DatasetRef>,
+}
+
+/// At most `limit` datasets after a name, in the order of names; fewer are the end. `None` when no peer is connected.
+pub(crate) async fn datasets(
+    shared: &Shared,
+    topic: Option<TopicName>,
+    after: Option<DatasetRef>,
+    limit: u32,
+) -> Result<Option<Arc<Vec<DatasetRow>>>, ReplicatorError> {
+    let question = Question::Datasets { topic: topic.clone(), after: after.clone(), limit };
+    if let Some(Answer::Datasets(rows)) = shared.answers.get(&question, clock::monotonic()) {
+        return Ok(Some(rows));
+    }
+    let (mut found, mut from) = (Vec::new(), after);
+    for _ in 0..PAGES {
+        let (topic, from_now) = (topic.as_ref(), from.as_ref());
+        let ask = |peer: NodeId| async move { page(shared, &peer, topic, from_now, limit).await };
+        let Some(pages) = all(shared, ask).await else { return Ok(None) };
+        let known_to = pages.iter().filter_map(|page| page.known_to.clone()).min();
+        found.extend(merge(pages, known_to.as_ref()));
+        if known_to.is_none() || found.len() >= limit as usize {
+            break;
+        }
+        from = known_to;
+    }
+    found.truncate(limit as usize);
+    let rows = Arc::new(found);
+    shared.answers.put(question, Answer::Datasets(Arc::clone(&rows)), clock::monotonic());
+    Ok(Some(rows))
+}
+
+/// The versions of a dataset that any connected peer has whole, latest first. `None` when no peer is connected.
+pub(crate) async fn versions(
+    shared: &Shared,
+    dataset: &DatasetRef,
+) -> Result<Option<Arc<Vec<VersionRow>>>, ReplicatorError> {
+    let question = Question::Versions(dataset.clone());
+    if let Some(Answer::Versions(rows)) = shared.answers.get(&question, clock::monotonic()) {
+        return Ok(Some(rows));
+    }
+    let ask = |peer: NodeId| async move {
+        let mut session = Session::open(shared, &peer).await?;
+        let said = session.versions(dataset).await?;
+        session.close().await;
+        let row = |said| wire::version_row(said).ok().filter(|row| row.dataset == *dataset);
+        Ok(said.iter().filter_map(row).collect::<Vec<_>>())
+    };
+    let Some(lists) = all(shared, ask).await else { return Ok(None) };
+    let mut rows: Vec<VersionRow> = lists.into_iter().flatten().collect();
+    rows.sort_by_key(|row| std::cmp::Reverse((row.number, row.created_ms, row.id)));
+    rows.dedup_by_key(|row| row.id);
+    let rows = Arc::new(rows);
+    shared.answers.put(question, Answer::Versions(Arc::clone(&rows)), clock::monotonic());
+    Ok(Some(rows))
+}
+
+/// Asks all connected peers. One that fails is left out: the others' answers are as good as there are.
+async fn all<T, F>(shared: &Shared, ask: impl Fn(NodeId) -> F) -> Option<Vec<T>>
+where
+    F: Future<Output = Result<T, ReplicatorError>>,
+{
+    let peers = shared.usable();
+    if peers.is_empty() {
+        return None;
+    }
+    let limit = shared.options.find_deadline;
+    let one = |peer: NodeId| {
+        let asked = ask(peer.clone());
+        async move {
+            match tokio::time::timeout(limit, asked).await {
+                Ok(Ok(answer)) => return Some(answer),
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "a peer did not say what it has"),
+                Err(_) => tracing::debug!(%peer, ?limit, "a peer did not say in time what it has"),
+            }
+            None
+        }
+    };
+    let answers =
+        futures::stream::iter(peers.into_iter().map(one)).buffer_unordered(shared.options.find_at_once.max(1));
+    Some(answers.filter_map(|answer| async move { answer }).collect().await)
+}
+
+async fn page(
+    shared: &Shared,
+    peer: &NodeId,
+    topic: Option<&TopicName>,
+    after: Option<&DatasetRef>,
+    limit: u32,
+) -> Result<Page, ReplicatorError> {
+    let mut session = Session::open(shared, peer).await?;
+    let request = DatasetsRequest {
+        topic: topic.map(ToString::to_string).unwrap_or_default(),
+        after: after.map(ToString::to_string).unwrap_or_default(),
+        page_size: limit,
+    };
+    let DatasetsResponse { datasets, next } = session.datasets(request).await?;
+    session.close().await;
+    let fits = |row: &DatasetRow| {
+        topic.is_none_or(|topic| row.name.topic == *topic) && after.is_none_or(|after| row.name > *after)
+    };
+    let rows = datasets.iter().filter_map(dataset_row).filter(fits).collect();
+    // what is no name cannot be gone on after
+    Ok(Page { rows, known_to: next.parse().ok() })
+}
+
+fn dataset_row(said: &PeerDataset) -> Option<DatasetRow> {
+    let name: DatasetRef = said.name.parse().ok()?;
+    let latest = wire::version_row(said.latest.as_ref()?).ok().filter(|latest| latest.dataset == name)?;
+    Some(DatasetRow {
+        name,
+        versions: said.versions,
+        highest_number: latest.number,
+        created_ms: said.created_ms,
+        updated_ms: said.updated_ms,
+        latest: Some(latest),
+    })
+}
+
+/// One list of what several peers have, up to the name to which all of them told what they have.
+fn merge(pages: Vec<Page>, known_to: Option<&DatasetRef>) -> Vec<DatasetRow> {
+    let age = |row: &DatasetRow| row.latest.as_ref().map(|latest| (latest.number, latest.created_ms, latest.id));
+    let mut rows: BTreeMap<DatasetRef, DatasetRow> = BTreeMap::new();
+    for row in pages.into_iter().flat_map(|page| page.rows) {
+        if known_to.is_some_and(|end| row.name > *end) {
+            continue;
+        }
+        match rows.get_mut(&row.name) {
+            None => drop(rows.insert(row.name.clone(), row)),
+            Some(known) => {
+                let (versions, created) = (known.versions.max(row.versions), known.created_ms.min(row.created_ms));
+                if age(&row) > age(known) {
+                    *known = row;
+                }
+                (known.versions, known.created_ms) = (versions, created);
+            }
+        }
+    }
+    rows.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bib_domain::VersionId;
+
+    fn row(name: &str, number: u64, versions: u64) -> DatasetRow {
+        let name: DatasetRef = name.parse().unwrap();
+        let version = bib_proto::v1::PeerVersion {
+            dataset: name.to_string(),
+            version: VersionId::from_bytes([number.to_le_bytes()[0]; 32]).as_bytes().to_vec(),
+            manifest_bytes: 1,
+        };
+        let latest = bib_proto::v1::PeerVersionRow {
+            version: Some(version),
+            number,
+            publisher: vec![1; 32],
+            ..Default::default()
+        };
+        let said = PeerDataset { name: name.to_string(), versions, latest: Some(latest), ..Default::default() };
+        dataset_row(&said).unwrap()
+    }
+
+    fn page(rows: &[DatasetRow], known_to: Option<&str>) -> Page {
+        Page { rows: rows.to_vec(), known_to: known_to.map(|name| name.parse().unwrap()) }
+    }
+
+    fn shown(rows: &[DatasetRow]) -> Vec<(String, u64, u64)> {
+        rows.iter().map(|row| (row.name.to_string(), row.highest_number, row.versions)).collect()
+    }
+
+    #[test]
+    fn the_newest_of_each_name_is_shown_once() {
+        let pages = vec![page(&[row("lab/a", 1, 5), row("lab/b", 2, 2)], None), page(&[row("lab/a", 3, 3)], None)];
+        assert_eq!(shown(&merge(pages, None)), [("lab/a".to_owned(), 3, 5), ("lab/b".to_owned(), 2, 2)]);
+    }
+
+    #[test]
+    fn nothing_is_shown_beyond_what_all_peers_told() {
+        let pages =
+            vec![page(&[row("lab/a", 1, 1), row("lab/c", 1, 1)], Some("lab/c")), page(&[row("lab/d", 1, 1)], None)];
+        let end = "lab/c".parse().unwrap();
+        assert_eq!(shown(&merge(pages, Some(&end))), [("lab/a".to_owned(), 1, 1), ("lab/c".to_owned(), 1, 1)]);
+    }
+
+    #[test]
+    fn what_a_peer_garbles_is_left_out() {
+        let good = row("lab/a", 1, 1);
+        let latest = wire::peer_row(good.latest.as_ref().unwrap());
+        let other = PeerDataset { name: "lab/b".to_owned(), latest: Some(latest.clone()), ..Default::default() };
+        assert_eq!(dataset_row(&other), None, "its latest version belongs to another dataset");
+        let no_name = PeerDataset { name: "..".to_owned(), latest: Some(latest), ..Default::default() };
+        assert_eq!(dataset_row(&no_name), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! Serving lists of datasets and versions to peers that keep no copies: what this node has whole.
+
+use super::sync::{WRAPPING, busy};
+use crate::shared::Shared;
+use crate::wire::{self, NOT_FOUND};
+use bib_domain::{DatasetRef, NodeId, TopicName};
+use bib_proto::v1::{
+    DatasetsRequest, DatasetsResponse, PeerDataset, SyncResponse, VersionsRequest, VersionsResponse,
+    sync_response::Response,
+};
+use prost::Message;
+
+/// A page of datasets. Long messages of versions make it shorter.
+pub(super) async fn datasets(shared: &Shared, peer: &NodeId, request: DatasetsRequest) -> SyncResponse {
+    let named = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some) };
+    let topic = if request.topic.is_empty() { Ok(None) } else { request.topic.parse::<TopicName>().map(Some) };
+    let (Ok(topic), Ok(after)) = (topic, named(&request.after)) else {
+        return wire::sync_error(NOT_FOUND, "those are not the names of a topic and of a dataset");
+    };
+    let after: Option<DatasetRef> = after;
+    let mut limit = request.page_size.clamp(1, shared.options.catalog_page);
+    loop {
+        let rows = match shared.guardian.list_datasets(topic.clone(), after.clone(), limit).await {
+            Ok(rows) => rows,
+            Err(error) => return busy(peer, &error.into()),
+        };
+        let goes_on = rows.len() >= limit as usize;
+        let next = rows.last().filter(|_| goes_on).map(|row| row.name.to_string()).unwrap_or_default();
+        let whole = rows.iter().filter_map(|row| {
+            let latest = row.latest.as_ref().filter(|latest| latest.complete)?;
+            Some(PeerDataset {
+                name: row.name.to_string(),
+                versions: row.versions,
+                created_ms: row.created_ms,
+                updated_ms: row.updated_ms,
+                latest: Some(wire::peer_row(latest)),
+            })
+        });
+        let response = DatasetsResponse { datasets: whole.collect(), next };
+        if limit == 1 || response.encoded_len() + WRAPPING <= shared.options.frame_bytes {
+            return wire::respond(Response::Datasets(response));
+        }
+        limit /= 2;
+    }
+}
+
+/// The versions of a dataset, as many of the latest as a frame takes.
+pub(super) async fn versions(shared: &Shared, peer: &NodeId, request: VersionsRequest) -> SyncResponse {
+    let Ok(dataset) = request.dataset.parse::<DatasetRef>() else {
+        return wire::sync_error(NOT_FOUND, "that is not the name of a dataset");
+    };
+    match shared.guardian.versions(&dataset).await {
+        Ok(rows) => {
+            let versions = rows.iter().filter(|row| row.complete).map(wire::peer_row).collect();
+            let mut response = VersionsResponse { versions };
+            while response.encoded_len() + WRAPPING > shared.options.frame_bytes {
+                response.versions.truncate(response.versions.len() / 2);
+            }
+            wire::respond(Response::Versions(response))
+        }
+        Err(error) if error.is_refusal() => wire::sync_error(NOT_FOUND, error.to_string()),
+        Err(error) => busy(peer, &error.into()),
+    }
+}
