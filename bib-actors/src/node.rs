@@ -65,7 +65,7 @@ impl Node {
         let identity = Identity::load_or_create(&data.path().join("identity.key"))?;
         let id = identity.node_id().clone();
         tracing::info!(node = %id, %mode, data = %data.path().display(), "identity");
-        let chunks = ChunkStore::open(&data.path().join("blobs"), StoreOptions::default())?;
+        let chunks = ChunkStore::open(&data.path().join("blobs"), store_options(config, mode))?;
         let (router, health, stop) = (Router::new(), HealthBoard::new(), CancellationToken::new());
 
         let audit_options =
@@ -92,6 +92,10 @@ impl Node {
         let invite_key = InviteKey::new(identity.derive("bib/invite/v1"));
         let mut replicator_options = ReplicatorOptions::new(id.clone(), config.node.name.clone(), mode, invite_key);
         replicator_options.poll_interval = Duration::from_secs(config.p2p.poll_seconds);
+        if mode == NodeMode::Proxy {
+            replicator_options.answers_ttl = Duration::from_secs(config.proxy.ttl_seconds);
+            replicator_options.favorites = config.favorites()?;
+        }
         let replicator_deps = ReplicatorDeps {
             guardian: guardian_handle.clone(),
             swarm: swarm_handle.clone(),
@@ -162,6 +166,11 @@ impl Node {
     pub async fn asked_to_stop(&self) {
         self.stop.cancelled().await;
     }
+}
+
+fn store_options(config: &Config, mode: NodeMode) -> StoreOptions {
+    let memory_bytes = (mode == NodeMode::Proxy).then(|| config.proxy.cache_mib.saturating_mul(1 << 20));
+    StoreOptions { memory_bytes, ..StoreOptions::default() }
 }
 
 fn guardian_options(

@@ -3,6 +3,9 @@
 use crate::error::CliResult;
 use crate::filter::Filter;
 use crate::output::{Output, note};
+use crate::session::Env;
+use bib_proto::client::Client;
+use bib_proto::v1::GetSelfRequest;
 use serde_json::{Value, json};
 
 /// The most that is asked for at once; a node gives no larger pages.
@@ -36,6 +39,23 @@ pub(crate) struct Found {
     pub(crate) items: Vec<Value>,
     /// Where to go on; empty at the end.
     pub(crate) next: String,
+}
+
+impl Found {
+    /// What is said when nothing was found: on a node that keeps data `here`, on a proxy where to look.
+    pub(crate) async fn or_nothing(&self, env: &Env, client: &Client, here: &str) -> String {
+        if !self.items.is_empty() {
+            return String::new();
+        }
+        // where it cannot be told, the usual is said
+        let own = env.call(client.nodes().get_self(GetSelfRequest {})).await.map(|answer| answer.into_inner());
+        let proxy = own.is_ok_and(|own| own.node.is_some_and(|node| node.mode == "proxy"));
+        if proxy {
+            "The nodes that this proxy joined have none, or are not connected: bib node list".to_owned()
+        } else {
+            here.to_owned()
+        }
+    }
 }
 
 impl Listing {

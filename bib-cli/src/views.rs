@@ -21,7 +21,7 @@ pub(crate) fn version(version: &v1::Version) -> Value {
         "id": version.id, "number": version.number, "dataset": version.dataset, "message": version.message,
         "publisher": version.publisher, "createdAt": rfc3339(version.created_ms), "createdMs": version.created_ms,
         "parents": version.parents, "files": version.files, "bytes": version.bytes, "chunks": version.chunks,
-        "rows": version.rows, "complete": version.complete, "completedAt": rfc3339(version.completed_ms),
+        "rows": version.rows, "complete": version.complete, "remote": version.remote, "completedAt": rfc3339(version.completed_ms),
         "completedMs": version.completed_ms,
     })
 }
@@ -113,10 +113,14 @@ pub(crate) fn short_hash(hash: &str) -> String {
     hash.strip_prefix("sha256:").unwrap_or(hash).chars().take(12).collect()
 }
 
-/// Whether a version's chunks are all here, with its sign.
+/// Whether a version's chunks are all here, or on other nodes from which a proxy reads them, with its sign.
 #[must_use]
 pub(crate) fn completeness(version: &Value) -> &'static str {
-    if version["complete"] == true { "✓ complete" } else { "◌ arriving" }
+    match (version["complete"] == true, version["remote"] == true) {
+        (true, _) => "✓ complete",
+        (false, true) => "↗ elsewhere",
+        (false, false) => "◌ arriving",
+    }
 }
 
 /// A state without its sign.

@@ -48,6 +48,10 @@ fn choose(
                 "its catalogue is in {FILE} since it was set up; database.runtime = \"process\" begins a new one in PostgreSQL"
             ),
         },
+        // it has nothing that would be worth a database server
+        (DatabaseRuntime::Auto, _) if mode == NodeMode::Proxy && !present.postgres => {
+            Choice::Sqlite { reason: "a proxy keeps nothing but who it is and whom it knows".to_owned() }
+        }
         (_, Ok(())) => Choice::Postgres,
         (DatabaseRuntime::Auto, Err(reason)) if !present.postgres => Choice::Sqlite { reason },
         (_, Err(reason)) => return Err(GuardianError::Setup(reason)),
@@ -71,7 +75,11 @@ pub(crate) async fn open_database(
             postgres: looking.data_dir.join("postgres").join("data").exists(),
             sqlite: looking.data_dir.join(FILE).exists(),
         };
-        Ok((present, (looking.runtime != DatabaseRuntime::Sqlite).then(|| Server::look(&looking))))
+        let sqlite = match looking.runtime {
+            DatabaseRuntime::Auto => looking.mode == NodeMode::Proxy && !present.postgres,
+            runtime => runtime == DatabaseRuntime::Sqlite,
+        };
+        Ok((present, (!sqlite).then(|| Server::look(&looking))))
     })
     .await?;
     let usable = match &looked {
@@ -86,7 +94,10 @@ pub(crate) async fn open_database(
         }
         (Choice::Sqlite { reason }, _) => {
             let database = SqliteDatabase::open(options, pool.clone(), &reason).await?;
-            tracing::warn!("{}", database.info().notice);
+            match database.info().notice.as_str() {
+                "" => tracing::info!(reason, "metadata is kept in SQLite"),
+                notice => tracing::warn!("{notice}"),
+            }
             Ok(Box::new(database))
         }
         (Choice::Postgres, _) => Err(GuardianError::Setup("PostgreSQL was chosen and not found".to_owned())),
@@ -120,6 +131,15 @@ mod tests {
         );
         assert!(matches!(auto(NodeMode::Selective, SQLITE, Ok(())).unwrap(), Choice::Sqlite { .. }));
         assert_eq!(auto(NodeMode::Full, SQLITE, Ok(())).unwrap(), Choice::Postgres);
+    }
+
+    #[test]
+    fn a_proxy_needs_no_server_but_leaves_none_behind() {
+        let auto = |present, usable| choose(DatabaseRuntime::Auto, NodeMode::Proxy, present, usable);
+        assert!(matches!(auto(NOTHING, Ok(())).unwrap(), Choice::Sqlite { .. }));
+        assert!(matches!(auto(SQLITE, Ok(())).unwrap(), Choice::Sqlite { .. }));
+        assert_eq!(auto(POSTGRES, Ok(())).unwrap(), Choice::Postgres);
+        assert!(auto(POSTGRES, absent()).is_err());
     }
 
     #[test]

@@ -137,7 +137,8 @@ impl SqliteDatabase {
             kind: StorageKind::Sqlite,
             runtime: "sqlite",
             version: rusqlite::version().to_owned(),
-            notice: notice(reason),
+            // where nothing is kept, that it is not kept well is no news
+            notice: if options.mode.check_keep().is_ok() { notice(reason) } else { String::new() },
         };
         Ok(Self { info, shared })
     }

@@ -164,6 +164,8 @@ mod tests {
         for (text, word) in [
             ("[node]\nmoed = \"full\"\n", "moed"),
             ("[node]\nmode = \"big\"\n", "node.mode"),
+            ("[proxy]\nfavorites = [\"lab-a\"]\n", "proxy.favorites"),
+            ("[proxy]\ncache_mib = 8\n", "proxy.cache_mib"),
             ("[node]\ndata_dir = \"here\"\n", "node.data_dir"),
             ("[web]\nlisten = \"0.0.0.0:4080\"\n", "web.listen"),
             ("[[users]]\nname = \"a\"\nrole = \"king\"\nkey = \"ssh-ed25519 A\"\n", "users.role"),

@@ -8,8 +8,9 @@ mod reference;
 
 pub use load::{ConfigError, Overrides, load};
 
-use bib_domain::{NodeMode, Role};
+use bib_domain::{NodeId, NodeMode, Role};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -29,6 +30,8 @@ pub struct Config {
     pub p2p: P2pConfig,
     /// The pages and health probes.
     pub web: WebConfig,
+    /// What a proxy keeps in memory, and whom it asks first.
+    pub proxy: ProxyConfig,
     /// What a query may use.
     pub query: QueryConfig,
     /// What is logged, and how.
@@ -43,7 +46,8 @@ pub struct Config {
 pub struct NodeConfig {
     /// Name for people, 1 to 100 characters.
     pub name: String,
-    /// `full` keeps everything its base nodes have and needs PostgreSQL; `selective` keeps the topics it subscribed to.
+    /// `full` keeps everything its base nodes have and needs PostgreSQL; `selective` keeps the topics it subscribed to;
+    /// `proxy` keeps nothing and reads what the nodes that it joined have.
     pub mode: String,
     /// Folder of everything that the node keeps; an absolute path on a local disk, not NFS.
     pub data_dir: PathBuf,
@@ -126,6 +130,19 @@ pub struct WebConfig {
     pub hosts: Vec<String>,
 }
 
+/// What a proxy keeps in memory, and whom it asks first. Only nodes with `node.mode = "proxy"` use it. Since 0.1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxyConfig {
+    /// Chunks that are kept in memory, in MiB, those not read for longest going first; at least 64.
+    pub cache_mib: u64,
+    /// Seconds for which a node's answer is believed: which datasets there are, and which version is the latest; 0 asks
+    /// anew each time. What a version contains never changes.
+    pub ttl_seconds: u64,
+    /// Ids of nodes that are asked first for a dataset; the others only if none of these has it.
+    pub favorites: Vec<String>,
+}
+
 /// What a query may use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -204,6 +221,12 @@ impl Default for WebConfig {
     }
 }
 
+impl Default for ProxyConfig {
+    fn default() -> Self {
+        Self { cache_mib: 256, ttl_seconds: 10, favorites: Vec::new() }
+    }
+}
+
 impl Default for QueryConfig {
     fn default() -> Self {
         Self { max_rows: 1_000_000, memory_mib: 512, timeout_seconds: 120 }
@@ -220,13 +243,20 @@ impl Config {
     /// The node's mode.
     ///
     /// # Errors
-    /// [`ConfigError::Value`] when it is no mode, or one that this version cannot run.
+    /// [`ConfigError::Value`] when it is no mode.
     pub fn mode(&self) -> Result<NodeMode, ConfigError> {
-        let value = |why: String| ConfigError::Value { key: "node.mode", why };
-        match self.node.mode.parse::<NodeMode>().map_err(value)? {
-            NodeMode::Proxy => Err(value("this version runs full and selective nodes only".to_owned())),
-            mode => Ok(mode),
-        }
+        self.node.mode.parse().map_err(|why| ConfigError::Value { key: "node.mode", why })
+    }
+
+    /// The nodes that a proxy asks first.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] when one is no node's id.
+    pub fn favorites(&self) -> Result<BTreeSet<NodeId>, ConfigError> {
+        let parse = |id: &String| {
+            id.parse().map_err(|error| ConfigError::Value { key: "proxy.favorites", why: format!("{id:?}: {error}") })
+        };
+        self.proxy.favorites.iter().map(parse).collect()
     }
 
     /// Checks every value that a type cannot check.
@@ -236,6 +266,13 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let value = |key: &'static str, why: &str| Err(ConfigError::Value { key, why: why.to_owned() });
         self.mode()?;
+        self.favorites()?;
+        if self.proxy.cache_mib < 64 {
+            return value(
+                "proxy.cache_mib",
+                "a proxy needs room for the chunks that one read has in hand: 64 at least",
+            );
+        }
         if !self.node.data_dir.is_absolute() {
             return value(
                 "node.data_dir",

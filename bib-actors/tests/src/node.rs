@@ -25,7 +25,7 @@ const STOP: Duration = Duration::from_secs(60);
 pub struct NodeSpec {
     /// Its name, also of its folder.
     pub name: &'static str,
-    /// `full` or `selective`.
+    /// `full`, `selective` or `proxy`.
     pub mode: &'static str,
     /// `auto`, `process` or `sqlite`.
     pub storage: &'static str,
@@ -48,6 +48,12 @@ impl NodeSpec {
     #[must_use]
     pub fn cache(name: &'static str) -> Self {
         Self { mode: "selective", storage: "sqlite", ..Self::full(name) }
+    }
+
+    /// A proxy: it keeps nothing.
+    #[must_use]
+    pub fn proxy(name: &'static str) -> Self {
+        Self { mode: "proxy", storage: "auto", ..Self::full(name) }
     }
 
     /// A selective node on managed PostgreSQL.

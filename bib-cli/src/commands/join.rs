@@ -8,7 +8,7 @@ use crate::session::Env;
 use crate::views;
 use bib_domain::ticket::Ticket;
 use bib_proto::client::Client;
-use bib_proto::v1::{GetNodeRequest, JoinRequest, ListTopicsRequest, Node};
+use bib_proto::v1::{GetNodeRequest, GetSelfRequest, JoinRequest, ListTopicsRequest, Node};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -68,7 +68,12 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
             node.name,
         ));
     }
-    let next = if names.is_empty() { "see its topics: bib topic list" } else { "get one: bib topic subscribe TOPIC" };
+    let own = env.call(client.nodes().get_self(GetSelfRequest {})).await?.into_inner().node.unwrap_or_default();
+    let next = match (own.mode.as_str(), names.is_empty()) {
+        ("proxy", _) => "see what it has: bib dataset list",
+        (_, true) => "see its topics: bib topic list",
+        (_, false) => "get one: bib topic subscribe TOPIC",
+    };
     env.out.remark(next);
     Ok(())
 }

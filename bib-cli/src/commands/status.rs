@@ -207,7 +207,9 @@ fn transfer(transfer: &Transfer) -> Vec<String> {
 /// What to do with a node that has nothing yet.
 fn next(seen: &Seen) -> Vec<&'static str> {
     let cache = seen.node.node.as_ref().is_some_and(|node| node.storage == "sqlite");
+    let proxy = seen.node.node.as_ref().is_some_and(|node| node.mode == "proxy");
     match (seen.node.topics, seen.peers.is_empty(), cache) {
+        (_, false, _) if proxy => vec!["bib dataset list   # what the nodes that it joined have"],
         (0, true, true) => vec!["bib join TICKET   # bib invite prints it on a node that has data"],
         (0, true, false) => {
             vec![
@@ -292,5 +294,11 @@ mod tests {
             "sqlite".clone_into(&mut node.storage);
         }
         assert!(next(&seen)[0].starts_with("bib join"), "a cache cannot own data");
+        if let Some(node) = &mut seen.node.node {
+            "proxy".clone_into(&mut node.mode);
+        }
+        assert!(next(&seen)[0].starts_with("bib join"));
+        seen.peers.push(Node::default());
+        assert!(next(&seen)[0].starts_with("bib dataset list"), "a proxy subscribes to nothing");
     }
 }

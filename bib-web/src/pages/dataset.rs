@@ -4,6 +4,7 @@ use crate::download;
 use crate::error::{Notice, PageError, status_of};
 use crate::format::{When, bytes, count, counted, part, short};
 use crate::list::{Form, answer};
+use crate::pages::datasets::whereabouts;
 use crate::session::Visitor;
 use crate::shell::{Shell, page, page_with};
 use actix_web::{HttpResponse, web};
@@ -65,7 +66,10 @@ struct VersionRow {
     message: String,
     files: String,
     bytes: String,
-    complete: bool,
+    here: &'static str,
+    readable: bool,
+    state: &'static str,
+    class: &'static str,
     created: When,
     shown: bool,
 }
@@ -197,7 +201,11 @@ fn proof(found: &GetDatasetResponse, version: &Version) -> Vec<(&'static str, St
 
 /// What this node knows: itself, and the one that signed the version.
 fn replicas(version: &Version, own: &Node, nodes: &[Node]) -> Vec<Replica> {
-    let here = if version.complete { "whole, every chunk is here" } else { "in part" };
+    let here = match (version.complete, version.remote) {
+        (true, _) => "whole, every chunk is here",
+        (false, true) => "nothing: a proxy reads it from others",
+        (false, false) => "in part",
+    };
     let mut replicas = vec![Replica { name: own.name.clone(), link: "/".to_owned(), what: here }];
     if let Some(node) = nodes.iter().find(|node| node.id == version.publisher) {
         let what = if node.connected { "its publisher, connected now" } else { "its publisher, away" };
@@ -231,6 +239,12 @@ fn file_row(entry: &Entry, link: &str, version: &Version) -> FileRow {
 }
 
 fn version_row(version: &Version, link: &str, shown: &str) -> VersionRow {
+    let (state, class) = whereabouts(version);
+    let here = match (version.complete, version.remote) {
+        (true, _) => "whole here",
+        (false, true) => "on other nodes",
+        (false, false) => "in part here",
+    };
     VersionRow {
         number: version.number,
         id: short(&version.id),
@@ -238,7 +252,10 @@ fn version_row(version: &Version, link: &str, shown: &str) -> VersionRow {
         message: version.message.clone(),
         files: count(version.files),
         bytes: bytes(version.bytes),
-        complete: version.complete,
+        here,
+        readable: version.complete || version.remote,
+        state,
+        class,
         created: When::new(version.created_ms),
         shown: version.id == shown,
     }

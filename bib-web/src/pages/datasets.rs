@@ -7,7 +7,7 @@ use crate::session::Visitor;
 use crate::shell::{Shell, page, see};
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use bib_proto::v1::{Dataset, ListDatasetsRequest, ListTopicsRequest};
+use bib_proto::v1::{Dataset, ListDatasetsRequest, ListTopicsRequest, Version};
 use serde::{Deserialize, Serialize};
 
 /// Entries of one page.
@@ -49,7 +49,8 @@ pub(crate) struct DatasetRow {
     pub(crate) files: String,
     pub(crate) rows: String,
     pub(crate) bytes: String,
-    pub(crate) complete: bool,
+    pub(crate) state: &'static str,
+    pub(crate) class: &'static str,
     pub(crate) updated: When,
 }
 
@@ -158,9 +159,19 @@ fn record(dataset: Dataset) -> Record {
     }
 }
 
+/// Where a version's chunks are, in a word, and its tone.
+pub(crate) fn whereabouts(version: &Version) -> (&'static str, &'static str) {
+    match (version.complete, version.remote) {
+        (true, _) => ("whole", " ok"),
+        (false, true) => ("elsewhere", ""),
+        (false, false) => ("in part", " warn"),
+    }
+}
+
 /// A dataset as the pages show it.
 pub(crate) fn dataset_row(dataset: Dataset) -> DatasetRow {
     let latest = dataset.latest.unwrap_or_default();
+    let (state, class) = whereabouts(&latest);
     DatasetRow {
         link: format!("/datasets/{}", dataset.name),
         name: dataset.name,
@@ -169,7 +180,8 @@ pub(crate) fn dataset_row(dataset: Dataset) -> DatasetRow {
         files: count(latest.files),
         rows: if latest.rows == 0 { String::new() } else { count(latest.rows) },
         bytes: bytes(latest.bytes),
-        complete: latest.complete,
+        state,
+        class,
         updated: When::new(dataset.updated_ms),
     }
 }

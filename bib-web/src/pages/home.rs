@@ -108,6 +108,7 @@ async fn show(visitor: Visitor) -> Result<HttpResponse, PageError> {
 fn storage(own: &Node, this: &GetSelfResponse) -> String {
     match own.storage.as_str() {
         "postgres" => "PostgreSQL of its own".to_owned(),
+        "sqlite" if own.mode == "proxy" => "SQLite, for who it is and whom it knows".to_owned(),
         "sqlite" => "SQLite, a cache that serves nobody".to_owned(),
         _ => this.database_runtime.clone(),
     }
@@ -165,6 +166,14 @@ fn figures(this: &GetSelfResponse, nodes: &[Node]) -> Vec<Figure> {
 }
 
 fn steps(this: &GetSelfResponse, nodes: &[Node]) -> Vec<Step> {
+    let joined = nodes.iter().any(|node| node.paired);
+    if this.node.as_ref().is_some_and(|own| own.mode == "proxy") {
+        return vec![Step {
+            text: "Join a node that has data: bib invite prints a ticket there.",
+            command: "bib join TICKET",
+            done: joined,
+        }];
+    }
     vec![
         Step {
             text: "Make a topic: datasets are collected in topics.",
@@ -179,7 +188,7 @@ fn steps(this: &GetSelfResponse, nodes: &[Node]) -> Vec<Step> {
         Step {
             text: "Pair with another machine: it joins with the ticket that this prints.",
             command: "bib invite",
-            done: nodes.iter().any(|node| node.paired),
+            done: joined,
         },
     ]
 }

@@ -19,17 +19,19 @@ pub(super) fn topic(row: Topic) -> v1::Topic {
     }
 }
 
-pub(super) fn dataset(row: DatasetRow) -> v1::Dataset {
+/// `proxy`: what is not whole here is read from other nodes.
+pub(super) fn dataset(row: DatasetRow, proxy: bool) -> v1::Dataset {
     v1::Dataset {
         name: row.name.to_string(),
-        latest: row.latest.map(version),
+        latest: row.latest.map(|latest| version(latest, proxy)),
         versions: row.versions,
         created_ms: row.created_ms,
         updated_ms: row.updated_ms,
     }
 }
 
-pub(super) fn version(row: VersionRow) -> v1::Version {
+/// `proxy`: what is not whole here is read from other nodes.
+pub(super) fn version(row: VersionRow, proxy: bool) -> v1::Version {
     v1::Version {
         id: row.id.to_string(),
         number: row.number,
@@ -44,6 +46,7 @@ pub(super) fn version(row: VersionRow) -> v1::Version {
         rows: row.rows,
         complete: row.complete,
         completed_ms: row.completed_ms,
+        remote: proxy && !row.complete,
     }
 }
 

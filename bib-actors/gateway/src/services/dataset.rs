@@ -1,14 +1,14 @@
 //! Datasets: lists and look-ups here; streams of bytes in modules of their own.
 
 use super::stream::Out;
-use super::{answer, convert, download, pages, upload, verify};
+use super::{answer, convert, download, elsewhere, pages, upload, verify};
 use crate::access::Caller;
 use crate::mapping::dataset_not_found;
 use crate::problem::Problem;
 use crate::shared::Shared;
 use bib_chunks::SignedManifest;
 use bib_domain::{DatasetRef, OpContext, TopicName};
-use bib_guardian::{DatasetRow, GuardianHandle, VersionRow};
+use bib_guardian::{DatasetRow, VersionRow};
 use bib_proto::v1::dataset_service_server::DatasetService;
 use bib_proto::v1::{
     DownloadRequest, DownloadResponse, GetDatasetRequest, GetDatasetResponse, ListDatasetsRequest,
@@ -54,11 +54,13 @@ impl DatasetService for Datasets {
     ) -> Result<Response<ListVersionsResponse>, Status> {
         answer(request, |caller, asked| async move {
             let dataset: DatasetRef = asked.name.parse()?;
-            let rows = self.0.deps.guardian.on_behalf_of(&caller.op()).versions(&dataset).await?;
+            let rows = elsewhere::versions(&self.0, &caller.op(), &dataset).await?;
             if rows.is_empty() {
                 return Err(dataset_not_found(&asked.name));
             }
-            Ok(ListVersionsResponse { versions: rows.into_iter().map(convert::version).collect() })
+            let proxy = elsewhere::is_proxy(&self.0);
+            let versions = rows.into_iter().map(|row| convert::version(row, proxy)).collect();
+            Ok(ListVersionsResponse { versions })
         })
         .await
     }
@@ -73,21 +75,23 @@ impl Datasets {
         let topic = if asked.topic.is_empty() { None } else { Some(asked.topic.parse::<TopicName>()?) };
         let size = pages::size(&self.0.options.calls, asked.page_size);
         let after = pages::after::<DatasetRef>("datasets", &asked.page_token)?;
-        let guardian = self.0.deps.guardian.on_behalf_of(&caller.op());
+        let op = caller.op();
         let (rows, next_page_token) = if asked.text.is_empty() {
-            let rows = guardian.list_datasets(topic, after, size + 1).await?;
+            let rows = elsewhere::datasets(&self.0, &op, topic, after, size + 1).await?;
             pages::cut("datasets", rows, size, |row| row.name.to_string())
         } else {
-            self.find_text(&guardian, topic, after, size, &asked.text.to_lowercase()).await?
+            self.find_text(&op, topic, after, size, &asked.text.to_lowercase()).await?
         };
-        Ok(ListDatasetsResponse { datasets: rows.into_iter().map(convert::dataset).collect(), next_page_token })
+        let proxy = elsewhere::is_proxy(&self.0);
+        let datasets = rows.into_iter().map(|row| convert::dataset(row, proxy)).collect();
+        Ok(ListDatasetsResponse { datasets, next_page_token })
     }
 
     /// Reads the list on until a page is full of what contains `text`. A call reads a bounded part of it: the token
     /// leads on from there, also when nothing was found.
     async fn find_text(
         &self,
-        guardian: &GuardianHandle,
+        op: &OpContext,
         topic: Option<TopicName>,
         mut after: Option<DatasetRef>,
         size: u32,
@@ -100,7 +104,7 @@ impl Datasets {
         };
         let mut found = Vec::new();
         for _ in 0..SEARCH_STEPS {
-            let rows = guardian.list_datasets(topic.clone(), after, step).await?;
+            let rows = elsewhere::datasets(&self.0, op, topic.clone(), after, step).await?;
             let whole = rows.len() < step as usize;
             after = rows.last().map(|row| row.name.clone());
             for row in rows.into_iter().filter(|row| fits(row)) {
@@ -120,6 +124,10 @@ impl Datasets {
     async fn get(&self, caller: &Caller, asked: &GetDatasetRequest) -> Result<GetDatasetResponse, Problem> {
         let op = caller.op();
         let name: DatasetRef = asked.name.parse()?;
+        let found = find(&self.0, &op, &name, &asked.version).await;
+        // it knows the dataset after this only, or has a reason why not
+        let proxy = elsewhere::is_proxy(&self.0);
+        let found = if proxy { Ok(found?) } else { found };
         let row = self
             .0
             .deps
@@ -128,10 +136,10 @@ impl Datasets {
             .get_dataset(&name)
             .await?
             .ok_or_else(|| dataset_not_found(&asked.name))?;
-        let (version, signed) = find(&self.0, &op, &name, &asked.version).await?;
+        let (version, signed) = found?;
         Ok(GetDatasetResponse {
-            dataset: Some(convert::dataset(row)),
-            version: Some(convert::version(version)),
+            dataset: Some(convert::dataset(row, proxy)),
+            version: Some(convert::version(version, proxy)),
             entries: convert::entries(&signed),
             signature: hex::encode(signed.signature()),
         })
@@ -145,9 +153,8 @@ pub(super) async fn find(
     dataset: &DatasetRef,
     selector: &str,
 ) -> Result<(VersionRow, Arc<SignedManifest>), Problem> {
-    let guardian = shared.deps.guardian.on_behalf_of(op);
-    let version = guardian.find_version(dataset, selector).await?;
-    let signed = guardian.manifest(version.id).await?;
+    let version = elsewhere::find_version(shared, op, dataset, selector).await?;
+    let signed = shared.deps.guardian.on_behalf_of(op).manifest(version.id).await?;
     let signed = signed.ok_or_else(|| Problem::internal(format_args!("version {} has no manifest", version.id)))?;
     Ok((version, signed))
 }

@@ -4,18 +4,20 @@
 
 use super::convert;
 use super::dataset::find;
+use super::elsewhere::{self, Bringer};
 use super::stream::{Out, Sink, fill};
 use crate::access::Caller;
 use crate::journal::Record;
 use crate::mapping::{busy, incomplete};
 use crate::problem::Problem;
 use crate::shared::Shared;
-use bib_chunks::{ChunkError, ChunkStore, FileReader, Manifest, SignedManifest};
+use bib_chunks::{ChunkError, ChunkRef, ChunkStore, FileReader, Manifest, SignedManifest};
 use bib_domain::DatasetRef;
 use bib_guardian::VersionRow;
 use bib_proto::v1::download_response::Part;
 use bib_proto::v1::{DownloadRequest, DownloadResponse};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -32,7 +34,7 @@ pub(super) async fn download(
     let mut record = shared.journal.reads(&op, "dataset.download", &asked.dataset).await;
     let started = async {
         let (version, signed) = find(shared, &op, &dataset, &asked.version).await?;
-        if !version.complete {
+        if !version.complete && !elsewhere::is_proxy(shared) {
             return Err(incomplete(&asked.dataset));
         }
         let chosen = choose(&signed, &asked.paths)?;
@@ -46,7 +48,8 @@ pub(super) async fn download(
         }
     };
     record.note("version", version.id.to_string());
-    let job = Job { shared: Arc::clone(shared), signed, chosen, _place: place };
+    let bringer = Bringer::of(shared, &version);
+    let job = Job { shared: Arc::clone(shared), signed, chosen, bringer, _place: place };
     fill(shared, caller, "download", |sink| job.run(version, sink, record))
 }
 
@@ -89,6 +92,8 @@ struct Job {
     shared: Arc<Shared>,
     signed: Arc<SignedManifest>,
     chosen: Vec<usize>,
+    /// Where the version is not kept here.
+    bringer: Option<Bringer>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -109,7 +114,8 @@ impl Job {
 
     async fn send(&self, version: VersionRow, sink: &Sink<DownloadResponse>) -> Result<u64, Problem> {
         let mut bytes = 0;
-        sink.send(DownloadResponse { part: Some(Part::Version(convert::version(version))) }).await?;
+        sink.send(DownloadResponse { part: Some(Part::Version(convert::version(version, self.bringer.is_some()))) })
+            .await?;
         let mut rest = self.chosen.as_slice();
         while let [first, later @ ..] = rest {
             let (small, after) = rest.split_at(self.small(rest));
@@ -143,10 +149,11 @@ impl Job {
     }
 
     async fn send_small(&self, entries: &[usize], sink: &Sink<DownloadResponse>) -> Result<u64, Problem> {
-        let (store, signed, wanted) = (self.shared.deps.chunks.clone(), Arc::clone(&self.signed), entries.to_vec());
-        let read = move || wanted.iter().map(|&at| whole(&store, signed.manifest(), at)).collect::<Result<Vec<_>, _>>();
-        // damage that a read finds is noted by the store, and mended from a peer
-        let files = self.shared.reads.run(read).await??;
+        let (signed, wanted) = (Arc::clone(&self.signed), entries.to_vec());
+        let read = move |store: &ChunkStore| {
+            wanted.iter().map(|&at| whole(store, signed.manifest(), at)).collect::<Result<Vec<_>, _>>()
+        };
+        let files = elsewhere::read(&self.shared, self.bringer.as_ref(), &self.needs(entries), read).await?;
         let mut bytes = 0;
         for (&at, file) in entries.iter().zip(files) {
             bytes += file.len() as u64;
@@ -186,23 +193,49 @@ impl Job {
         Ok(())
     }
 
+    /// The chunks of small files that are read together; none where all are here.
+    fn needs(&self, entries: &[usize]) -> Vec<ChunkRef> {
+        let manifest = self.signed.manifest();
+        let pieces = entries.iter().flat_map(|&at| manifest.entries[at].segments());
+        let mut chunks: Vec<u32> = pieces.filter(|_| self.bringer.is_some()).map(|piece| piece.chunk).collect();
+        chunks.sort_unstable();
+        chunks.dedup();
+        chunks.into_iter().map(|chunk| manifest.chunks[chunk as usize]).collect()
+    }
+
     /// The next pieces of the file, some `download_read` bytes of them; `None` at its end.
-    async fn read(&self, mut reader: FileReader) -> Result<Option<(FileReader, Vec<Bytes>)>, Problem> {
+    async fn read(&self, reader: FileReader) -> Result<Option<(FileReader, Vec<Bytes>)>, Problem> {
         let want = self.shared.options.transfers.download_read;
-        let read = move || {
+        let needs = if self.bringer.is_some() { ahead(&reader, want as u64) } else { Vec::new() };
+        let place = Mutex::new(Some(reader));
+        let read = move |_: &ChunkStore| {
+            let mut place = place.lock();
+            let Some(reader) = place.as_mut() else { return Ok(None) };
             let (mut pieces, mut have) = (Vec::new(), 0);
             while have < want {
-                let Some(piece) = reader.next_bytes()? else { break };
-                have += piece.len();
-                pieces.push(piece);
+                match reader.next_bytes() {
+                    Ok(Some(piece)) => {
+                        have += piece.len();
+                        pieces.push(piece);
+                    }
+                    Ok(None) => break,
+                    // a chunk that is hurt or gone was noted by the store: the replicator fetches it again
+                    Err(error) if pieces.is_empty() => return Err(error),
+                    Err(_) => break,
+                }
             }
-            Ok::<_, ChunkError>((reader, pieces))
+            Ok(place.take().filter(|_| !pieces.is_empty()).map(|reader| (reader, pieces)))
         };
-        match self.shared.reads.run(read).await? {
-            Ok((_, pieces)) if pieces.is_empty() => Ok(None),
-            Ok(read) => Ok(Some(read)),
-            // a chunk that is hurt or gone was noted by the store: the replicator fetches it again
-            Err(error) => Err(error.into()),
-        }
+        elsewhere::read(&self.shared, self.bringer.as_ref(), &needs, read).await
     }
+}
+
+/// The chunks of the next `want` bytes of a file, or a few more.
+fn ahead(reader: &FileReader, want: u64) -> Vec<ChunkRef> {
+    let from = reader.position();
+    let next = reader.pieces().iter().skip_while(|piece| piece.at + u64::from(piece.len) <= from);
+    let wanted = next.take_while(|piece| piece.at < from + want);
+    let mut chunks: Vec<ChunkRef> = wanted.map(|piece| ChunkRef { hash: piece.chunk, len: piece.chunk_len }).collect();
+    chunks.dedup();
+    chunks
 }

@@ -6,6 +6,7 @@ mod catalog;
 mod convert;
 mod dataset;
 mod download;
+mod elsewhere;
 mod health;
 mod ipc;
 mod locks;

@@ -1,6 +1,6 @@
 //! Topics: made here, listed, subscribed to.
 
-use super::{answer, convert, origin, pages};
+use super::{answer, convert, elsewhere, origin, pages};
 use crate::access::Caller;
 use crate::mapping::topic_not_found;
 use crate::problem::Problem;
@@ -95,6 +95,9 @@ impl Topics {
     async fn set_subscribed(&self, caller: &Caller, id: &str, name: &str, on: bool) -> Result<v1::Topic, Problem> {
         let op = caller.op_with(id)?;
         let name: TopicName = name.parse()?;
+        if on {
+            elsewhere::check_keep(&self.0)?;
+        }
         Ok(convert::topic(self.0.deps.guardian.set_subscribed(&op, &name, on).await?))
     }
 }

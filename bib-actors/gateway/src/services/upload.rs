@@ -60,7 +60,7 @@ pub(super) async fn upload(
     };
     let done = publish::publish(shared, &op, request, received).await?;
     Ok(UploadResponse {
-        version: Some(convert::version(done.version)),
+        version: Some(convert::version(done.version, false)),
         new_bytes: done.new_bytes,
         new_chunks: done.new_chunks,
         created: done.created,

@@ -2,6 +2,7 @@
 //! besides only until this node has seen that they follow from their chunks, or when somebody asks for it.
 
 use super::dataset::find;
+use super::elsewhere::check_keep;
 use super::stream::{Out, Sink, fill};
 use crate::access::Caller;
 use crate::journal::Record;
@@ -23,6 +24,7 @@ pub(super) async fn verify(
     caller: &Caller,
     asked: &VerifyRequest,
 ) -> Result<Out<VerifyResponse>, Problem> {
+    check_keep(shared)?;
     let limit = shared.options.transfers.verifications;
     let place = shared.verifications.clone().try_acquire_owned().map_err(|_| busy("verifications", limit))?;
     let dataset: DatasetRef = asked.dataset.parse()?;

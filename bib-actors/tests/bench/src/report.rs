@@ -42,11 +42,6 @@ impl Row {
         Self { name, peer_name, unit, better, goal, measured, remark: String::new(), exact: false }
     }
 
-    /// A row for what the node cannot do yet. It counts as not met.
-    pub(crate) fn not_built(name: &str, peer: &str, unit: &'static str, goal: f64, why: &str) -> Self {
-        Self::new(name, peer, unit, Better::Higher, goal, Measured::default()).remark(format!("not built: {why}"))
-    }
-
     /// A row whose peer this run did without. It counts as not met.
     pub(crate) fn left_out(name: &str, peer: &str, unit: &'static str, goal: f64, why: &str) -> Self {
         Self::new(name, peer, unit, Better::Higher, goal, Measured::default()).remark(format!("left out: {why}"))
@@ -176,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_built_is_not_met() {
-        let row = Row::not_built("r", "p", "ms", 1.0, "no such thing");
+    fn what_is_left_out_is_not_met() {
+        let row = Row::left_out("r", "p", "ms", 1.0, "no such thing");
         assert_eq!((row.verdict(), &row.json(false)["met"]), ("not measured", &Value::Bool(false)));
     }
 

@@ -14,6 +14,7 @@ mod memory;
 mod oddities;
 mod orphans;
 mod pairing;
+mod proxy;
 mod remote;
 mod resume;
 mod storage;

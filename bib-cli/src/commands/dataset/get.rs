@@ -62,7 +62,11 @@ fn people(answer: &GetDatasetResponse) -> String {
         bytes(version.bytes),
         counted(version.chunks, "chunk"),
         counted(version.rows, "row"),
-        if version.complete { "complete" } else { "arriving" },
+        match (version.complete, version.remote) {
+            (true, _) => "complete",
+            (false, true) => "on other nodes, read from there",
+            (false, false) => "arriving",
+        },
     );
     let rows: Vec<Vec<String>> = answer
         .entries

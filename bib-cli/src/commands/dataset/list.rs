@@ -50,6 +50,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let mut rounds = Rounds::new(env, args.watch, args.paging.most());
     while rounds.next().await {
         let found = find(env, &client, &args).await?;
+        let empty = found.or_nothing(env, &client, &empty).await;
         rounds.pages(&found, &columns, &empty)?;
     }
     Ok(())

@@ -35,6 +35,9 @@ pub(super) struct Answers {
     pub(super) start: Start,
 }
 
+/// What a node may keep.
+pub(super) const MODES: [&str; 3] = ["full", "selective", "proxy"];
+
 /// What the flags and the file of `--from` say; the flags win.
 pub(super) fn given(args: &Args) -> CliResult<Given> {
     let file: Given = match &args.from {
@@ -47,7 +50,7 @@ pub(super) fn given(args: &Args) -> CliResult<Given> {
         }
     };
     for (what, value, known) in
-        [("mode", &file.mode, &["full", "selective"][..]), ("storage", &file.storage, &["auto", "process", "sqlite"])]
+        [("mode", &file.mode, &MODES), ("storage", &file.storage, &["auto", "process", "sqlite"])]
     {
         if let Some(value) = value.as_deref().filter(|value| !known.contains(value)) {
             return Err(CliError::usage(format!("--from: {what} cannot be {value:?}"))
@@ -70,7 +73,7 @@ pub(super) fn given(args: &Args) -> CliResult<Given> {
 pub(super) fn all_given(given: &Given) -> CliResult {
     let missing = [
         (given.name.is_none(), json!({"key": "name", "flag": "--name", "default": host()})),
-        (given.mode.is_none(), json!({"key": "mode", "flag": "--mode", "choices": ["full", "selective"]})),
+        (given.mode.is_none(), json!({"key": "mode", "flag": "--mode", "choices": MODES})),
         (
             given.storage.is_none(),
             json!({"key": "storage", "flag": "--storage", "choices": ["auto", "process", "sqlite"]}),
@@ -108,11 +111,12 @@ fn host() -> String {
 }
 
 /// What a node is for, in the words of the question.
-const PURPOSES: [(&str, &str); 4] = [
+const PURPOSES: [(&str, &str); 5] = [
     ("my own machine: what I put in, and topics I subscribe to", "selective"),
     ("share in the lab: the same, and others get it from here", "selective"),
     ("a copy of everything that its base nodes have", "full"),
-    ("only read from others: a cache that needs no PostgreSQL", "selective"),
+    ("copies of others' topics for this machine alone: a cache that needs no PostgreSQL", "selective"),
+    ("only read from others: a proxy that keeps nothing", "proxy"),
 ];
 
 impl Answers {
@@ -133,7 +137,7 @@ impl Answers {
             None => usual,
         };
         let found = Postgres::find().filter(Postgres::is_usable);
-        let mut reads_only = false;
+        let mut cache = false;
         let mode = match given.mode {
             Some(mode) => mode,
             None if asks => {
@@ -143,14 +147,15 @@ impl Answers {
                 }
                 let choices: Vec<String> = order.iter().map(|index| PURPOSES[*index].0.to_owned()).collect();
                 let chosen = order[ask.choose("What is it for?", &choices)?];
-                reads_only = chosen == 3;
+                cache = chosen == 3;
                 PURPOSES[chosen].1.to_owned()
             }
             None => before.mode.unwrap_or_else(|| "selective".to_owned()),
         };
         let storage = match given.storage {
             Some(storage) => storage,
-            None if reads_only => "sqlite".to_owned(),
+            None if cache => "sqlite".to_owned(),
+            None if mode == "proxy" => "auto".to_owned(),
             None if asks => ask_storage(env, found.as_ref(), before.storage.as_deref())?,
             None => before.storage.unwrap_or_else(|| "auto".to_owned()),
         };
@@ -185,6 +190,9 @@ impl Answers {
     /// What the catalogue will be kept in, for people.
     pub(super) fn database(&self) -> String {
         let found = Postgres::find().filter(Postgres::is_usable);
+        if self.mode == "proxy" && self.storage != "process" {
+            return "it keeps nothing of others' data: what is read stays in memory for a while".to_owned();
+        }
         match (self.storage.as_str(), found) {
             ("sqlite", _) | ("auto", None) => {
                 "its catalogue is in SQLite: a cache of other nodes' data, which serves nobody".to_owned()

@@ -25,8 +25,9 @@ pub(crate) struct Args {
     /// Name of this node for people [default: the host name]
     #[arg(long)]
     name: Option<String>,
-    /// full: keeps everything its base nodes have; selective: keeps the topics it subscribed to
-    #[arg(long, value_parser = ["full", "selective"])]
+    /// full: keeps everything its base nodes have; selective: keeps the topics it subscribed to; proxy: keeps nothing,
+    /// reads what the nodes that it joined have
+    #[arg(long, value_parser = answers::MODES)]
     mode: Option<String>,
     /// Folder of everything that the node keeps
     #[arg(long, value_name = "DIR")]
@@ -155,7 +156,7 @@ fn done(env: &Env, answers: &Answers, plan: &Plan, started: Option<&Outcome>) ->
         None => next.push(start),
     }
     next.push(format!("{bib} status"));
-    next.push(if answers.storage == "sqlite" {
+    next.push(if answers.storage == "sqlite" || answers.mode == "proxy" {
         format!("{bib} join TICKET   # bib invite prints it on a node that has data")
     } else {
         format!("{bib} topic create weather")

@@ -40,7 +40,8 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let mut rounds = Rounds::new(env, args.watch, args.paging.most());
     while rounds.next().await {
         let found = find(env, &client, &args).await?;
-        rounds.pages(&found, &columns, "No topics yet. Create one: bib topic create weather")?;
+        let empty = found.or_nothing(env, &client, "No topics yet. Create one: bib topic create weather").await;
+        rounds.pages(&found, &columns, &empty)?;
     }
     Ok(())
 }

@@ -1,0 +1,159 @@
+//! What a proxy answers from: it keeps nothing, so lists and versions are those of the nodes that it joined, and the bytes
+//! of a version are fetched while they are read.
+//!
+//! Where no node is connected, what was learnt of them before is shown; it is in the catalogue as any other.
+
+use crate::mapping::{busy, dataset_not_found};
+use crate::problem::Problem;
+use crate::shared::Shared;
+use bib_chunks::{ChunkError, ChunkRef, ChunkStore};
+use bib_domain::{DatasetRef, NodeMode, OpContext, TopicName, VersionId};
+use bib_guardian::{DatasetRow, GuardianError, VersionRow};
+use bib_replicator::Found;
+use std::sync::Arc;
+use std::time::Duration;
+use tonic::Code;
+
+/// How often bytes that were pushed out of a full memory before they were read are fetched again.
+const TRIES: u32 = 8;
+
+/// Whether lists and versions are those of other nodes.
+pub(super) fn is_proxy(shared: &Shared) -> bool {
+    shared.options.mode == NodeMode::Proxy
+}
+
+/// Refuses what only a node can do that keeps data.
+pub(super) fn check_keep(shared: &Shared) -> Result<(), Problem> {
+    shared.options.mode.check_keep().map_err(|refusal| {
+        Problem::new(Code::FailedPrecondition, "MODE_PROXY", refusal.to_string()).hint(
+            "do it on a node that keeps data (bib node list), or make this one such a node: bib setup --mode selective",
+        )
+    })
+}
+
+/// Datasets as the guardian lists them: at most `limit` after a name, fewer at the end.
+pub(super) async fn datasets(
+    shared: &Shared,
+    op: &OpContext,
+    topic: Option<TopicName>,
+    after: Option<DatasetRef>,
+    limit: u32,
+) -> Result<Vec<DatasetRow>, Problem> {
+    if is_proxy(shared)
+        && let Some(rows) = shared.deps.replicator.datasets(topic.clone(), after.clone(), limit).await?
+    {
+        return Ok(rows.to_vec());
+    }
+    Ok(shared.deps.guardian.on_behalf_of(op).list_datasets(topic, after, limit).await?)
+}
+
+/// The versions of a dataset, latest first; none if it is not known.
+pub(super) async fn versions(
+    shared: &Shared,
+    op: &OpContext,
+    dataset: &DatasetRef,
+) -> Result<Vec<VersionRow>, Problem> {
+    if is_proxy(shared)
+        && let Some(rows) = shared.deps.replicator.versions(dataset).await?
+        && !rows.is_empty()
+    {
+        return Ok(rows.to_vec());
+    }
+    Ok(shared.deps.guardian.on_behalf_of(op).versions(dataset).await?)
+}
+
+/// The version that a selector means, in this node's catalogue. A proxy asks the others first, and takes the manifest.
+pub(super) async fn find_version(
+    shared: &Shared,
+    op: &OpContext,
+    dataset: &DatasetRef,
+    selector: &str,
+) -> Result<VersionRow, Problem> {
+    let guardian = shared.deps.guardian.on_behalf_of(op);
+    if !is_proxy(shared) {
+        return Ok(guardian.find_version(dataset, selector).await?);
+    }
+    let found = shared.deps.replicator.find(dataset, selector).await?;
+    let selector = match &found {
+        Found::Version(id) => id.to_hex(),
+        Found::Nobody { .. } | Found::Unconnected { .. } => selector.to_owned(),
+    };
+    match guardian.find_version(dataset, &selector).await {
+        Err(GuardianError::DatasetNotFound { .. } | GuardianError::TopicNotFound { .. }) => {
+            Err(nobody(dataset, &found))
+        }
+        other => Ok(other?),
+    }
+}
+
+fn nobody(dataset: &DatasetRef, found: &Found) -> Problem {
+    let problem = dataset_not_found(&dataset.to_string());
+    match found {
+        Found::Unconnected { paired: 0 } => problem.hint("join a node that has it: bib join TICKET"),
+        Found::Unconnected { paired } => {
+            problem.hint(format!("none of the {paired} nodes that this proxy joined is connected: bib node list"))
+        }
+        Found::Nobody { asked } => problem.hint(format!("none of the {asked} connected nodes has it: bib node list")),
+        Found::Version(_) => problem,
+    }
+}
+
+/// Brings the chunks of a version that is not kept here, before they are read.
+#[derive(Clone)]
+pub(super) struct Bringer {
+    shared: Arc<Shared>,
+    dataset: DatasetRef,
+    version: VersionId,
+}
+
+impl Bringer {
+    /// For a version of this node, if it is not kept here.
+    pub(super) fn of(shared: &Arc<Shared>, version: &VersionRow) -> Option<Self> {
+        let far = is_proxy(shared) && !version.complete;
+        far.then(|| Self { shared: Arc::clone(shared), dataset: version.dataset.clone(), version: version.id })
+    }
+
+    /// Comes back when all of `chunks` were here at once, or nobody gave them.
+    async fn bring(&self, chunks: &[ChunkRef]) -> Result<(), Problem> {
+        let (store, wanted) = (self.shared.deps.chunks.clone(), chunks.to_vec());
+        let look = move || wanted.into_iter().filter(|chunk| !store.contains(&chunk.hash)).collect::<Vec<_>>();
+        let missing = self.shared.reads.run(look).await?;
+        if !missing.is_empty() {
+            let within = self.within();
+            self.shared.deps.replicator.fetch(&self.dataset, self.version, missing, within).await?;
+        }
+        Ok(())
+    }
+
+    fn within(&self) -> Duration {
+        self.shared.options.transfers.stream_idle
+    }
+}
+
+/// Reads on a blocking thread. Where chunks are not kept, `needs` are brought before, and once more when a full memory
+/// let go of some of them meanwhile.
+pub(super) async fn read<T: Send + 'static>(
+    shared: &Shared,
+    bringer: Option<&Bringer>,
+    needs: &[ChunkRef],
+    read: impl Fn(&ChunkStore) -> Result<T, ChunkError> + Send + Sync + 'static,
+) -> Result<T, Problem> {
+    let read = Arc::new(read);
+    let mut tries = 0;
+    loop {
+        if let Some(bringer) = bringer {
+            bringer.bring(needs).await?;
+        }
+        let (store, read) = (shared.deps.chunks.clone(), Arc::clone(&read));
+        match shared.reads.run(move || read(&store)).await? {
+            Err(ChunkError::Missing { .. }) if bringer.is_some() && tries < TRIES => tries += 1,
+            Err(ChunkError::Missing { .. }) if bringer.is_some() => {
+                let limit = usize::try_from(shared.deps.chunks.options().memory_bytes.unwrap_or_default());
+                return Err(busy("bytes in the proxy's memory", limit.unwrap_or(usize::MAX))
+                    .hint("raise proxy.cache_mib, or read less at once"));
+            }
+            // damage that a read finds is noted by the store, and mended from a peer
+            done => return Ok(done?),
+        }
+    }
+}
