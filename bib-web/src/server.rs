@@ -13,7 +13,7 @@ use actix_web::dev::{AppConfig, Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,7 +26,8 @@ use tokio_rustls::server::TlsStream;
 pub struct WebOptions {
     /// Worker threads: pages wait for the API most of the time, so a few serve many browsers.
     pub workers: usize,
-    /// Connections at the same time, of all workers. Further ones wait in the backlog.
+    /// Connections at the same time, of all workers. When there are more, the address that has most of those without a
+    /// session gives up its oldest.
     pub max_connections: usize,
     /// Connections of one address at the same time. Further ones are closed. This machine's own addresses are not
     /// counted: whoever is on it has other ways to be in the way.
@@ -158,11 +159,13 @@ fn listen(
 ) -> io::Result<Server> {
     let builder = Server::build()
         .workers(options.workers)
-        .max_concurrent_connections(options.max_connections.div_ceil(options.workers).max(1))
+        // those that gave their places up are still there for a moment
+        .max_concurrent_connections((2 * options.max_connections).div_ceil(options.workers).max(1))
         .backlog(options.backlog)
         .disable_signals()
         .shutdown_timeout(1);
-    let (options, web, places) = (options.clone(), web.clone(), Places::new(options.per_address));
+    let (options, web, places) =
+        (options.clone(), web.clone(), Places::new(options.max_connections, options.per_address));
     let builder = match tls {
         None => builder.listen(NAME, listener, move || {
             let places = places.clone();
@@ -181,7 +184,11 @@ fn listen(
                 fn_service(move |stream: TcpStream| {
                     let guest = Guest::of(&stream, &places);
                     let acceptor = acceptor.clone();
-                    async move { Ok((guest?, shake_hands(acceptor, limit, stream).await?)) }
+                    async move {
+                        let guest = guest?;
+                        let tls = shake_hands(acceptor, limit, stream, &guest.place).await?;
+                        Ok((guest, tls))
+                    }
                 })
                 .and_then(http(&options, web.clone()))
             })?
@@ -203,30 +210,35 @@ impl Guest {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "nodelay is not set");
         }
-        let peer = stream.peer_addr().ok();
-        let Some(address) = peer.and_then(counted) else { return Ok(Self { peer, place: None }) };
-        let place = places.enter(address).ok_or_else(|| {
-            tracing::debug!(%address, "it has all its connections to the pages, so a further one is closed");
+        let peer = stream.peer_addr()?;
+        let place = places.enter(peer.ip()).ok_or_else(|| {
+            let address = peer.ip();
+            tracing::debug!(%address, "there is no place for a further connection of it to the pages, so it is closed");
             DispatchError::Io(io::ErrorKind::ConnectionRefused.into())
         })?;
-        Ok(Self { peer, place: Some(place) })
+        Ok(Self { peer: Some(peer), place: Some(place) })
     }
-}
-
-/// The address whose connections are counted, if they are.
-fn counted(peer: SocketAddr) -> Option<IpAddr> {
-    Some(peer.ip().to_canonical()).filter(|address| !address.is_loopback())
 }
 
 async fn shake_hands(
     acceptor: TlsAcceptor,
     limit: Duration,
     stream: TcpStream,
+    place: &Option<Place>,
 ) -> Result<TlsStream<TcpStream>, DispatchError> {
-    match tokio::time::timeout(limit, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(DispatchError::Io(error)),
-        Err(_) => Err(DispatchError::Io(io::ErrorKind::TimedOut.into())),
+    let given_up = async {
+        match place {
+            Some(place) => place.leave().cancelled().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        shaken = tokio::time::timeout(limit, acceptor.accept(stream)) => match shaken {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) => Err(DispatchError::Io(error)),
+            Err(_) => Err(DispatchError::Io(io::ErrorKind::TimedOut.into())),
+        },
+        () = given_up => Err(DispatchError::Io(io::ErrorKind::ConnectionAborted.into())),
     }
 }
 
@@ -279,6 +291,7 @@ mod tests {
     use super::*;
     use crate::readiness::Readiness;
     use actix_service::Service;
+    use std::io::{Read, Write};
     use tokio::io::{AsyncWriteExt, duplex};
     use tokio::time::timeout;
 
@@ -310,19 +323,41 @@ mod tests {
         sent
     }
 
-    #[test]
-    fn the_connections_of_others_are_counted() {
-        for (peer, expected) in [
-            ("127.0.0.1:1", None),
-            ("127.8.0.1:1", None),
-            ("[::1]:1", None),
-            ("[::ffff:127.0.0.1]:1", None),
-            ("10.0.0.1:1", Some("10.0.0.1")),
-            ("[::ffff:10.0.0.1]:1", Some("10.0.0.1")),
-            ("[fe80::1]:1", Some("fe80::1")),
-        ] {
-            assert_eq!(counted(peer.parse().unwrap()), expected.map(|text| text.parse().unwrap()), "{peer}");
-        }
+    /// The first line of what the pages answer on a new connection.
+    fn ask(address: SocketAddr) -> io::Result<String> {
+        let mut stream = std::net::TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text.lines().next().unwrap_or_default().to_owned())
+    }
+
+    #[actix_web::test]
+    async fn who_says_nothing_keeps_nobody_waiting() {
+        let hour = Duration::from_secs(3600);
+        let options = WebOptions {
+            max_connections: 8,
+            request_timeout: hour,
+            receive_timeout: hour,
+            keep_alive: hour,
+            ..Default::default()
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let serving = Serving { listener, tls: None, ended: Box::new(|_| ()) };
+        let server = WebServer::start(serving, options, site()).unwrap();
+        let address = server.address();
+        let asked = actix_web::rt::task::spawn_blocking(move || {
+            let connect = |_| std::net::TcpStream::connect(address).unwrap();
+            let mut silent: Vec<_> = (0..40).map(connect).collect();
+            let answers: Vec<_> = (0..20).map(|_| ask(address).unwrap()).collect();
+            // the oldest were let go, and see it
+            silent[0].set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            (answers, silent[0].read(&mut [0; 1]).is_ok_and(|read| read == 0))
+        });
+        let (answers, first_was_let_go) = asked.await.unwrap();
+        assert!(answers.iter().all(|line| line == "HTTP/1.1 200 OK"), "{answers:?}");
+        assert!(first_was_let_go);
     }
 
     #[actix_web::test]

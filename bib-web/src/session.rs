@@ -4,6 +4,7 @@
 use crate::error::PageError;
 use crate::shell::Shell;
 use crate::site::Web;
+use crate::stream::settled;
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -118,6 +119,7 @@ impl FromRequest for Visitor {
                 Err(status) if status.code() == tonic::Code::Unauthenticated => return Err(sign_in()),
                 Err(status) => return Err(status.into()),
             };
+            settled(&request);
             Ok(Self { client, user: who.user, role: who.role, request, token })
         })
     }

@@ -1,4 +1,4 @@
-//! How many connections each address has. An IPv4 address is the same in both of its forms. The hosts of a laboratory
+//! How many connections each address has, and which of them gives way when there is room for no more. An IPv4 address is the same in both of its forms. The hosts of a laboratory
 //! share one network of IPv6, so networks are not counted together.
 
 use std::collections::HashMap;
@@ -46,6 +46,17 @@ impl Crowd {
     }
 }
 
+/// Of connections in the order in which they came, by their addresses: the one that gives way to a newcomer. That is the
+/// oldest of the address that would have most of them, the newcomer counted; `None` when there are none.
+#[must_use]
+pub fn least_missed(addresses: &[Option<IpAddr>], newcomer: Option<IpAddr>) -> Option<usize> {
+    let mut counts = HashMap::from([(newcomer, 1_usize)]);
+    for address in addresses {
+        *counts.entry(*address).or_insert(0) += 1;
+    }
+    (0..addresses.len()).rev().max_by_key(|which| counts.get(&addresses[*which]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +81,21 @@ mod tests {
         let mut crowd = Crowd::new(1);
         assert!(crowd.enter(ip("fe80::1")) && crowd.enter(ip("fe80::2")));
         assert!(!crowd.enter(ip("fe80::1")));
+    }
+
+    #[test]
+    fn who_holds_most_gives_up_the_oldest() {
+        let address = |last: u8| Some(IpAddr::from([10, 0, 0, last]));
+        let which = |lasts: &[u8], newcomer| {
+            least_missed(&lasts.iter().map(|last| address(*last)).collect::<Vec<_>>(), address(newcomer))
+        };
+        assert_eq!(which(&[], 1), None);
+        assert_eq!(which(&[1, 2, 3], 4), Some(0), "all have the same: the oldest of all");
+        assert_eq!(which(&[1, 2, 3], 2), Some(1), "the newcomer's address would have most");
+        assert_eq!(which(&[1, 2, 3, 2], 1), Some(0));
+        assert_eq!(which(&[1, 2, 3, 2], 3), Some(1));
+        assert_eq!(which(&[1, 2, 2, 3, 3, 3], 2), Some(1));
+        assert_eq!(which(&[1, 2, 2, 3, 3, 3], 1), Some(3));
     }
 
     proptest! {

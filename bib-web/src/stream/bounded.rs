@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 /// The bounds of one connection.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +35,8 @@ pub(crate) struct Bounded<S> {
     inner: S,
     /// Given back with the connection.
     _place: Option<Place>,
+    /// Ready when somebody else needs the place.
+    leave: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     bounds: Bounds,
     turn: Turn,
     /// What was read and not given yet: `inbox[at..filled]`.
@@ -51,11 +54,13 @@ pub(crate) struct Bounded<S> {
 
 impl<S> Bounded<S> {
     pub(crate) fn new(inner: S, place: Option<Place>, bounds: Bounds) -> Self {
+        let leave = place.as_ref().map(|place| Box::pin(place.leave().clone().cancelled_owned()));
         Self {
             inner,
+            turn: Turn::of(place.as_ref()),
             _place: place,
+            leave,
             bounds,
-            turn: Turn::default(),
             inbox: vec![0; bounds.ahead].into_boxed_slice(),
             at: 0,
             filled: 0,
@@ -69,6 +74,12 @@ impl<S> Bounded<S> {
     /// Whose turn it is.
     pub(crate) fn turn(&self) -> Turn {
         self.turn.clone()
+    }
+
+    /// An error once somebody else needs the place.
+    fn check_place(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let left = self.leave.as_mut().is_some_and(|leave| leave.as_mut().poll(cx).is_ready());
+        if left { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
     }
 
     /// An error once the present request takes too long to come in.
@@ -103,6 +114,7 @@ impl<S> Bounded<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.check_place(cx)?;
         this.check_late(cx)?;
         if this.stuck.is_some() {
             this.turn.wait(cx);
@@ -143,6 +155,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.check_place(cx)?;
         let Poll::Ready(written) = Pin::new(&mut this.inner).poll_write(cx, buf) else {
             this.check_stuck(cx)?;
             return Poll::Pending;
@@ -153,6 +166,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.check_place(cx)?;
         let Poll::Ready(flushed) = Pin::new(&mut this.inner).poll_flush(cx) else {
             this.check_stuck(cx)?;
             return Poll::Pending;
@@ -163,6 +177,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.check_place(cx)?;
         let Poll::Ready(closed) = Pin::new(&mut this.inner).poll_shutdown(cx) else {
             this.check_stuck(cx)?;
             return Poll::Pending;

@@ -14,4 +14,4 @@ mod turn;
 pub(crate) use answer::answering;
 pub(crate) use bounded::{Bounded, Bounds};
 pub(crate) use place::{Place, Places};
-pub(crate) use turn::received;
+pub(crate) use turn::{received, settled};

@@ -1,6 +1,8 @@
 //! Whose turn it is on one connection: the client's, to send a request, or ours, to answer it.
 
 use super::bounded::Bounds;
+use super::place::{Place, Settler};
+use actix_web::HttpRequest;
 use actix_web::dev::ServiceRequest;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -26,6 +28,7 @@ struct State {
     /// Counts the changes of turn, so that a timer knows whether it is still about the same request.
     round: Cell<u64>,
     waker: RefCell<Option<Waker>>,
+    settler: Option<Settler>,
 }
 
 /// Shared by a connection's stream, which obeys it, and its requests, which change it.
@@ -33,6 +36,18 @@ struct State {
 pub(crate) struct Turn(Rc<State>);
 
 impl Turn {
+    /// Of a connection with this place.
+    pub(super) fn of(place: Option<&Place>) -> Self {
+        Self(Rc::new(State { settler: place.map(Place::settler), ..State::default() }))
+    }
+
+    /// Somebody with a session uses the connection.
+    fn settled(&self) {
+        if let Some(settler) = &self.0.settler {
+            settler.settle();
+        }
+    }
+
     /// The request is there as a whole: what comes now is another one.
     pub(super) fn received(&self) {
         self.change(Phase::Answer);
@@ -87,6 +102,13 @@ impl Turn {
         if let Some(waker) = self.0.waker.take() {
             waker.wake();
         }
+    }
+}
+
+/// Says that whoever asks has a session: the connection is kept when others need room.
+pub(crate) fn settled(request: &HttpRequest) {
+    if let Some(turn) = request.conn_data::<Turn>() {
+        turn.settled();
     }
 }
 

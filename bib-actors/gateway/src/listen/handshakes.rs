@@ -3,7 +3,7 @@
 //! Whoever connects and says nothing must not keep others out until a deadline passes. So a newcomer is never kept
 //! waiting: when all places are taken, the address that holds most of them gives up its oldest.
 
-use std::collections::HashMap;
+use bib_domain::crowd::least_missed;
 use std::future::Future;
 use std::net::IpAddr;
 use tokio::task::{AbortHandle, Id, JoinSet};
@@ -72,35 +72,12 @@ impl Handshakes {
     }
 }
 
-/// The oldest of the address that has most, the newcomer counted.
-fn least_missed(addresses: &[Option<IpAddr>], newcomer: Option<IpAddr>) -> Option<usize> {
-    let mut counts = HashMap::from([(newcomer, 1_usize)]);
-    for address in addresses {
-        *counts.entry(*address).or_insert(0) += 1;
-    }
-    (0..addresses.len()).rev().max_by_key(|which| counts.get(&addresses[*which]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn address(last: u8) -> Option<IpAddr> {
         Some(IpAddr::from([10, 0, 0, last]))
-    }
-
-    #[test]
-    fn who_holds_most_gives_up_the_oldest() {
-        let which = |lasts: &[u8], newcomer| {
-            least_missed(&lasts.iter().map(|last| address(*last)).collect::<Vec<_>>(), address(newcomer))
-        };
-        assert_eq!(which(&[], 1), None);
-        assert_eq!(which(&[1, 2, 3], 4), Some(0), "all have the same: the oldest of all");
-        assert_eq!(which(&[1, 2, 3], 2), Some(1), "the newcomer's address would have most");
-        assert_eq!(which(&[1, 2, 3, 2], 1), Some(0));
-        assert_eq!(which(&[1, 2, 3, 2], 3), Some(1));
-        assert_eq!(which(&[1, 2, 2, 3, 3, 3], 2), Some(1));
-        assert_eq!(which(&[1, 2, 2, 3, 3, 3], 1), Some(3));
     }
 
     #[tokio::test]

@@ -42,6 +42,8 @@ pub(super) async fn datasets(
     if is_proxy(shared)
         && let Some(rows) = shared.deps.replicator.datasets(topic.clone(), after.clone(), limit).await?
     {
+        let object = topic.as_ref().map(ToString::to_string).unwrap_or_default();
+        told(shared, op, "dataset.list", &object, rows.len()).await;
         return Ok(rows.to_vec());
     }
     Ok(shared.deps.guardian.on_behalf_of(op).list_datasets(topic, after, limit).await?)
@@ -57,9 +59,17 @@ pub(super) async fn versions(
         && let Some(rows) = shared.deps.replicator.versions(dataset).await?
         && !rows.is_empty()
     {
+        told(shared, op, "dataset.versions", &dataset.to_string(), rows.len()).await;
         return Ok(rows.to_vec());
     }
     Ok(shared.deps.guardian.on_behalf_of(op).versions(dataset).await?)
+}
+
+/// Records that somebody was told what other nodes have: the guardian, which records reads, did not hear of it.
+async fn told(shared: &Shared, op: &OpContext, action: &str, object: &str, rows: usize) {
+    let mut record = shared.journal.reads(op, action, object).await;
+    record.note("from", "other nodes");
+    record.done(Some(rows as u64)).await;
 }
 
 /// The version that a selector means, in this node's catalogue. A proxy asks the others first, and takes the manifest.
