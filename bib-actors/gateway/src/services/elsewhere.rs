@@ -42,7 +42,7 @@ pub(super) async fn datasets(
     if is_proxy(shared)
         && let Some(rows) = shared.deps.replicator.datasets(topic.clone(), after.clone(), limit).await?
     {
-        let object = topic.as_ref().map(ToString::to_string).unwrap_or_default();
+        let object = topic.as_ref().map_or_else(|| "datasets".to_owned(), ToString::to_string);
         told(shared, op, "dataset.list", &object, rows.len()).await;
         return Ok(rows.to_vec());
     }
