@@ -34,6 +34,9 @@ pub(crate) fn all_logins() -> Vec<String> {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Credentials {
     passwords: BTreeMap<String, String>,
+    /// Made once: each takes thousands of hashes, and the database is told only of those that it does not have.
+    #[serde(default)]
+    verifiers: BTreeMap<String, String>,
 }
 
 impl Drop for Credentials {
@@ -52,7 +55,12 @@ impl Credentials {
     /// Opens the ones that are kept, or makes new ones and keeps them.
     pub(crate) fn load_or_create(secrets_dir: &Path, key: &SealKey) -> Result<Self, GuardianError> {
         match Self::load(secrets_dir, key)? {
-            Some(credentials) => Ok(credentials),
+            Some(credentials) if credentials.verifiers.keys().eq(credentials.passwords.keys()) => Ok(credentials),
+            Some(mut credentials) => {
+                credentials.verify_all();
+                credentials.store(secrets_dir, key)?;
+                Ok(credentials)
+            }
             None => Self::create(secrets_dir, key),
         }
     }
@@ -64,7 +72,8 @@ impl Credentials {
         for login in logins {
             passwords.insert(login.to_owned(), seal::random_password()?.to_string());
         }
-        let credentials = Self { passwords };
+        let mut credentials = Self { passwords, verifiers: BTreeMap::new() };
+        credentials.verify_all();
         credentials.store(secrets_dir, key)?;
         Ok(credentials)
     }
@@ -113,8 +122,13 @@ impl Credentials {
     }
 
     /// What the database keeps of a password: enough to check it, not enough to use it.
-    pub(crate) fn verifier(&self, login: &str) -> String {
-        scram_sha_256(self.password(login).as_bytes())
+    pub(crate) fn verifier(&self, login: &str) -> &str {
+        self.verifiers.get(login).map_or("", String::as_str)
+    }
+
+    fn verify_all(&mut self) {
+        let made = self.passwords.iter().map(|(login, password)| (login.clone(), scram_sha_256(password.as_bytes())));
+        self.verifiers = made.collect();
     }
 }
 
@@ -129,7 +143,14 @@ mod tests {
         assert!(Credentials::load(&secrets, &key).unwrap().is_none());
         let made = Credentials::create(&secrets, &key).unwrap();
         let kept = Credentials::load(&secrets, &key).unwrap().expect("they were stored");
-        assert_eq!(kept.passwords, made.passwords);
+        assert_eq!((&kept.passwords, &kept.verifiers), (&made.passwords, &made.verifiers));
+        // as they were kept before
+        let mut old = made.clone();
+        old.verifiers.clear();
+        old.store(&secrets, &key).unwrap();
+        let kept = Credentials::load_or_create(&secrets, &key).unwrap();
+        assert_eq!((&kept.passwords, kept.verifiers.len()), (&made.passwords, made.passwords.len()));
+        assert_eq!(Credentials::load(&secrets, &key).unwrap().unwrap().verifiers, kept.verifiers);
         let bytes = std::fs::read(Credentials::path(&secrets)).unwrap();
         for password in made.passwords.values() {
             assert!(!bytes.windows(password.len()).any(|window| window == password.as_bytes()), "a password lies open");
@@ -145,6 +166,7 @@ mod tests {
         let verifier = made.verifier(SUPERUSER);
         assert!(verifier.starts_with("SCRAM-SHA-256$"), "{verifier}");
         assert!(!verifier.contains(made.password(SUPERUSER)));
+        assert!(made.passwords.keys().all(|login| !made.verifier(login).is_empty()));
         assert_eq!(format!("{made:?}"), "Credentials(7 logins)");
     }
 

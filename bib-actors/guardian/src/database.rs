@@ -51,6 +51,9 @@ impl From<DbError> for GuardianError {
     }
 }
 
+/// Rows that are made while they are added, so that nobody waits for all of them to be made.
+pub(crate) type Rows<'a> = Box<dyn ExactSizeIterator<Item = Vec<Value>> + Send + 'a>;
+
 /// One open transaction. Dropping it undoes what it did.
 #[async_trait]
 pub(crate) trait Session: Send {
@@ -63,7 +66,7 @@ pub(crate) trait Session: Send {
         &mut self,
         table: &'static str,
         columns: &'static [(&'static str, Column)],
-        rows: Vec<Vec<Value>>,
+        rows: Rows<'_>,
     ) -> Result<(), DbError>;
     /// Makes it durable.
     async fn commit(self: Box<Self>) -> Result<(), DbError>;

@@ -11,11 +11,13 @@ use crate::rows::AuditIndexStatus;
 use bib_audit::{AuditAppended, AuditRecord};
 use bib_domain::SpaceState;
 use bib_kit::{Event, Subscription};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// How long the first records wait for company: many small transactions cost the disk more than a few large ones.
-const LINGER: Duration = Duration::from_millis(100);
+const LINGER: Duration = Duration::from_millis(250);
 /// Pauses after failures.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 const RETRY_MOST: Duration = Duration::from_secs(30);
@@ -58,11 +60,17 @@ fn int(value: u64) -> Value {
 
 /// What the record says in pairs, as JSON. Parameters are HMACs in the log already.
 fn metadata(record: &AuditRecord) -> String {
-    let params: serde_json::Map<_, _> =
-        record.params.iter().map(|(name, hmac)| (name.clone(), hex::encode(hmac).into())).collect();
-    let pairs: serde_json::Map<_, _> =
-        record.metadata.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
-    serde_json::json!({ "params": params, "metadata": pairs }).to_string()
+    #[derive(Serialize)]
+    struct Said<'a> {
+        metadata: BTreeMap<&'a str, &'a str>,
+        params: BTreeMap<&'a str, String>,
+    }
+    let said = Said {
+        metadata: record.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+        params: record.params.iter().map(|(name, hmac)| (name.as_str(), hex::encode(hmac))).collect(),
+    };
+    // texts and maps of texts always have a form
+    serde_json::to_string(&said).unwrap_or_default()
 }
 
 fn values(record: &AuditRecord) -> Vec<Value> {
@@ -103,7 +111,7 @@ async fn insert(core: &Core, records: &[AuditRecord], state: &mut Option<u64>) -
         let reason = format!("the audit table ends at {last} and not before {}", first.seq);
         return Err(GuardianError::Unavailable { reason });
     }
-    tx.add("audit_log", &COLUMNS, records.iter().map(values).collect()).await?;
+    tx.add("audit_log", &COLUMNS, Box::new(records.iter().map(values))).await?;
     tx.commit().await?;
     *state = Some(end.seq);
     Ok(())

@@ -206,7 +206,7 @@ impl GuardianOptions {
             page_limit: 1000,
             manifest_cache_bytes: 64 << 20,
             catalog_cache_bytes: 8 << 20,
-            index_batch: 256,
+            index_batch: 1024,
             request_retention: Duration::from_secs(7 * 24 * 3600),
             cache_ttl: Some(Duration::from_secs(30 * 24 * 3600)),
             sweep_interval: Duration::from_secs(600),

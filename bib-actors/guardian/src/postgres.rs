@@ -54,6 +54,7 @@ impl PgDatabase {
         runtime.prepare(&credentials).await?;
         let (socket_dir, mut admin) = bring_up(&*runtime, options, &credentials).await?;
         roles::ensure_database(&mut admin).await?;
+        drop(admin);
         let mut admin = Admin::connect(&socket_dir, &credentials, DATABASE).await?;
         // an older incarnation, of this bibd or of one that crashed, must not write any more
         admin.end_other_sessions().await?;

@@ -42,7 +42,8 @@ impl Server {
     pub(crate) fn look(options: &GuardianOptions) -> Result<Self, GuardianError> {
         let account = Account::choose(options.database_user.as_deref())?;
         let layout = Layout::new(&options.data_dir, &account)?;
-        let binaries = Binaries::find(options.postgres_bin.as_deref(), layout.data_version()?)?;
+        let notes = layout.data_dir.join("postgres-programs.json");
+        let binaries = Binaries::find(options.postgres_bin.as_deref(), layout.data_version()?, &notes)?;
         layout.check_reachable(&account)?;
         Ok(Self { binaries, account, layout })
     }

@@ -1,6 +1,6 @@
 //! A transaction that keeps count of what it did, for the audit record.
 
-use super::{Column, DbError, Row, Session, Value};
+use super::{Column, DbError, Row, Rows, Session, Value};
 use sha2::{Digest, Sha256};
 
 /// An open transaction. Dropping it undoes what it did.
@@ -61,7 +61,7 @@ impl Tx {
         &mut self,
         table: &'static str,
         columns: &'static [(&'static str, Column)],
-        rows: Vec<Vec<Value>>,
+        rows: Rows<'_>,
     ) -> Result<(), DbError> {
         self.note(table);
         self.rows += rows.len() as u64;

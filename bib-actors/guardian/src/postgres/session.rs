@@ -5,7 +5,7 @@
 
 use super::flushes::{COMMIT, FLUSH, Flushes, Writing};
 use super::value;
-use crate::database::{Access, Column, DbError, Row, Session, Value};
+use crate::database::{Access, Column, DbError, Row, Rows, Session, Value};
 use async_trait::async_trait;
 use deadpool_postgres::Object;
 use futures::future::join;
@@ -28,6 +28,8 @@ pub(super) struct PgSession {
     begun: bool,
 }
 
+/// Rows that are made and encoded in one go: more would keep calls that wait for this thread from their turn.
+const AT_ONCE: usize = 16;
 const BEGIN_READ: &str = "begin isolation level repeatable read read only";
 const BEGIN_WRITE: &str = "begin isolation level read committed read write";
 
@@ -124,7 +126,7 @@ impl Session for PgSession {
         &mut self,
         table: &'static str,
         columns: &'static [(&'static str, Column)],
-        rows: Vec<Vec<Value>>,
+        rows: Rows<'_>,
     ) -> Result<(), DbError> {
         let client = self.client()?;
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
@@ -133,8 +135,11 @@ impl Session for PgSession {
         let copied = async {
             let statement = client.prepare_cached(&sql).await?;
             let mut writer = pin!(BinaryCopyInWriter::new(client.copy_in(&statement).await?, &types));
-            for row in &rows {
-                writer.as_mut().write(&references(row)).await?;
+            for (at, row) in rows.enumerate() {
+                writer.as_mut().write(&references(&row)).await?;
+                if at % AT_ONCE == AT_ONCE - 1 {
+                    tokio::task::yield_now().await;
+                }
             }
             writer.finish().await
         };

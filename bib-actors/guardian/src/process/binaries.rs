@@ -1,7 +1,8 @@
 //! Finds the programs of PostgreSQL and tells their version.
 
 use crate::error::GuardianError;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,13 +33,17 @@ fn parse_version(text: &str) -> Option<(u32, String)> {
 
 impl Binaries {
     /// The newest usable installation, or the one that made the data directory that is there already.
-    pub(crate) fn find(named: Option<&Path>, data_version: Option<u32>) -> Result<Self, GuardianError> {
+    /// `notes` is a file that remembers what they said: asking a program takes longer than starting the node otherwise
+    /// does without its database.
+    pub(crate) fn find(named: Option<&Path>, data_version: Option<u32>, notes: &Path) -> Result<Self, GuardianError> {
         let named = named.map(Path::to_owned).or_else(|| std::env::var_os(ENVIRONMENT).map(PathBuf::from));
         let places: Vec<PathBuf> = match &named {
             Some(dir) => vec![dir.clone()],
             None => places(),
         };
-        let mut found: Vec<Self> = places.iter().filter_map(|dir| Self::at(dir)).collect();
+        let mut heard = Heard::read(notes);
+        let mut found: Vec<Self> = places.iter().filter_map(|dir| Self::at(dir, &mut heard)).collect();
+        heard.write(notes);
         found.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
         let usable = |binaries: &&Self| (OLDEST..=NEWEST).contains(&binaries.major);
         let fits = |binaries: &&Self| data_version.is_none_or(|major| binaries.major == major);
@@ -67,14 +72,55 @@ impl Binaries {
         }))
     }
 
-    fn at(dir: &Path) -> Option<Self> {
+    fn at(dir: &Path, heard: &mut Heard) -> Option<Self> {
         let (initdb, postgres) = (dir.join("initdb"), dir.join("postgres"));
         if !initdb.is_file() || !postgres.is_file() {
             return None;
         }
-        let output = Command::new(&postgres).arg("--version").env_clear().env("LC_ALL", "C").output().ok()?;
-        let (major, version) = parse_version(&String::from_utf8_lossy(&output.stdout))?;
+        let (major, version) = parse_version(&heard.ask(&postgres)?)?;
         Some(Self { initdb, postgres, version, major })
+    }
+}
+
+/// What programs said when they were asked for their version, by how their files looked then. A program that is replaced
+/// is asked again; a note that cannot be read or written costs the asking.
+#[derive(Debug, Default)]
+struct Heard {
+    said: BTreeMap<String, String>,
+    news: bool,
+}
+
+impl Heard {
+    fn read(notes: &Path) -> Self {
+        let said = std::fs::read(notes).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        Self { said, news: false }
+    }
+
+    fn ask(&mut self, program: &Path) -> Option<String> {
+        let about = std::fs::metadata(program).ok()?;
+        let changed = (about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec());
+        let looks = format!("{} {}:{} {} {changed:?}", program.display(), about.dev(), about.ino(), about.len());
+        if let Some(said) = self.said.get(&looks) {
+            return Some(said.clone());
+        }
+        let output = Command::new(program).arg("--version").env_clear().env("LC_ALL", "C").output().ok()?;
+        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        parse_version(&said)?;
+        self.said.retain(|looked, _| !looked.starts_with(&format!("{} ", program.display())));
+        self.said.insert(looks, said.clone());
+        self.news = true;
+        Some(said)
+    }
+
+    fn write(&self, notes: &Path) {
+        let new = notes.with_extension("new");
+        let written =
+            || std::fs::write(&new, serde_json::to_vec(&self.said)?).and_then(|()| std::fs::rename(&new, notes));
+        if self.news
+            && let Err(error) = written()
+        {
+            tracing::debug!(path = %notes.display(), %error, "what the programs of PostgreSQL said is not remembered");
+        }
     }
 }
 
@@ -129,13 +175,36 @@ mod tests {
 
     #[test]
     fn versions_that_do_not_fit_are_refused_with_advice() {
-        let text = |dir: &Path, data| Binaries::find(Some(dir), data).unwrap_err().to_string();
+        let home = tempfile::tempdir().unwrap();
+        let notes = home.path().join("said.json");
+        let text = |dir: &Path, data| Binaries::find(Some(dir), data, &notes).unwrap_err().to_string();
         let old = fake("9.6.24");
         assert!(text(old.path(), None).contains("9.6.24 is here, and bibd works with 14 to 18"));
         let empty = tempfile::tempdir().unwrap();
         assert!(text(empty.path(), None).contains("has no initdb and postgres"));
         let good = fake("17.2");
-        assert_eq!(Binaries::find(Some(good.path()), Some(17)).unwrap().major, 17);
+        assert_eq!(Binaries::find(Some(good.path()), Some(17), &notes).unwrap().major, 17);
         assert!(text(good.path(), Some(15)).contains("was made by PostgreSQL 15, and only 17.2 is here"));
+    }
+
+    #[test]
+    fn a_program_is_asked_again_when_it_was_replaced() {
+        let (home, programs) = (tempfile::tempdir().unwrap(), fake("16.1"));
+        let (notes, asked) = (home.path().join("said.json"), home.path().join("asked"));
+        let postgres = programs.path().join("postgres");
+        let put = |version: &str| {
+            let text = format!("#!/bin/sh\necho x >> {}\necho 'postgres (PostgreSQL) {version}'\n", asked.display());
+            std::fs::remove_file(&postgres).unwrap();
+            std::fs::write(&postgres, text).unwrap();
+            std::fs::set_permissions(&postgres, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        let find = || Binaries::find(Some(programs.path()), None, &notes).unwrap().version;
+        let times = || std::fs::read_to_string(&asked).unwrap().lines().count();
+        put("16.1");
+        assert_eq!((find(), find(), times()), ("16.1".to_owned(), "16.1".to_owned(), 1));
+        put("16.2");
+        assert_eq!((find(), find(), times()), ("16.2".to_owned(), "16.2".to_owned(), 2));
+        std::fs::write(&notes, "{").unwrap();
+        assert_eq!((find(), times()), ("16.2".to_owned(), 3), "a note that was cut off is no note");
     }
 }

@@ -1,7 +1,7 @@
 //! A transaction on an SQLite connection, whose statements run on blocking threads.
 
 use super::{Shared, connect, db_error};
-use crate::database::{Access, Column, DbError, Row, Session, Value};
+use crate::database::{Access, Column, DbError, Row, Rows, Session, Value};
 use async_trait::async_trait;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql};
@@ -132,8 +132,9 @@ impl Session for SqliteSession {
         &mut self,
         table: &'static str,
         columns: &'static [(&'static str, Column)],
-        rows: Vec<Vec<Value>>,
+        rows: Rows<'_>,
     ) -> Result<(), DbError> {
+        let rows: Vec<Vec<Value>> = rows.collect();
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
         let sql = format!("insert into {table} ({}) values ({})", names.join(", "), places.join(", "));

@@ -195,3 +195,45 @@ fn no_secret_is_in_any_log_or_file_of_the_database() {
         }
     });
 }
+
+#[test]
+fn a_start_leaves_logins_that_are_right_and_mends_the_others() {
+    const VERSIONS: &str = "select string_agg(rolname || ' ' || xmin::text, ',' order by rolname) from pg_authid where rolname like 'bibd\\_%\\_a'";
+    probe::run(async {
+        let home = Home::new();
+        let node = home.start(Backend::Postgres).await;
+        let admin = as_role(&node, "bibd_admin_a").await;
+        let made = query(&admin, VERSIONS).await.unwrap();
+        node.crash().await;
+        let node = home.start(Backend::Postgres).await;
+        let admin = as_role(&node, "bibd_admin_a").await;
+        assert_eq!(query(&admin, VERSIONS).await.unwrap(), made, "nothing was to be changed");
+
+        for meddling in [
+            "alter role bibd_query_a superuser bypassrls connection limit 1",
+            "alter role bibd_query_a set default_transaction_read_only = off",
+            "alter role bibd_node_a set log_statement = 'all'",
+            "alter role bibd_scrape_a password 'swordfish' valid until '2001-01-01'",
+        ] {
+            query(&admin, meddling).await.unwrap();
+        }
+        node.crash().await;
+        let node = home.start(Backend::Postgres).await;
+        let admin = as_role(&node, "bibd_admin_a").await;
+        let is = async |what: &str| query(&admin, what).await.unwrap();
+        assert_eq!(
+            is("select rolsuper or rolbypassrls or rolconnlimit < 2 from pg_authid where rolname = 'bibd_query_a'")
+                .await,
+            "f"
+        );
+        assert_eq!(
+            is("select count(*) from pg_db_role_setting, unnest(setconfig) c where c like 'log_statement=%'").await,
+            "0"
+        );
+        let reader = as_role(&node, "bibd_query_a").await;
+        assert_eq!(query(&reader, "show default_transaction_read_only").await.unwrap(), "on");
+        // with the node's own password, which is good for ever
+        as_role(&node, "bibd_scrape_a").await;
+        node.stop().await;
+    });
+}
