@@ -54,10 +54,14 @@ impl Places {
         // this machine's own addresses are not counted: whoever is on it has other ways to be in the way
         let counted = !address.is_loopback();
         self.with(|taken| {
-            if taken.guests.len() >= taken.most && !taken.make_room(address) {
+            // who may have no more must not push out others
+            if counted && !taken.crowd.enter(address) {
                 return None;
             }
-            if counted && !taken.crowd.enter(address) {
+            if taken.guests.len() >= taken.most && !taken.make_room(address) {
+                if counted {
+                    taken.crowd.leave(address);
+                }
                 return None;
             }
             taken.next += 1;
@@ -174,5 +178,17 @@ mod tests {
         assert!(places.enter(ip(4)).is_none(), "who has left is nobody");
         drop(held);
         assert!(places.enter(ip(4)).is_some());
+    }
+
+    #[test]
+    fn who_has_all_of_its_own_pushes_nobody_out() {
+        let places = Places::new(3, 2);
+        let held = [1, 2, 2].map(|last| places.enter(ip(last)).unwrap());
+        assert!(places.enter(ip(2)).is_none());
+        assert!(held.iter().all(|place| !place.leave().is_cancelled()));
+        held.iter().for_each(|place| place.settler().settle());
+        assert!((0..3).all(|_| places.enter(ip(3)).is_none()), "there is no room");
+        drop(held);
+        assert!(places.enter(ip(3)).is_some() && places.enter(ip(3)).is_some(), "its tries were not counted");
     }
 }
