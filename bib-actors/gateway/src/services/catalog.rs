@@ -37,19 +37,23 @@ impl GuardianCatalog {
         CatalogError::NotFound { suggestions: closest(&wanted.to_string(), names), elsewhere }
     }
 
-    /// Has the connected nodes asked; a version that they have is in the catalogue then.
-    async fn look_elsewhere(&self, dataset: &DatasetRef, selector: &str) -> Result<Option<Elsewhere>, CatalogError> {
+    /// Has the connected nodes asked; the version that they have is in the catalogue then.
+    async fn look_elsewhere(
+        &self,
+        dataset: &DatasetRef,
+        selector: &str,
+    ) -> Result<Result<VersionId, Elsewhere>, CatalogError> {
         match self.replicator.find(dataset, selector).await {
-            Ok(Found::Version(_)) => Ok(None),
-            Ok(Found::Nobody { asked }) => Ok(Some(Elsewhere::Nobody { asked })),
-            Ok(Found::Unconnected { paired: 0 }) => Ok(Some(Elsewhere::Nowhere)),
-            Ok(Found::Unconnected { paired }) => Ok(Some(Elsewhere::Unconnected { paired })),
+            Ok(Found::Version(id)) => Ok(Ok(id)),
+            Ok(Found::Nobody { asked }) => Ok(Err(Elsewhere::Nobody { asked })),
+            Ok(Found::Unconnected { paired: 0 }) => Ok(Err(Elsewhere::Nowhere)),
+            Ok(Found::Unconnected { paired }) => Ok(Err(Elsewhere::Unconnected { paired })),
             Err(ReplicatorError::Guardian(
                 error @ (GuardianError::Ambiguous { .. } | GuardianError::DiskFull { .. }),
             )) => Err(CatalogError::Other(error.to_string())),
             Err(error) => {
                 tracing::warn!(%error, %dataset, "other nodes could not be asked for a dataset");
-                Ok(Some(Elsewhere::Nowhere))
+                Ok(Err(Elsewhere::Nowhere))
             }
         }
     }
@@ -58,7 +62,7 @@ impl GuardianCatalog {
         let mut found = self.guardian.manifest(id).await;
         if !whole && !matches!(found, Ok(Some(_))) {
             // it was begun, and its manifest was lost or damaged since
-            self.look_elsewhere(dataset, &id.to_hex()).await?;
+            let _ = self.look_elsewhere(dataset, &id.to_hex()).await?;
             found = self.guardian.manifest(id).await;
         }
         let manifest: Option<Arc<SignedManifest>> = found.map_err(|error| CatalogError::Other(error.to_string()))?;
@@ -88,12 +92,11 @@ impl Catalog for GuardianCatalog {
             Err(error) if is_unknown(error) => self.look_elsewhere(dataset, selector).await?,
             Err(error) => return Err(CatalogError::Other(error.to_string())),
         };
-        let found = match elsewhere {
-            // what was found is in the catalogue now
-            None => self.guardian.find_version(dataset, selector).await,
-            Some(_) => here,
+        let (found, elsewhere) = match elsewhere {
+            // what was found is in the catalogue now, beside what was known before
+            Ok(id) => (self.guardian.find_version(dataset, &id.to_hex()).await, Elsewhere::Nowhere),
+            Err(elsewhere) => (here, elsewhere),
         };
-        let elsewhere = elsewhere.unwrap_or(Elsewhere::Nowhere);
         match found {
             Ok(found) => self.manifest(dataset, found.id, found.complete).await,
             Err(GuardianError::VersionNotFound { .. }) => {

@@ -162,5 +162,10 @@ fn favorites_are_asked_first_and_lists_are_of_all() {
         proxy.bib(&["dataset", "query", &query, "-o", "csv"]).unwrap().ok().unwrap().stdout
     };
     assert_eq!(read("both"), "n\n1\n");
+    // also when a later version of another node is known here
+    let later = two.json(&["dataset", "get", "t/both"]).unwrap()["version"]["id"].as_str().unwrap().to_owned();
+    let got = proxy.json(&["dataset", "get", "t/both", "--version", &later]).unwrap();
+    assert_eq!(got["version"]["id"], later.as_str());
+    assert_eq!(read("both"), "n\n1\n");
     assert_eq!(read("only-two"), "n\n2\n");
 }
