@@ -13,7 +13,9 @@ use std::cell::RefCell;
 /// What a full node may take beside its PostgreSQL, in milliseconds.
 const MARGIN: f64 = 150.0;
 
-/// A node on PostgreSQL beside PostgreSQL; a proxy and a cache, both on SQLite, beside etcd.
+/// A node on PostgreSQL beside PostgreSQL; a proxy and a cache, both on SQLite, beside etcd. Each is started twice, and the
+/// second start counts: the first reads the program's files where the system has let go of them meanwhile, which would be
+/// paid for by whoever comes first.
 pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
     let lab = Lab::new()?;
     let mut full = full_with_data(&lab)?;
@@ -25,17 +27,25 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
     etcd::start(&etcd_data)?.stop()?;
     let sides: Vec<Side<'_>> = vec![
         Box::new(|_| {
-            Ok(vec![start(&mut full.borrow_mut())?, start(&mut cache.borrow_mut())?, start(&mut proxy.borrow_mut())?])
+            Ok(vec![
+                second(|| start(&mut full.borrow_mut()))?,
+                second(|| start(&mut cache.borrow_mut()))?,
+                second(|| start(&mut proxy.borrow_mut()))?,
+            ])
         }),
         one(|_| {
-            let ((), took) = seconds(|| postgres.borrow_mut().start())?;
-            postgres.borrow_mut().stop()?;
-            Ok(took * 1e3)
+            second(|| {
+                let ((), took) = seconds(|| postgres.borrow_mut().start())?;
+                postgres.borrow_mut().stop()?;
+                Ok(took * 1e3)
+            })
         }),
         one(|_| {
-            let (etcd, took) = seconds(|| etcd::start(&etcd_data))?;
-            etcd.stop()?;
-            Ok(took * 1e3)
+            second(|| {
+                let (etcd, took) = seconds(|| etcd::start(&etcd_data))?;
+                etcd.stop()?;
+                Ok(took * 1e3)
+            })
         }),
     ];
     let table = in_turn(ctx, sides)?;
@@ -48,6 +58,12 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
         Row::new("start.full", "bound", "ms", Better::Lower, 1.0, full)
             .remark(format!("PostgreSQL alone ({alone:.0} ms) and 150 ms")),
     ])
+}
+
+/// The second of two measurements.
+fn second(mut measure: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<f64> {
+    measure()?;
+    measure()
 }
 
 /// A node that joined `full` and has read its dataset; both are stopped.
