@@ -109,6 +109,8 @@ struct DatasetPage {
     publisher: String,
     publisher_link: String,
     replicas: Vec<Replica>,
+    /// Nothing of it is here that could be verified.
+    elsewhere: bool,
     verdict: Option<Verdict>,
 }
 
@@ -179,6 +181,7 @@ async fn dataset_page(visitor: &Visitor, names: &Names, asked: &Asked) -> Result
         },
         publisher,
         replicas: replicas(&version, &own, &nodes),
+        elsewhere: version.remote,
         versions: versions.iter().map(|other| version_row(other, &link, &version.id)).collect(),
         version: version_row(&version, &link, &version.id),
         name,

@@ -156,11 +156,13 @@ fn name_of(node: &Node) -> String {
 fn figures(this: &GetSelfResponse, nodes: &[Node]) -> Vec<Figure> {
     let paired = nodes.iter().filter(|node| node.paired).count() as u64;
     let connected = nodes.iter().filter(|node| node.connected).count() as u64;
+    let proxy = this.node.as_ref().is_some_and(|own| own.mode == "proxy");
+    let kept = if proxy { "In memory" } else { "Store" };
     let figure = |label, value, note, link| Figure { label, value, note, link };
     vec![
         figure("Topics", count(this.topics), String::new(), "/topics"),
         figure("Datasets", count(this.datasets), counted(this.versions, "version"), "/datasets"),
-        figure("Store", bytes(this.store_bytes), counted(this.store_chunks, "chunk"), ""),
+        figure(kept, bytes(this.store_bytes), counted(this.store_chunks, "chunk"), ""),
         figure("Nodes", count(paired), format!("{} connected", count(connected)), "/nodes"),
     ]
 }
