@@ -124,10 +124,9 @@ impl Datasets {
     async fn get(&self, caller: &Caller, asked: &GetDatasetRequest) -> Result<GetDatasetResponse, Problem> {
         let op = caller.op();
         let name: DatasetRef = asked.name.parse()?;
-        let found = find(&self.0, &op, &name, &asked.version).await;
-        // it knows the dataset after this only, or has a reason why not
         let proxy = elsewhere::is_proxy(&self.0);
-        let found = if proxy { Ok(found?) } else { found };
+        // a proxy knows the dataset after this only, or has a reason why not
+        let found = if proxy { Some(find(&self.0, &op, &name, &asked.version).await?) } else { None };
         let row = self
             .0
             .deps
@@ -136,7 +135,10 @@ impl Datasets {
             .get_dataset(&name)
             .await?
             .ok_or_else(|| dataset_not_found(&asked.name))?;
-        let (version, signed) = found?;
+        let (version, signed) = match found {
+            Some(found) => found,
+            None => find(&self.0, &op, &name, &asked.version).await?,
+        };
         Ok(GetDatasetResponse {
             dataset: Some(convert::dataset(row, proxy)),
             version: Some(convert::version(version, proxy)),
