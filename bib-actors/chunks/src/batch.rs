@@ -133,12 +133,10 @@ impl Batch {
         if inner.shelf.is_some() {
             return Ok(self.shelved);
         }
+        let Some(folder) = &self.folder else { return Ok(BatchReport::default()) };
         let mut placed = Placed::default();
-        let done = placed.place(inner, &self.staged).and_then(|()| placed.acknowledge(inner));
-        if let (Err(_), Some(folder)) = (&done, &self.folder) {
-            folder.keep();
-        }
-        done
+        placed.place(inner, folder, &self.staged)?;
+        placed.acknowledge(inner, folder)
     }
 }
 

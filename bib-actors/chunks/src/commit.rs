@@ -8,6 +8,7 @@ use crate::ChunkError;
 use crate::batch::BatchReport;
 use crate::layout::Layout;
 use crate::store::{Inner, Placing};
+use crate::temp::TempFolder;
 use bib_domain::ChunkHash;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -37,11 +38,12 @@ impl Placed {
         self.chunks.is_empty()
     }
 
-    /// Puts the bytes of `staged` on the disk and gives them their names.
-    pub(crate) fn place(&mut self, inner: &Inner, staged: &[Staged]) -> Result<(), ChunkError> {
+    /// Puts the bytes of `staged`, which lie in `folder`, on the disk and gives them their names.
+    pub(crate) fn place(&mut self, inner: &Inner, folder: &TempFolder, staged: &[Staged]) -> Result<(), ChunkError> {
         let sync = |one: &Staged| inner.fs.sync(&one.file).map_err(ChunkError::io("sync", &one.path));
         in_parallel(inner.options.sync_threads, staged, sync)?;
-        staged.iter().try_for_each(|one| self.name(inner, one))
+        folder.unsettle();
+        staged.iter().try_for_each(|one| self.name(inner, one)).inspect_err(|_| folder.keep())
     }
 
     fn name(&mut self, inner: &Inner, one: &Staged) -> Result<(), ChunkError> {
@@ -75,8 +77,9 @@ impl Placed {
     }
 
     /// Puts the names on the disk. Only when this returns may anybody be told that the chunks are kept.
-    pub(crate) fn acknowledge(self, inner: &Inner) -> Result<BatchReport, ChunkError> {
-        sync_names(inner, &self.leaves)?;
+    pub(crate) fn acknowledge(self, inner: &Inner, folder: &TempFolder) -> Result<BatchReport, ChunkError> {
+        sync_names(inner, &self.leaves).inspect_err(|_| folder.keep())?;
+        folder.settle();
         let mut placing = inner.placing.lock();
         self.chunks.iter().for_each(|hash| {
             placing.chunks.remove(hash);

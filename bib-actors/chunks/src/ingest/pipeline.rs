@@ -179,8 +179,9 @@ impl Drop for Pipeline {
     fn drop(&mut self) {
         self.shared.failed.store(true, Ordering::Release);
         self.join();
-        // What was written before the version was given up needs not be written again when it is tried again.
-        if !self.shared.placed.lock().is_empty() && self.shared.error.lock().is_none() {
+        // What was written before the version was given up needs not be written again when it is tried again. If this
+        // fails too, the folder stays as a mark.
+        if !self.shared.placed.lock().is_empty() {
             self.shared.acknowledge();
         }
     }
@@ -270,8 +271,7 @@ impl Shared {
         if self.has_failed() {
             return;
         }
-        if let Err(error) = self.placed.lock().place(&self.store.inner, batch) {
-            self.folder.keep();
+        if let Err(error) = self.placed.lock().place(&self.store.inner, &self.folder, batch) {
             self.fail(error);
         }
     }
@@ -279,12 +279,9 @@ impl Shared {
     /// Puts the names on the disk of everything that was placed.
     fn acknowledge(&self) {
         let placed = std::mem::take(&mut *self.placed.lock());
-        match placed.acknowledge(&self.store.inner) {
+        match placed.acknowledge(&self.store.inner, &self.folder) {
             Ok(report) => self.done.lock().report = report,
-            Err(error) => {
-                self.folder.keep();
-                self.fail(error);
-            }
+            Err(error) => self.fail(error),
         }
     }
 }

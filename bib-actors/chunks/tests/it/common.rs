@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A store in a folder of its own.
@@ -39,6 +40,16 @@ impl TestStore {
     /// Every chunk file, with its name as text.
     pub(crate) fn chunk_files(&self) -> Vec<(String, PathBuf)> {
         chunk_files(&self.root())
+    }
+}
+
+/// Waits for something that other threads bring about.
+#[expect(clippy::disallowed_methods, reason = "a deadline of a test")]
+pub(crate) fn until(what: &str, is: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is() {
+        assert!(Instant::now() < deadline, "waited too long: {what}");
+        std::thread::yield_now();
     }
 }
 

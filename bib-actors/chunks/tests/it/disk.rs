@@ -30,6 +30,7 @@ pub(crate) struct Disk {
 struct State {
     failing: Failing,
     count: u64,
+    named: u64,
     failed: bool,
     /// Files by inode: whether their bytes are on the disk.
     synced: HashMap<u64, bool>,
@@ -44,6 +45,7 @@ impl Disk {
         let state = State {
             failing,
             count: 0,
+            named: 0,
             failed: false,
             synced: HashMap::new(),
             lost: HashSet::new(),
@@ -67,6 +69,11 @@ impl Disk {
     /// Whether any operation was made to fail so far.
     pub(crate) fn has_failed(&self) -> bool {
         self.state.lock().unwrap().failed
+    }
+
+    /// How many files got their names so far.
+    pub(crate) fn named(&self) -> u64 {
+        self.state.lock().unwrap().named
     }
 
     pub(crate) fn log(&self) -> Vec<String> {
@@ -167,6 +174,7 @@ impl Fs for Disk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.step("rename", to)?;
         RealFs.rename(from, to)?;
+        state.named += 1;
         state.names.push(to.to_owned());
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! Every file operation fails once, and the process dies at every one: what was acknowledged is always there, and
 //! what has a name is always what the name says.
 
-use crate::common::{chunk_files, noise, quick_dir, tiny};
+use crate::common::{chunk_files, noise, quick_dir, tiny, until};
 use crate::disk::{Disk, Failing};
-use bib_chunks::{ChunkError, ChunkStore, Content, StoreOptions, VersionWriter};
+use bib_chunks::{ChunkError, ChunkStore, Content, IngestOptions, StoreOptions, VersionWriter};
 use bib_domain::ChunkHash;
 use std::path::Path;
 use std::sync::Arc;
@@ -111,6 +111,35 @@ fn what_a_killed_process_left_is_made_durable_before_it_is_believed() {
             disk.cut_power(seed);
             check(root, Some(&acknowledged.unwrap()), when);
         });
+    }
+}
+
+/// A version that is given up between the names of one batch and those of the next.
+#[test]
+fn names_that_nobody_acknowledged_leave_a_mark_for_the_next_start() {
+    let dir = quick_dir();
+    let root = dir.path().join("blobs");
+    let disk = Disk::new(Failing::Never);
+    let store = ChunkStore::open_with(&root, options(), disk.clone()).unwrap();
+    // every small file is a chunk
+    let mut writer = VersionWriter::new(store.clone(), IngestOptions { pack_min: 1, pack_max: 1, ..tiny() });
+    for n in 0..3 {
+        writer.file(&format!("{n}"), 0o644, &mut noise(100, n).as_slice()).unwrap();
+    }
+    until("the first batch has its names", || disk.named() == 3);
+    disk.set(Failing::From(1));
+    writer.file("3", 0o644, &mut noise(100, 3).as_slice()).unwrap();
+    until("the next chunk failed", || disk.has_failed());
+    drop((writer, store));
+
+    disk.set(Failing::Never);
+    let store = ChunkStore::open_with(&root, options(), disk.clone()).unwrap();
+    let mut again = store.batch();
+    let hashes = [0, 1, 2].map(|n| again.put_bytes(&noise(100, n)).unwrap().hash);
+    again.commit().unwrap();
+    disk.cut_power(0);
+    for hash in hashes {
+        assert!(store.contains(&hash), "acknowledged chunk {hash} is missing");
     }
 }
 

@@ -1,9 +1,8 @@
 //! Putting, reading, counting, and who may open a store.
 
-use crate::common::{TestStore, noise};
+use crate::common::{TestStore, noise, until};
 use bib_chunks::{ChunkError, ChunkStore, StoreOptions};
 use bib_domain::ChunkHash;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 fn put(store: &ChunkStore, bytes: &[u8]) -> ChunkHash {
@@ -108,18 +107,9 @@ fn options_that_contradict_are_refused() {
 
 /// Waits for the background count.
 fn counted(store: &ChunkStore) -> (u64, u64) {
-    #[expect(clippy::disallowed_methods, reason = "a deadline of a test")]
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let stats = store.stats();
-        if stats.counted {
-            return (stats.chunks, stats.bytes);
-        }
-        #[expect(clippy::disallowed_methods, reason = "a deadline of a test")]
-        let late = Instant::now() > deadline;
-        assert!(!late, "the count did not end");
-        std::thread::yield_now();
-    }
+    until("the count ends", || store.stats().counted);
+    let stats = store.stats();
+    (stats.chunks, stats.bytes)
 }
 
 #[test]
