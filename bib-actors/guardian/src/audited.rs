@@ -4,9 +4,10 @@
 //! acknowledged, and a retry with the same request id finds what was done and records it.
 
 use crate::core::Core;
-use crate::database::{Access, DbRole, Footprint, Session, Tx};
+use crate::database::{Access, DbRole, Footprint, Session, Tx, Value};
 use crate::error::GuardianError;
 use crate::ledger::Ledger;
+use crate::recall::Changing;
 use bib_audit::{AuditDraft, Outcome};
 use bib_domain::{Need, OpContext};
 use bib_kit::clock;
@@ -18,16 +19,21 @@ use std::time::Duration;
 const OUTCOME_TRIES: u32 = 4;
 const OUTCOME_PAUSE: Duration = Duration::from_millis(50);
 
-/// When a change happens, and which record was durable before it.
+/// When a change happens, and where in the audit log its first record is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stamp {
     pub(crate) now_ms: i64,
     /// What has passed for certain, whatever the wall clock says.
     pub(crate) passed_ms: i64,
-    pub(crate) audit_seq: u64,
+    /// `None` where the change goes on beside its record: only one that prepares something can say where that is.
+    pub(crate) audit_seq: Option<u64>,
 }
 
 impl Stamp {
+    fn now(audit_seq: Option<u64>) -> Self {
+        Self { now_ms: clock::unix_ms(), passed_ms: clock::passed_ms(), audit_seq }
+    }
+
     /// The moment that lies so long ago: what is older may be removed. A clock that jumps ahead makes nothing older.
     pub(crate) fn before(&self, retention: Duration) -> i64 {
         let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
@@ -48,8 +54,8 @@ pub(crate) trait Change: Send + Sync + 'static {
     const NEED: Need = Need::Room;
     /// Whether it may change the answer to a read that has a [`Look::recall_key`].
     const CATALOG: bool = true;
-    /// Whether [`Change::prepare`] has anything to do. If not, the transaction may be open when the first record
-    /// is written.
+    /// Whether [`Change::prepare`] has anything to do. If not, the statements may run while the first record is
+    /// written; what they do can be undone until the commit, which waits for the record.
     const PREPARES: bool = false;
 
     /// Who asked.
@@ -70,6 +76,32 @@ pub(crate) trait Change: Send + Sync + 'static {
     fn answer(&self, tx: &mut Tx, note: &str) -> impl Future<Output = Result<Self::Output, GuardianError>> + Send;
     /// Tells the node, when all is durable.
     fn announce(&self, _core: &Core, _output: &Self::Output) {}
+}
+
+/// A change that is done but for its commit. Dropping it undoes the change.
+struct Ready<'a, T> {
+    output: T,
+    tx: Tx,
+    /// Ends when the outcome is in the database or was given up, before anybody hears of it.
+    _changing: Option<Changing<'a>>,
+}
+
+impl<T> Ready<'_, T> {
+    async fn commit(self) -> Result<(T, Footprint), GuardianError> {
+        let Self { output, tx, _changing } = self;
+        Ok((output, tx.commit().await?))
+    }
+}
+
+/// How far a change came while its first record was written.
+enum Early<'a, T> {
+    Open(Option<Box<dyn Session>>),
+    Done(Result<Ready<'a, T>, GuardianError>),
+}
+
+/// What a retry is recognized by.
+fn request<C: Change>(change: &C) -> [Value; 3] {
+    [change.cx().request_id.as_bytes().into(), C::ACTION.into(), change.subject().into()]
 }
 
 /// A read.
@@ -109,13 +141,17 @@ impl Core {
             }
             return Err(full);
         }
-        // an open transaction has done nothing yet
-        let open = async { if C::PREPARES { None } else { self.database.begin_early(C::ROLE).await } };
-        let (intent, open) = join(self.ledger.append(draft(Outcome::Intent)), open).await;
+        let (intent, begun_early) = join(self.ledger.append(draft(Outcome::Intent)), self.begin_early(&change)).await;
         let intent = intent.map_err(|error| GuardianError::AuditUnavailable { reason: error.to_string() })?;
-        let stamp = Stamp { now_ms: clock::unix_ms(), passed_ms: clock::passed_ms(), audit_seq: intent.seq };
 
-        let done = self.carry_out(&change, stamp, open).await;
+        let done = match begun_early {
+            Early::Done(done) => done,
+            Early::Open(open) => self.carry_out(&change, Stamp::now(Some(intent.seq)), open).await,
+        };
+        let done = match done {
+            Ok(ready) => ready.commit().await,
+            Err(error) => Err(error),
+        };
         let record = match &done {
             Ok((_, footprint)) => draft(Outcome::Ok).rows(footprint.rows).fingerprint(footprint.fingerprint.clone()),
             Err(error) if error.is_refusal() => draft(Outcome::Refused).metadata("reason", error.to_string()),
@@ -128,56 +164,78 @@ impl Core {
         Ok(output)
     }
 
+    /// What can be done of a change before its first record is durable: all but the commit if nobody could have to wait
+    /// for its locks, else a transaction is opened.
+    async fn begin_early<C: Change>(&self, change: &C) -> Early<'_, C::Output> {
+        let open = if C::PREPARES { None } else { self.database.begin_early(C::ROLE).await };
+        match open {
+            Some(open) if open.is_alone() => Early::Done(self.apply(change, Stamp::now(None), open).await),
+            open => Early::Open(open),
+        }
+    }
+
+    /// Carries a change out, all but the commit.
     async fn carry_out<C: Change>(
         &self,
         change: &C,
         stamp: Stamp,
         open: Option<Box<dyn Session>>,
-    ) -> Result<(C::Output, Footprint), GuardianError> {
+    ) -> Result<Ready<'_, C::Output>, GuardianError> {
         change.prepare(self).await?;
-        // ends when the outcome is in the database or was given up, before anybody hears of it
-        let _changing = C::CATALOG.then(|| self.serving.answers.changing());
         let session = match open {
             Some(open) => open,
             None => self.database.begin(C::ROLE, Access::Write).await?,
         };
-        let mut tx = Tx::new(session);
-        let note =
-            if C::REMEMBER { self.once(change, &mut tx, stamp).await? } else { change.apply(&mut tx, stamp).await? };
-        let output = change.answer(&mut tx, &note).await?;
-        let footprint = tx.footprint();
-        tx.commit().await?;
-        Ok((output, footprint))
+        self.apply(change, stamp, session).await
     }
 
-    /// Applies a change unless its request is remembered. The row of the request is inserted first: of two retries
-    /// at the same time one waits for the other's transaction.
-    async fn once<C: Change>(&self, change: &C, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
-        let request = change.cx().request_id;
-        let key = [request.as_bytes().into(), C::ACTION.into(), change.subject().into()];
-        let [id, action, object] = key.clone();
-        let fresh = tx
-            .run(
+    /// Runs a change's statements, unless its request is remembered. The row of the request is inserted first: of two
+    /// retries at the same time one waits for the other's transaction.
+    async fn apply<C: Change>(
+        &self,
+        change: &C,
+        stamp: Stamp,
+        session: Box<dyn Session>,
+    ) -> Result<Ready<'_, C::Output>, GuardianError> {
+        let changing = C::CATALOG.then(|| self.serving.answers.changing());
+        let mut tx = Tx::new(session);
+        let done = async {
+            if !C::REMEMBER {
+                let note = change.apply(&mut tx, stamp).await?;
+                return change.answer(&mut tx, &note).await;
+            }
+            let [id, action, object] = request(change);
+            tx.claim(
                 "insert into requests (request_id, action, object, result, created_ms) values ($1, $2, $3, '', $4) \
                  on conflict (request_id, action, object) do nothing",
-                &[id, action, object, stamp.now_ms.into()],
+                vec![id, action, object, stamp.now_ms.into()],
             )
             .await?;
-        if fresh == 0 {
-            let remembered = tx
-                .one("select result from requests where request_id = $1 and action = $2 and object = $3", &key)
-                .await?
-                .text()?;
-            return Ok(remembered);
+            let note = change.apply(&mut tx, stamp).await?;
+            if !note.is_empty() {
+                let [id, action, object] = request(change);
+                tx.later(
+                    "update requests set result = $4 where request_id = $1 and action = $2 and object = $3",
+                    vec![id, action, object, note.as_str().into()],
+                )
+                .await?;
+            }
+            change.answer(&mut tx, &note).await
+        };
+        let done = done.await;
+        if tx.claim_is_lost() {
+            drop(tx);
+            return self.recall(change).await;
         }
-        let note = change.apply(tx, stamp).await?;
-        let [id, action, object] = key;
-        tx.run(
-            "update requests set result = $4 where request_id = $1 and action = $2 and object = $3",
-            &[id, action, object, note.as_str().into()],
-        )
-        .await?;
-        Ok(note)
+        Ok(Ready { output: done?, tx, _changing: changing })
+    }
+
+    /// The answer to a request that was carried out before.
+    async fn recall<C: Change>(&self, change: &C) -> Result<Ready<'_, C::Output>, GuardianError> {
+        let mut tx = Tx::new(self.database.begin(C::ROLE, Access::Write).await?);
+        let sql = "select result from requests where request_id = $1 and action = $2 and object = $3";
+        let note = tx.one(sql, &request(change)).await?.text()?;
+        Ok(Ready { output: change.answer(&mut tx, &note).await?, tx, _changing: None })
     }
 
     async fn record_outcome(&self, record: AuditDraft) -> Result<(), GuardianError> {
@@ -224,9 +282,7 @@ impl Core {
     async fn read<L: Look>(&self, look: &L) -> Result<(L::Output, Footprint), GuardianError> {
         let mut tx = Tx::new(self.database.begin(L::ROLE, Access::Read).await?);
         let output = look.read(&mut tx).await?;
-        let footprint = tx.footprint();
-        tx.commit().await?;
-        Ok((output, footprint))
+        Ok((output, tx.commit().await?))
     }
 }
 
@@ -256,7 +312,7 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_makes_nothing_older() {
         let year = 365 * 24 * 3_600_000;
-        let stamp = |now_ms, passed_ms| Stamp { now_ms, passed_ms, audit_seq: 0 };
+        let stamp = |now_ms, passed_ms| Stamp { now_ms, passed_ms, audit_seq: None };
         let week = Duration::from_secs(7 * 24 * 3600);
         let week_ms = 7 * 24 * 3_600_000;
         assert_eq!(stamp(50 * year, 50 * year).before(week), 50 * year - week_ms);

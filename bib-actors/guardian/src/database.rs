@@ -14,6 +14,7 @@ pub(crate) use value::{Column, Row, Value};
 use crate::error::GuardianError;
 use crate::rows::StorageInfo;
 use async_trait::async_trait;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// What a transaction may do.
@@ -54,13 +55,23 @@ impl From<DbError> for GuardianError {
 /// Rows that are made while they are added, so that nobody waits for all of them to be made.
 pub(crate) type Rows<'a> = Box<dyn ExactSizeIterator<Item = Vec<Value>> + Send + 'a>;
 
+/// A statement that is sent together with the one that follows it, so that both take one round trip.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    pub(crate) sql: Cow<'static, str>,
+    pub(crate) params: Vec<Value>,
+}
+
+/// What came of a statement, and of those ahead of it: how many rows each changed, up to the first that failed.
+pub(crate) type Answered<T> = (Vec<u64>, Result<T, DbError>);
+
 /// One open transaction. Dropping it undoes what it did.
 #[async_trait]
 pub(crate) trait Session: Send {
-    /// Runs a statement and returns its rows.
-    async fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError>;
-    /// Runs a statement and returns how many rows it changed.
-    async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, DbError>;
+    /// Runs the statements `ahead` and then this one, and returns its rows.
+    async fn query(&mut self, ahead: &[Statement], sql: &str, params: &[Value]) -> Answered<Vec<Row>>;
+    /// Runs the statements `ahead` and then this one, and returns how many rows it changed.
+    async fn execute(&mut self, ahead: &[Statement], sql: &str, params: &[Value]) -> Answered<u64>;
     /// Adds rows to a table, many at a time, each with a value for each of the columns named.
     async fn add(
         &mut self,
@@ -68,6 +79,10 @@ pub(crate) trait Session: Send {
         columns: &'static [(&'static str, Column)],
         rows: Rows<'_>,
     ) -> Result<(), DbError>;
+    /// Whether no other transaction could have to wait for the locks of this one.
+    fn is_alone(&self) -> bool {
+        false
+    }
     /// Makes it durable.
     async fn commit(self: Box<Self>) -> Result<(), DbError>;
 }

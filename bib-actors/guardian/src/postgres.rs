@@ -146,7 +146,7 @@ impl Database for PgDatabase {
         self.runtime.check_alive().map_err(PingError::Dead)?;
         let answer = async {
             let mut session = self.begin(DbRole::Node, Access::Read).await?;
-            session.query("select 1", &[]).await?;
+            session.query(&[], "select 1", &[]).await.1?;
             session.commit().await
         };
         match tokio::time::timeout(self.ping_deadline, answer).await {

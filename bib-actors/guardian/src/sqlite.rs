@@ -186,7 +186,7 @@ impl Database for SqliteDatabase {
     async fn ping(&self) -> Result<(), PingError> {
         let answer = async {
             let mut session = self.begin(DbRole::Node, Access::Read).await?;
-            session.query("select 1", &[]).await?;
+            session.query(&[], "select 1", &[]).await.1?;
             session.commit().await
         };
         match answer.await {
@@ -200,10 +200,10 @@ impl Database for SqliteDatabase {
     async fn clear_audit_index(&self) -> Result<(), GuardianError> {
         let mut session = self.begin(DbRole::Audit, Access::Write).await?;
         for sql in migrate::CLEAR_AUDIT_INDEX {
-            session.execute(sql, &[]).await?;
+            session.execute(&[], sql, &[]).await.1?;
         }
         for trigger in migrate::audit_triggers() {
-            session.execute(trigger, &[]).await?;
+            session.execute(&[], trigger, &[]).await.1?;
         }
         Ok(session.commit().await?)
     }

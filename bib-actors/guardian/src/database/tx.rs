@@ -1,13 +1,33 @@
 //! A transaction that keeps count of what it did, for the audit record.
 
-use super::{Column, DbError, Row, Rows, Session, Value};
+use super::{Answered, Column, DbError, Row, Rows, Session, Statement, Value};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+
+/// Statements that may wait for the next one.
+const AHEAD: usize = 8;
 
 /// An open transaction. Dropping it undoes what it did.
 pub(crate) struct Tx {
     session: Box<dyn Session>,
     statements: Sha256,
     rows: u64,
+    /// What goes with the next statement.
+    ahead: Vec<Statement>,
+    claim: Claim,
+}
+
+/// Whether the transaction stands under the condition that its first statement adds a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    None,
+    Open,
+    /// It added none: nothing of the transaction may stay.
+    Lost,
+}
+
+fn lost() -> DbError {
+    DbError::Refused("this was done before, so it is not done again".to_owned())
 }
 
 /// What a transaction did: no values, only which statements and how many rows.
@@ -21,7 +41,7 @@ pub(crate) struct Footprint {
 
 impl Tx {
     pub(crate) fn new(session: Box<dyn Session>) -> Self {
-        Self { session, statements: Sha256::new(), rows: 0 }
+        Self { session, statements: Sha256::new(), rows: 0, ahead: Vec::new(), claim: Claim::None }
     }
 
     fn note(&mut self, sql: &str) {
@@ -29,10 +49,54 @@ impl Tx {
         self.statements.update([0]);
     }
 
+    /// Puts the transaction under a condition, as its first statement: one that adds no row fails all that follow, and
+    /// [`Self::claim_is_lost`] says so. Like [`Self::later`] it goes with the next statement.
+    pub(crate) async fn claim(&mut self, sql: &'static str, params: Vec<Value>) -> Result<(), DbError> {
+        self.claim = Claim::Open;
+        self.later(sql, params).await
+    }
+
+    /// Whether the transaction's condition turned out not to hold.
+    pub(crate) fn claim_is_lost(&self) -> bool {
+        self.claim == Claim::Lost
+    }
+
+    /// Runs a statement together with the next one. What it says is not waited for; if it fails, so does the next one.
+    pub(crate) async fn later(&mut self, sql: impl Into<Cow<'static, str>>, params: Vec<Value>) -> Result<(), DbError> {
+        let sql = sql.into();
+        self.note(&sql);
+        self.ahead.push(Statement { sql, params });
+        if self.ahead.len() < AHEAD { Ok(()) } else { self.send().await }
+    }
+
+    /// Runs what waits for a next statement.
+    async fn send(&mut self) -> Result<(), DbError> {
+        let mut ahead = self.ready()?;
+        let Some(Statement { sql, params }) = ahead.pop() else { return Ok(()) };
+        let (mut counts, last) = self.session.execute(&ahead, &sql, &params).await;
+        let last = last.map(|changed| counts.push(changed));
+        self.settle((counts, last))
+    }
+
+    /// What is to go ahead of a statement.
+    fn ready(&mut self) -> Result<Vec<Statement>, DbError> {
+        if self.claim_is_lost() { Err(lost()) } else { Ok(std::mem::take(&mut self.ahead)) }
+    }
+
+    fn settle<T>(&mut self, (counts, result): Answered<T>) -> Result<T, DbError> {
+        self.rows += counts.iter().sum::<u64>();
+        if let (Claim::Open, Some(&added)) = (self.claim, counts.first()) {
+            self.claim = if added == 0 { Claim::Lost } else { Claim::None };
+        }
+        if self.claim_is_lost() { Err(lost()) } else { result }
+    }
+
     /// All rows of an answer.
     pub(crate) async fn all(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
         self.note(sql);
-        let rows = self.session.query(sql, params).await?;
+        let ahead = self.ready()?;
+        let answered = self.session.query(&ahead, sql, params).await;
+        let rows = self.settle(answered)?;
         self.rows += rows.len() as u64;
         Ok(rows)
     }
@@ -51,7 +115,9 @@ impl Tx {
     /// How many rows a statement changed.
     pub(crate) async fn run(&mut self, sql: &str, params: &[Value]) -> Result<u64, DbError> {
         self.note(sql);
-        let changed = self.session.execute(sql, params).await?;
+        let ahead = self.ready()?;
+        let answered = self.session.execute(&ahead, sql, params).await;
+        let changed = self.settle(answered)?;
         self.rows += changed;
         Ok(changed)
     }
@@ -63,19 +129,143 @@ impl Tx {
         columns: &'static [(&'static str, Column)],
         rows: Rows<'_>,
     ) -> Result<(), DbError> {
+        self.send().await?;
         self.note(table);
         self.rows += rows.len() as u64;
         self.session.add(table, columns, rows).await
     }
 
-    /// What it did up to now.
-    pub(crate) fn footprint(&self) -> Footprint {
-        let digest = self.statements.clone().finalize();
-        Footprint { fingerprint: hex::encode(&digest[..16]), rows: self.rows }
+    /// Makes it durable, and tells what it did.
+    pub(crate) async fn commit(mut self) -> Result<Footprint, DbError> {
+        self.send().await?;
+        self.session.commit().await?;
+        Ok(Footprint { fingerprint: hex::encode(&self.statements.finalize()[..16]), rows: self.rows })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use std::sync::Arc;
+    use std::sync::Mutex;
+
+    /// Notes what is sent together. Statements change one row each, but those that say how many or that they fail.
+    struct Notes(Arc<Mutex<Vec<String>>>);
+
+    impl Notes {
+        fn send(&self, ahead: &[Statement], sql: &str) -> Answered<u64> {
+            let all: Vec<&str> = ahead.iter().map(|one| &*one.sql).chain([sql]).collect();
+            self.0.lock().unwrap().push(all.join(", "));
+            let mut counts = Vec::new();
+            for sql in &all {
+                match *sql {
+                    "nothing" => counts.push(0),
+                    "fails" => return (counts, Err(DbError::Refused("as told".to_owned()))),
+                    _ => counts.push(1),
+                }
+            }
+            let last = counts.pop().unwrap();
+            (counts, Ok(last))
+        }
     }
 
-    /// Makes it durable.
-    pub(crate) async fn commit(self) -> Result<(), DbError> {
-        self.session.commit().await
+    #[async_trait]
+    impl Session for Notes {
+        async fn query(&mut self, ahead: &[Statement], sql: &str, _params: &[Value]) -> Answered<Vec<Row>> {
+            let (counts, last) = self.send(ahead, sql);
+            (counts, last.map(|_| vec![Row::new(Vec::new())]))
+        }
+
+        async fn execute(&mut self, ahead: &[Statement], sql: &str, _params: &[Value]) -> Answered<u64> {
+            self.send(ahead, sql)
+        }
+
+        async fn add(
+            &mut self,
+            table: &'static str,
+            _columns: &'static [(&'static str, Column)],
+            _rows: Rows<'_>,
+        ) -> Result<(), DbError> {
+            self.send(&[], table).1.map(|_| ())
+        }
+
+        async fn commit(self: Box<Self>) -> Result<(), DbError> {
+            self.send(&[], "commit").1.map(|_| ())
+        }
+    }
+
+    fn tx() -> (Tx, Arc<Mutex<Vec<String>>>) {
+        let sent = Arc::default();
+        (Tx::new(Box::new(Notes(Arc::clone(&sent)))), sent)
+    }
+
+    #[tokio::test]
+    async fn what_runs_later_goes_with_what_comes_next() {
+        let (mut tx, sent) = tx();
+        tx.later("a", Vec::new()).await.unwrap();
+        tx.later("nothing", Vec::new()).await.unwrap();
+        assert!(sent.lock().unwrap().is_empty());
+        assert_eq!(tx.run("b", &[]).await.unwrap(), 1);
+        tx.all("c", &[]).await.unwrap();
+        tx.later("d", Vec::new()).await.unwrap();
+        tx.add("e", &[], Box::new(std::iter::empty())).await.unwrap();
+        tx.later("f", Vec::new()).await.unwrap();
+        tx.later("g", Vec::new()).await.unwrap();
+        let done = tx.commit().await.unwrap();
+        assert_eq!(*sent.lock().unwrap(), ["a, nothing, b", "c", "d", "e", "f, g", "commit"]);
+        assert_eq!(done.rows, 6, "a, b, the row of c, d, f and g");
+    }
+
+    #[tokio::test]
+    async fn few_statements_wait() {
+        let (mut tx, sent) = tx();
+        for _ in 0..AHEAD {
+            tx.later("a", Vec::new()).await.unwrap();
+        }
+        assert_eq!(*sent.lock().unwrap(), [vec!["a"; AHEAD].join(", ")]);
+        tx.run("b", &[]).await.unwrap();
+        assert_eq!(sent.lock().unwrap()[1], "b");
+    }
+
+    #[tokio::test]
+    async fn what_fails_later_fails_what_comes_next_or_the_commit() {
+        let (mut tx, _) = tx();
+        tx.later("fails", Vec::new()).await.unwrap();
+        tx.run("b", &[]).await.unwrap_err();
+        let (mut tx, sent) = self::tx();
+        tx.later("fails", Vec::new()).await.unwrap();
+        tx.commit().await.unwrap_err();
+        assert_eq!(*sent.lock().unwrap(), ["fails"], "nothing was committed");
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_adds_nothing_fails_all_that_follows() {
+        for next in ["b", "fails"] {
+            let (mut tx, sent) = tx();
+            tx.claim("nothing", Vec::new()).await.unwrap();
+            assert!(!tx.claim_is_lost(), "nobody knows yet");
+            tx.run(next, &[]).await.unwrap_err();
+            assert!(tx.claim_is_lost());
+            tx.all("c", &[]).await.unwrap_err();
+            tx.later("d", Vec::new()).await.unwrap();
+            tx.commit().await.unwrap_err();
+            assert_eq!(*sent.lock().unwrap(), [format!("nothing, {next}")]);
+        }
+        let (mut tx, _) = tx();
+        tx.claim("nothing", Vec::new()).await.unwrap();
+        tx.commit().await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_holds_is_no_condition_any_more() {
+        let (mut tx, sent) = tx();
+        tx.claim("a", Vec::new()).await.unwrap();
+        assert_eq!(tx.run("nothing", &[]).await.unwrap(), 0);
+        tx.later("nothing", Vec::new()).await.unwrap();
+        tx.run("b", &[]).await.unwrap();
+        assert!(!tx.claim_is_lost());
+        tx.commit().await.unwrap();
+        assert_eq!(sent.lock().unwrap().len(), 3);
     }
 }

@@ -1,11 +1,11 @@
 //! Publication of a version, and the moment at which its last chunk is here.
 
 use super::to_i64;
-use super::topics::next_position;
+use super::topics::{POSITION, next_position};
 use super::versions::by_id;
 use crate::audited::{Change, Stamp};
 use crate::core::Core;
-use crate::database::{DbRole, Tx, Value};
+use crate::database::{DbRole, Tx};
 use crate::error::GuardianError;
 use crate::events::VersionPublished;
 use crate::process::on;
@@ -87,12 +87,21 @@ impl Publish {
         let manifest = self.manifest.manifest();
         let totals = Totals::of(manifest);
         let parents: Vec<u8> = manifest.parents.iter().flat_map(|id| *id.as_bytes()).collect();
-        let position = if self.state.complete { Value::Int(next_position(tx).await?) } else { Value::Null };
-        tx.run(
+        let position = if self.state.complete {
+            next_position(tx).await?;
+            POSITION
+        } else {
+            "null"
+        };
+        let intent = stamp.audit_seq.ok_or(GuardianError::OutOfRange { what: "the audit record's position" })?;
+        let sql = format!(
             "insert into dataset_versions (id, dataset, number, message, publisher, created_ms, parents, files, bytes, \
              chunks, row_count, complete, completed_ms, position, audit_seq, stored_ms) \
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-            &[
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, {position}, $14, $15)"
+        );
+        tx.later(
+            sql,
+            vec![
                 (&self.manifest.id()).into(),
                 dataset.into(),
                 to_i64(manifest.number, "the version's number")?.into(),
@@ -106,15 +115,14 @@ impl Publish {
                 to_i64(totals.rows, "the number of rows")?.into(),
                 self.state.complete.into(),
                 (if self.state.complete { stamp.now_ms } else { 0 }).into(),
-                position,
-                to_i64(stamp.audit_seq, "the audit record's position")?.into(),
+                to_i64(intent, "the audit record's position")?.into(),
                 stamp.now_ms.into(),
             ],
         )
         .await?;
-        tx.run(
+        tx.later(
             "insert into manifests (version, signature, bytes) values ($1, $2, $3)",
-            &[
+            vec![
                 (&self.manifest.id()).into(),
                 self.manifest.signature().into(),
                 to_i64(self.manifest.bytes().len() as u64, "the size of the manifest")?.into(),
@@ -143,7 +151,7 @@ impl Publish {
 
 /// Chooses a dataset's latest version anew, after one came, became whole or went.
 pub(crate) async fn refresh_latest(tx: &mut Tx, dataset: i64, added: i64, now_ms: i64) -> Result<(), GuardianError> {
-    tx.run(
+    tx.later(
         "update datasets set updated_ms = $3, versions = versions + $2, \
          highest_number = (select max(v.number) from dataset_versions v where v.dataset = $1), \
          latest = (select v.id from dataset_versions v where v.dataset = $1 \
@@ -151,7 +159,7 @@ pub(crate) async fn refresh_latest(tx: &mut Tx, dataset: i64, added: i64, now_ms
          latest_bytes = (select v.bytes from dataset_versions v where v.dataset = $1 \
              order by v.complete desc, v.number desc, v.created_ms desc, v.id desc limit 1) \
          where id = $1",
-        &[dataset.into(), added.into(), now_ms.into()],
+        vec![dataset.into(), added.into(), now_ms.into()],
     )
     .await?;
     Ok(())
@@ -172,12 +180,10 @@ async fn complete(tx: &mut Tx, id: &VersionId, now_ms: i64) -> Result<(), Guardi
     if missing.is_none() {
         return Ok(());
     }
-    let position = next_position(tx).await?;
-    tx.run(
-        "update dataset_versions set complete = $4, completed_ms = $2, position = $3 where id = $1",
-        &[id.into(), now_ms.into(), position.into(), true.into()],
-    )
-    .await?;
+    next_position(tx).await?;
+    let sql =
+        format!("update dataset_versions set complete = $3, completed_ms = $2, position = {POSITION} where id = $1");
+    tx.later(sql, vec![id.into(), now_ms.into(), true.into()]).await?;
     refresh_latest(tx, dataset, 0, now_ms).await
 }
 

@@ -37,11 +37,14 @@ async fn get(tx: &mut Tx, name: &TopicName) -> Result<Topic, GuardianError> {
     find(tx, name).await?.ok_or_else(|| GuardianError::TopicNotFound { name: name.clone() })
 }
 
-/// Gives out the next position of the catalogue. Its row stays locked until the transaction ends, so positions become
-/// visible in order.
-pub(crate) async fn next_position(tx: &mut Tx) -> Result<i64, DbError> {
-    tx.one("update counters set value = value + 1 where name = 'catalog' returning value", &[]).await?.int()
+/// Moves the catalogue on by a position, which is then [`POSITION`]. Its row stays locked until the transaction ends, so
+/// positions become visible in order.
+pub(crate) async fn next_position(tx: &mut Tx) -> Result<(), DbError> {
+    tx.later("update counters set value = value + 1 where name = 'catalog'", Vec::new()).await
 }
+
+/// The position that a transaction drew.
+pub(crate) const POSITION: &str = "(select value from counters where name = 'catalog')";
 
 /// Makes a topic.
 pub(crate) struct CreateTopic {
@@ -65,21 +68,18 @@ impl Change for CreateTopic {
 
     async fn apply(&self, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
         let new = &self.new;
-        let known = tx.first("select 1 from topics where name = $1", &[new.name.as_str().into()]).await?;
-        if known.is_some() {
-            let exists = GuardianError::TopicExists { name: new.name.clone() };
-            return if new.if_not_exists { Ok(String::new()) } else { Err(exists) };
-        }
-        let position = next_position(tx).await?;
+        next_position(tx).await?;
+        let sql = format!(
+            "insert into topics (name, description, owner, position, created_ms, updated_ms) \
+             values ($1, $2, $3, {POSITION}, $4, $5) on conflict (name) do nothing"
+        );
         let made = tx
             .run(
-                "insert into topics (name, description, owner, position, created_ms, updated_ms) \
-                 values ($1, $2, $3, $4, $5, $6) on conflict (name) do nothing",
+                &sql,
                 &[
                     new.name.as_str().into(),
                     new.description.as_str().into(),
                     (&new.owner).into(),
-                    position.into(),
                     new.created_ms.into(),
                     stamp.now_ms.into(),
                 ],

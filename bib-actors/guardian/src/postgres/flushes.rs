@@ -79,11 +79,16 @@ impl Counts {
 }
 
 impl Writing {
+    /// Whether no other transaction that may write is open.
+    pub(super) fn is_alone(&self) -> bool {
+        self.counts.writers.load(SeqCst) == 1
+    }
+
     /// How this transaction is to be ended, which happens now.
     pub(super) fn commit(&mut self) -> &'static str {
         let counts = &self.counts;
         let doubts = counts.doubtful.load(SeqCst);
-        if counts.writers.load(SeqCst) == 1 && doubts == counts.cleared.load(SeqCst) {
+        if self.is_alone() && doubts == counts.cleared.load(SeqCst) {
             return COMMIT;
         }
         counts.unsettled.fetch_add(1, SeqCst);

@@ -5,11 +5,12 @@
 
 use super::flushes::{COMMIT, FLUSH, Flushes, Writing};
 use super::value;
-use crate::database::{Access, Column, DbError, Row, Rows, Session, Value};
+use crate::database::{Access, Answered, Column, DbError, Row, Rows, Session, Statement, Value};
 use async_trait::async_trait;
 use deadpool_postgres::Object;
-use futures::future::join;
+use futures::future::{join, maybe_done};
 use futures::poll;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
@@ -91,6 +92,67 @@ impl PgSession {
     fn client(&self) -> Result<&Object, DbError> {
         self.client.as_ref().ok_or_else(finished)
     }
+
+    /// Prepares statements, which takes no time once the connection knows them.
+    async fn prepare(&self, ahead: &[Statement], sql: &str) -> Result<Prepared<'_>, DbError> {
+        let client = self.client()?;
+        let mut first = Vec::with_capacity(ahead.len());
+        for one in ahead {
+            first.push(client.prepare_cached(&one.sql).await.map_err(|error| db_error(&error))?);
+        }
+        let last = client.prepare_cached(sql).await.map_err(|error| db_error(&error))?;
+        Ok(Prepared { client, first, last })
+    }
+}
+
+/// Statements that go out together.
+struct Prepared<'a> {
+    client: &'a Object,
+    first: Vec<tokio_postgres::Statement>,
+    last: tokio_postgres::Statement,
+}
+
+impl Prepared<'_> {
+    /// Sends the statements `ahead` and then the last one, all before the first of them is answered, in this order.
+    async fn send<T>(
+        &self,
+        ahead: &[Statement],
+        last: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Answered<T> {
+        let mut first = Vec::with_capacity(ahead.len());
+        for (statement, one) in self.first.iter().zip(ahead) {
+            first.push(execute(self.client, statement, &one.params));
+        }
+        let (first, last) = join(in_order(first), last).await;
+        let mut counts = Vec::with_capacity(ahead.len());
+        for one in first {
+            match one {
+                Ok(changed) => counts.push(changed),
+                // what came after it only says that the transaction has failed
+                Err(error) => return (counts, Err(db_error(&error))),
+            }
+        }
+        (counts, last.map_err(|error| db_error(&error)))
+    }
+}
+
+async fn execute(
+    client: &Object,
+    statement: &tokio_postgres::Statement,
+    params: &[Value],
+) -> Result<u64, tokio_postgres::Error> {
+    client.execute(statement, &references(params)).await
+}
+
+/// Polls all futures from the first poll on, always in this order: what they send arrives in it.
+async fn in_order<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut all: Vec<_> = futures.into_iter().map(|future| Box::pin(maybe_done(future))).collect();
+    poll_fn(|cx| {
+        let ended = all.iter_mut().fold(true, |ended, one| one.as_mut().poll(cx).is_ready() && ended);
+        if ended { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    all.iter_mut().filter_map(|one| one.as_mut().take_output()).collect()
 }
 
 fn references(params: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
@@ -99,27 +161,29 @@ fn references(params: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
 
 #[async_trait]
 impl Session for PgSession {
-    async fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
-        let client = self.client()?;
-        let statement = client.prepare_cached(sql).await.map_err(|error| db_error(&error))?;
-        let params = references(params);
-        let query = client.query(&statement, &params);
-        let rows = if self.begun {
-            query.await
-        } else {
-            // both are on their way before the first is answered, in this order
-            let (begun, rows) = join(client.batch_execute(BEGIN_READ), query).await;
-            begun.and(rows)
+    async fn query(&mut self, ahead: &[Statement], sql: &str, params: &[Value]) -> Answered<Vec<Row>> {
+        let prepared = match self.prepare(ahead, sql).await {
+            Ok(prepared) => prepared,
+            Err(error) => return (Vec::new(), Err(error)),
         };
-        let rows = rows.map_err(|error| db_error(&error))?;
-        self.begun = true;
-        rows.iter().map(value::row).collect()
+        let params = references(params);
+        let query = prepared.client.query(&prepared.last, &params);
+        let (counts, rows) = if self.begun {
+            prepared.send(ahead, query).await
+        } else {
+            // one that only reads has nothing that goes ahead; begin and query are on their way together, in this order
+            let (begun, rows) = join(prepared.client.batch_execute(BEGIN_READ), query).await;
+            (Vec::new(), begun.and(rows).map_err(|error| db_error(&error)))
+        };
+        self.begun |= rows.is_ok();
+        (counts, rows.and_then(|rows| rows.iter().map(value::row).collect()))
     }
 
-    async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, DbError> {
-        let client = self.client()?;
-        let statement = client.prepare_cached(sql).await.map_err(|error| db_error(&error))?;
-        client.execute(&statement, &references(params)).await.map_err(|error| db_error(&error))
+    async fn execute(&mut self, ahead: &[Statement], sql: &str, params: &[Value]) -> Answered<u64> {
+        match self.prepare(ahead, sql).await {
+            Ok(prepared) => prepared.send(ahead, execute(prepared.client, &prepared.last, params)).await,
+            Err(error) => (Vec::new(), Err(error)),
+        }
     }
 
     async fn add(
@@ -144,6 +208,10 @@ impl Session for PgSession {
             writer.finish().await
         };
         copied.await.map(|_| ()).map_err(|error| db_error(&error))
+    }
+
+    fn is_alone(&self) -> bool {
+        self.writing.as_ref().is_some_and(Writing::is_alone)
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), DbError> {

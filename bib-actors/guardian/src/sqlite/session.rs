@@ -1,7 +1,7 @@
 //! A transaction on an SQLite connection, whose statements run on blocking threads.
 
 use super::{Shared, connect, db_error};
-use crate::database::{Access, Column, DbError, Row, Rows, Session, Value};
+use crate::database::{Access, Answered, Column, DbError, Row, Rows, Session, Statement, Value};
 use async_trait::async_trait;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql};
@@ -79,6 +79,37 @@ impl SqliteSession {
         self.connection = Some(connection);
         done.map_err(|error| db_error(&error))
     }
+
+    /// Runs the statements `ahead` and then the last one, in one go.
+    async fn send<T: Send + 'static>(
+        &mut self,
+        ahead: &[Statement],
+        sql: &str,
+        params: &[Value],
+        last: fn(&mut rusqlite::Statement<'_>, &[Value]) -> rusqlite::Result<T>,
+    ) -> Answered<T> {
+        let ahead: Vec<_> = ahead.iter().map(|one| (numbered(&one.sql), one.params.clone())).collect();
+        let (sql, params) = (numbered(sql), params.to_vec());
+        let done = self.with(move |connection| {
+            let mut counts = Vec::with_capacity(ahead.len());
+            for (sql, params) in &ahead {
+                match connection.prepare_cached(sql).and_then(|mut statement| changed(&mut statement, params)) {
+                    Ok(rows) => counts.push(rows),
+                    Err(error) => return Ok((counts, Err(error))),
+                }
+            }
+            let last = connection.prepare_cached(&sql).and_then(|mut statement| last(&mut statement, &params));
+            Ok((counts, last))
+        });
+        match done.await {
+            Ok((counts, last)) => (counts, last.map_err(|error| db_error(&error))),
+            Err(error) => (Vec::new(), Err(error)),
+        }
+    }
+}
+
+fn changed(statement: &mut rusqlite::Statement<'_>, params: &[Value]) -> rusqlite::Result<u64> {
+    Ok(statement.execute(rusqlite::params_from_iter(params))? as u64)
 }
 
 fn lost<T>(done: Result<T, bib_kit::BlockingError>) -> Result<T, DbError> {
@@ -102,12 +133,10 @@ fn value(value: ValueRef<'_>) -> rusqlite::Result<Value> {
 
 #[async_trait]
 impl Session for SqliteSession {
-    async fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
-        let (sql, params) = (numbered(sql), params.to_vec());
-        self.with(move |connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
+    async fn query(&mut self, ahead: &[Statement], sql: &str, params: &[Value]) -> Answered<Vec<Row>> {
+        self.send(ahead, sql, params, |statement, params| {
             let columns = statement.column_count();
-            let mut rows = statement.query(rusqlite::params_from_iter(&params))?;
+            let mut rows = statement.query(rusqlite::params_from_iter(params))?;
             let mut all = Vec::new();
             while let Some(row) = rows.next()? {
                 let values: rusqlite::Result<Vec<_>> =
@@ -119,13 +148,8 @@ impl Session for SqliteSession {
         .await
     }
 
-    async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, DbError> {
-        let (sql, params) = (numbered(sql), params.to_vec());
-        self.with(move |connection| {
-            let changed = connection.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(&params))?;
-            Ok(changed as u64)
-        })
-        .await
+    async fn execute(&mut self, ahead: &[Statement], sql: &str, params: &[Value]) -> Answered<u64> {
+        self.send(ahead, sql, params, changed).await
     }
 
     async fn add(
