@@ -10,7 +10,7 @@ use crate::options::AuditOptions;
 use crate::queue::Door;
 use crate::read::{AuditVerdict, ListFilter};
 use crate::record::AuditRecord;
-use bib_kit::{FaultError, Ref, faults::Where};
+use bib_kit::{AskError, FaultError, Ref, faults::Where};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +68,17 @@ impl AuditHandle {
     /// [`AuditError::nothing_was_written`] says that it is not.
     pub async fn append(&self, draft: AuditDraft) -> Result<Receipt, AuditError> {
         let op_id = draft.op_id;
+        let mut left = Some(draft);
+        if let Some(answer) = self.door.append(&mut left) {
+            let (actor, after) = (crate::NAME, self.limits.append);
+            return match tokio::time::timeout(after, answer).await {
+                Ok(Ok(answer)) => answer,
+                // the writer took it and ended with no word: it may be in the log
+                Ok(Err(_)) => Err(AskError::Unknown { actor }.into()),
+                Err(_) => Err(AskError::Timeout { actor, after }.into()),
+            };
+        }
+        let Some(draft) = left else { return Err(AskError::Restarting { actor: crate::NAME }.into()) };
         self.to.ask_as(op_id, Append { draft }, self.limits.append).await?
     }
 

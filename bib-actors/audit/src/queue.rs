@@ -203,7 +203,7 @@ impl Queue {
     }
 }
 
-/// The queue of the incarnation that runs now, for records that nobody waits for: they need no message.
+/// The queue of the incarnation that runs now: while there is room in it, a record needs no message.
 #[derive(Clone, Default)]
 pub(crate) struct Door(Arc<RwLock<Option<Queue>>>);
 
@@ -214,12 +214,24 @@ impl Door {
         Opened { door: self.clone(), room: Arc::clone(&queue.room) }
     }
 
-    /// Puts a record in if that needs no waiting; else leaves it.
+    /// Puts a record in that nobody waits for, if there is room at once; else leaves it.
     pub(crate) fn push(&self, draft: &mut Option<AuditDraft>) -> Option<Result<(), AuditError>> {
+        self.put(draft, Waiter::Nobody)
+    }
+
+    /// Puts a record in whose answer will come, if there is room at once; else leaves it.
+    pub(crate) fn append(&self, draft: &mut Option<AuditDraft>) -> Option<oneshot::Receiver<Answer>> {
+        let (tx, answer) = oneshot::channel();
+        // if it fails, the reason is in the answer
+        let _ = self.put(draft, Waiter::Future(tx))?;
+        Some(answer)
+    }
+
+    fn put(&self, draft: &mut Option<AuditDraft>, waiter: Waiter) -> Option<Result<(), AuditError>> {
         let queue = self.0.read();
         let queue = queue.as_ref()?;
         let room = queue.try_room()?;
-        Some(queue.push(draft.take()?, Waiter::Nobody, room))
+        Some(queue.push(draft.take()?, waiter, room))
     }
 }
 
@@ -294,6 +306,25 @@ mod tests {
         assert!(!push(&door, "d"));
         queue.finish();
         assert_eq!(taken(&rx), ["finish"], "nothing comes behind the order to finish");
+    }
+
+    #[test]
+    fn a_record_that_is_waited_for_comes_in_by_the_door_too() {
+        let door = Door::default();
+        let (queue, inbox) = Queue::new(1, 9);
+        let _opened = door.open(&queue);
+        let mut record = Some(draft("a"));
+        let mut answer = door.append(&mut record).unwrap();
+        assert!(record.is_none() && answer.try_recv().is_err(), "nobody has answered yet");
+        let mut more = Some(draft("b"));
+        assert!(door.append(&mut more).is_none() && more.is_some(), "what finds no room is given back");
+        let Some(Job::Write(entry)) = inbox.try_recv() else { panic!("the record is the only job") };
+        entry.waiter.answer(Err(gone()));
+        assert!(matches!(answer.try_recv(), Ok(Err(AuditError::NotWritable { .. }))));
+        drop(entry.room);
+        drop(inbox);
+        let mut late = door.append(&mut more).unwrap();
+        assert!(matches!(late.try_recv(), Ok(Err(AuditError::NotWritable { .. }))), "the writer has ended");
     }
 
     #[test]
