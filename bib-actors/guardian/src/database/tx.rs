@@ -223,7 +223,7 @@ mod tests {
         for _ in 0..AHEAD {
             tx.later("a", Vec::new()).await.unwrap();
         }
-        assert_eq!(*sent.lock().unwrap(), [vec!["a"; AHEAD].join(", ")]);
+        assert_eq!(*sent.lock().unwrap(), [["a"; AHEAD].join(", ")]);
         tx.run("b", &[]).await.unwrap();
         assert_eq!(sent.lock().unwrap()[1], "b");
     }

@@ -148,8 +148,8 @@ async fn execute(
 async fn in_order<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut all: Vec<_> = futures.into_iter().map(|future| Box::pin(maybe_done(future))).collect();
     poll_fn(|cx| {
-        let ended = all.iter_mut().fold(true, |ended, one| one.as_mut().poll(cx).is_ready() && ended);
-        if ended { Poll::Ready(()) } else { Poll::Pending }
+        let pending = all.iter_mut().map(|one| one.as_mut().poll(cx)).filter(Poll::is_pending).count();
+        if pending == 0 { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
     all.iter_mut().filter_map(|one| one.as_mut().take_output()).collect()
