@@ -170,7 +170,8 @@ impl Node {
 
 fn store_options(config: &Config, mode: NodeMode) -> StoreOptions {
     let memory_bytes = (mode == NodeMode::Proxy).then(|| config.proxy.cache_mib.saturating_mul(1 << 20));
-    StoreOptions { memory_bytes, ..StoreOptions::default() }
+    let page_cache_bytes = config.storage.page_cache_mib.saturating_mul(1 << 20);
+    StoreOptions { memory_bytes, page_cache_bytes, ..StoreOptions::default() }
 }
 
 fn guardian_options(

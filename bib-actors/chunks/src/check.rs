@@ -31,6 +31,7 @@ impl Checker {
         }
         let (file, stamp, size) = inner.open(hash)?;
         inner.refuse_large(hash, stamp, size)?;
+        inner.warm.add_cold(&inner.layout, &file, *hash, size);
         // a file that grows meanwhile has another hash anyway
         let mut file = file.take(u64::from(inner.options.max_chunk_bytes) + 1);
         let (mut hasher, mut bytes) = (Sha256::new(), 0);
@@ -53,7 +54,8 @@ impl Checker {
 impl ChunkStore {
     /// Lets the system read a chunk into its memory while others are hashed. Whatever is wrong with it shows later.
     pub(crate) fn read_soon(&self, hash: &ChunkHash) {
-        if let Ok((file, _, _)) = self.inner.open(hash) {
+        if let Ok((file, _, size)) = self.inner.open(hash) {
+            self.inner.warm.add_cold(&self.inner.layout, &file, *hash, size);
             let _ = fadvise(&file, 0, None, Advice::WillNeed);
         }
     }

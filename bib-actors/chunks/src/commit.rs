@@ -73,6 +73,8 @@ impl Placed {
             self.report.new_chunks += 1;
             self.report.new_bytes += one.len;
         }
+        drop(placing);
+        inner.warm.add(&inner.layout, one.hash, one.len);
         Ok(())
     }
 

@@ -34,6 +34,7 @@ mod store;
 mod temp;
 mod verified;
 mod verify;
+mod warm;
 
 pub use batch::{Batch, BatchReport, PutOutcome};
 pub use error::{ChunkError, ManifestError};

@@ -19,6 +19,9 @@ pub struct StoreOptions {
     pub quarantine_chunks: u32,
     /// How many chunks that were found damaged are listed until somebody fetches good copies of them.
     pub hurt_chunks: usize,
+    /// Bytes of chunks that stay in the system's page cache because they were written, or read to be passed on or
+    /// verified; those that were brought there first leave it first.
+    pub page_cache_bytes: u64,
     /// Bytes of chunks that are kept in memory, those not read for longest going first; nothing is written then. `None`
     /// keeps chunks on the disk.
     pub memory_bytes: Option<u64>,
@@ -34,6 +37,7 @@ impl Default for StoreOptions {
             verified_chunks: 16_384,
             quarantine_chunks: 10_000,
             hurt_chunks: 65_536,
+            page_cache_bytes: 1 << 30,
             memory_bytes: None,
         }
     }

@@ -12,6 +12,7 @@ use crate::manifest::{ChunkRef, SignedManifest};
 use crate::shelf::{Shelf, part};
 use crate::stats::{Counter, StoreStats};
 use crate::verified::{Stamp, Verified};
+use crate::warm::Warm;
 use crate::{ChunkError, StoreOptions};
 use bib_domain::ChunkHash;
 use bytes::Bytes;
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) placing: Arc<Mutex<Placing>>,
     pub(crate) counter: Arc<Counter>,
     pub(crate) verified: Verified,
+    pub(crate) warm: Warm,
     /// Where chunks go that are kept in memory alone.
     pub(crate) shelf: Option<Shelf>,
     hurt: Hurt,
@@ -121,6 +123,7 @@ impl ChunkStore {
 
         let inner = Inner {
             verified: Verified::new(options.verified_chunks),
+            warm: Warm::new(options.page_cache_bytes),
             hurt: Hurt::new(options.hurt_chunks),
             shelf: options.memory_bytes.map(Shelf::new),
             placing: Arc::default(),
@@ -164,7 +167,8 @@ impl ChunkStore {
         self.inner.size(hash)
     }
 
-    /// Reads a chunk and checks it against its name.
+    /// Reads a chunk and checks it against its name. If it was not in the system's page cache, it leaves that again when
+    /// so many others came there as the options let stay.
     ///
     /// # Errors
     /// [`ChunkError::Missing`], [`ChunkError::Corrupt`] (the file is in quarantine then), or what the file system says.
@@ -173,6 +177,7 @@ impl ChunkStore {
             return Ok(bytes);
         }
         let (file, stamp, size) = self.inner.open(hash)?;
+        self.inner.warm.add_cold(&self.inner.layout, &file, *hash, size);
         self.inner.read_whole(hash, file, stamp, size)
     }
 

@@ -91,6 +91,10 @@ pub struct StorageConfig {
     pub sweep_seconds: u64,
     /// Seconds for which such a chunk is kept, for an upload that is sent again.
     pub orphan_grace_seconds: u64,
+    /// MiB of chunks that stay in the system's page cache because they were written, served or verified; older ones leave
+    /// it again, so that data which passes through does not push out what others need. What queries read is not counted
+    /// and stays. More where many nodes fetch the same data from a slow disk.
+    pub page_cache_mib: u64,
 }
 
 /// The API for people and programs.
@@ -198,6 +202,7 @@ impl Default for StorageConfig {
             check_ms: 1000,
             sweep_seconds: 21_600,
             orphan_grace_seconds: 86_400,
+            page_cache_mib: 1024,
         }
     }
 }

@@ -4,6 +4,7 @@ use bib_chunks::fs::{Fs, RealFs};
 use bib_chunks::{
     ChunkStore, Content, FileReader, IngestOptions, Manifest, SignedManifest, StoreOptions, VersionWriter,
 };
+use bib_domain::ChunkHash;
 use ed25519_dalek::SigningKey;
 use std::fs::File;
 use std::io::{self, Read};
@@ -41,6 +42,14 @@ impl TestStore {
     pub(crate) fn chunk_files(&self) -> Vec<(String, PathBuf)> {
         chunk_files(&self.root())
     }
+}
+
+/// Puts one chunk in.
+pub(crate) fn put(store: &ChunkStore, bytes: &[u8]) -> ChunkHash {
+    let mut batch = store.batch();
+    let hash = batch.put_bytes(bytes).unwrap().hash;
+    batch.commit().unwrap();
+    hash
 }
 
 /// Waits for something that other threads bring about.

@@ -17,3 +17,4 @@ mod roundtrip;
 mod shelf;
 mod store;
 mod sweep;
+mod warm;

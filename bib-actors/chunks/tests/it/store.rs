@@ -1,16 +1,9 @@
 //! Putting, reading, counting, and who may open a store.
 
-use crate::common::{TestStore, noise, until};
+use crate::common::{TestStore, noise, put, until};
 use bib_chunks::{ChunkError, ChunkStore, StoreOptions};
 use bib_domain::ChunkHash;
 use tempfile::TempDir;
-
-fn put(store: &ChunkStore, bytes: &[u8]) -> ChunkHash {
-    let mut batch = store.batch();
-    let hash = batch.put_bytes(bytes).unwrap().hash;
-    batch.commit().unwrap();
-    hash
-}
 
 #[test]
 fn what_was_put_comes_back() {

@@ -1,0 +1,81 @@
+//! What the store brings into the system's page cache leaves it again, and what others brought there stays.
+
+use crate::common::{chunk_files, noise, put};
+use bib_chunks::{ChunkStore, StoreOptions};
+use bib_domain::ChunkHash;
+use rustix::fs::{Advice, fadvise};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use std::fs::File;
+use std::io::IoSliceMut;
+use std::path::Path;
+use tempfile::TempDir;
+
+const CHUNK: usize = 64 << 10;
+
+/// The file of a chunk.
+fn file(root: &Path, hash: &ChunkHash) -> File {
+    let found = chunk_files(root).into_iter().find(|(name, _)| *name == hash.to_hex());
+    File::open(found.expect("the chunk's file").1).unwrap()
+}
+
+/// Whether a file's beginning is in the page cache. Asking may bring it there.
+fn is_warm(file: &File) -> bool {
+    match preadv2(file, &mut [IoSliceMut::new(&mut [0])], 0, ReadWriteFlags::NOWAIT) {
+        Ok(_) => true,
+        Err(Errno::AGAIN) => false,
+        Err(error) => panic!("{error}: these tests need a file system that tells what is in the page cache"),
+    }
+}
+
+fn warm(root: &Path, hashes: &[ChunkHash]) -> Vec<bool> {
+    hashes.iter().map(|hash| is_warm(&file(root, hash))).collect()
+}
+
+fn forget(root: &Path, hash: &ChunkHash) {
+    fadvise(file(root, hash), 0, None, Advice::DontNeed).unwrap();
+}
+
+/// A store on a disk, in whose cache two chunks stay.
+fn store() -> (TempDir, ChunkStore) {
+    let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let options = StoreOptions { page_cache_bytes: 2 * CHUNK as u64, ..StoreOptions::default() };
+    let store = ChunkStore::open(&dir.path().join("blobs"), options).unwrap();
+    (dir, store)
+}
+
+#[test]
+fn what_was_written_first_leaves_first() {
+    let (dir, store) = store();
+    let root = dir.path().join("blobs");
+    let hashes: Vec<_> = (0..4).map(|n| put(&store, &noise(CHUNK, n))).collect();
+    assert_eq!(warm(&root, &hashes), [false, false, true, true]);
+    // all of them are there all the same
+    for (hash, n) in hashes.iter().zip(0..) {
+        assert_eq!(store.read(hash).unwrap(), noise(CHUNK, n));
+    }
+}
+
+#[test]
+fn what_was_cold_leaves_after_it_was_read_and_what_was_warm_stays() {
+    let (dir, store) = store();
+    let root = dir.path().join("blobs");
+    let hashes: Vec<_> = (0..5).map(|n| put(&store, &noise(CHUNK, n))).collect();
+    hashes.iter().for_each(|hash| forget(&root, hash));
+    // somebody else reads it, a query for instance
+    let other = std::io::copy(&mut file(&root, &hashes[0]), &mut std::io::sink()).unwrap();
+    assert_eq!(other, CHUNK as u64);
+    for hash in &hashes {
+        store.read(hash).unwrap();
+    }
+    assert_eq!(warm(&root, &hashes), [true, false, false, true, true]);
+}
+
+#[test]
+fn what_a_query_reads_stays() {
+    let (dir, store) = store();
+    let root = dir.path().join("blobs");
+    let mut hashes: Vec<_> = (0..4).map(|n| put(&store, &noise(CHUNK, n))).collect();
+    store.read_range(&hashes[0], 0, CHUNK as u64).unwrap();
+    hashes.extend((4..6).map(|n| put(&store, &noise(CHUNK, n))));
+    assert_eq!(warm(&root, &hashes), [true, false, false, false, true, true]);
+}
