@@ -74,7 +74,8 @@ impl Instance {
         let mut command = Command::new("syncthing");
         command.args(["serve", "--no-browser", "--no-default-folder", "--no-upgrade"]).arg("--home").arg(&home);
         command.arg(format!("--gui-address=127.0.0.1:{api}")).arg("--gui-apikey=bench").env("HOME", &home);
-        let daemon = Daemon::start(command.env("STNORESTART", "1"))?;
+        // without a monitor: it would start a process that leaves its group and lives on
+        let daemon = Daemon::start(command.env("STMONITORED", "yes"))?;
         let mut made = Self { api, listen, folder, id: String::new(), _daemon: daemon };
         until("syncthing answers", PATIENCE, || made.call("GET", "system/ping", None).is_ok())?;
         let status = made.call("GET", "system/status", None)?;

@@ -43,31 +43,31 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
             pair.prove(&topic)?;
             Ok(rate(mib, took))
         }),
-        one(|_| {
-            let copy = got.join("fixed.bin");
-            let ((), took) = seconds(|| rsync.fetch("fixed.bin", &got))?;
-            let rate = proved(&copy, took)?;
-            std::fs::remove_file(copy)?;
-            Ok(rate)
-        }),
-        one(|_| {
-            let took = torrent.fetch(&got)?;
-            let rate = proved(&got.join("fixed.bin"), took)?;
-            std::fs::remove_file(got.join("fixed.bin"))?;
-            Ok(rate)
+        one(|round| {
+            let place = Turn::new(&got, "rsync", round)?;
+            let ((), took) = seconds(|| rsync.fetch("fixed.bin", &place.folder))?;
+            place.done(proved(&place.folder.join("fixed.bin"), took)?)
         }),
         one(|round| {
-            let name = format!("s{round}.bin");
-            let (took, copy) = syncthing.move_file(&fixed, &name)?;
+            let place = Turn::new(&got, "torrent", round)?;
+            let took = torrent.fetch(&place.folder)?;
+            place.done(proved(&place.folder.join("fixed.bin"), took)?)
+        }),
+        one(|round| {
+            let name = |round: usize| format!("s{round}.bin");
+            let (took, copy) = syncthing.move_file(&fixed, &name(round))?;
             let rate = proved(&copy, took)?;
-            syncthing.remove(&name)?;
+            if let Some(before) = round.checked_sub(1) {
+                syncthing.remove(&name(before))?;
+            }
             Ok(rate)
         }),
     ];
     if let Some(sendme) = &sendme {
-        sides.push(one(|_| {
-            let (took, copy) = sendme.receive()?;
-            proved(&copy, took)
+        sides.push(one(|round| {
+            let place = Turn::new(&got, "sendme", round)?;
+            let took = sendme.receive(&place.folder)?;
+            place.done(proved(&place.folder.join("fixed.bin"), took)?)
         }));
     }
     let table = in_turn(ctx, sides)?;
@@ -88,20 +88,41 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// Where a peer's copy of a round goes. The one before stays until this one is measured: what takes the place of a file
+/// that was removed a moment ago is written at a multiple of the rate of what is new, as ours is in every round.
+struct Turn {
+    folder: PathBuf,
+    before: PathBuf,
+}
+
+impl Turn {
+    fn new(got: &Path, peer: &str, round: usize) -> anyhow::Result<Self> {
+        let folder = |round: usize| got.join(format!("{peer}-{}", round % 2));
+        let turn = Self { folder: folder(round), before: folder(round + 1) };
+        std::fs::create_dir(&turn.folder)?;
+        Ok(turn)
+    }
+
+    fn done(&self, rate: f64) -> anyhow::Result<f64> {
+        match std::fs::remove_dir_all(&self.before) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(rate),
+        }
+    }
+}
+
 /// sendme, without relays.
 struct Sendme {
     program: PathBuf,
     ticket: String,
-    folder: PathBuf,
     _provider: Daemon,
 }
 
 impl Sendme {
     fn serve(ctx: &Ctx, place: &Path, file: &Path) -> anyhow::Result<Self> {
         let program = cargo(&ctx.cache, "sendme")?;
-        let (home, folder) = (place.join("sendme-a"), place.join("sendme-b"));
+        let home = place.join("sendme");
         std::fs::create_dir(&home)?;
-        std::fs::create_dir(&folder)?;
         let mut command = Command::new(&program);
         command.current_dir(&home).env("HOME", &home).arg("send").arg(file).args(["--relay", "disabled"]);
         command.args(["--ticket-type", "addresses", "--no-progress"]);
@@ -116,21 +137,19 @@ impl Sendme {
             if let Some(ticket) =
                 line.split_once("sendme receive ").and_then(|(_, rest)| rest.split_whitespace().next())
             {
-                return Ok(Self { program, ticket: ticket.to_owned(), folder, _provider: provider });
+                return Ok(Self { program, ticket: ticket.to_owned(), _provider: provider });
             }
         }
         anyhow::bail!("sendme made no ticket")
     }
 
-    fn receive(&self) -> anyhow::Result<(f64, PathBuf)> {
-        std::fs::remove_dir_all(&self.folder)?;
-        std::fs::create_dir(&self.folder)?;
+    fn receive(&self, folder: &Path) -> anyhow::Result<f64> {
         let ((), took) = seconds(|| {
             let mut command = Command::new(&self.program);
-            command.current_dir(&self.folder).env("HOME", &self.folder).args(["receive", "--no-progress"]);
+            command.current_dir(folder).env("HOME", folder).args(["receive", "--no-progress"]);
             crate::peers::run(command.args(["--relay", "disabled", &self.ticket]))?;
-            crate::peers::sync(&self.folder)
+            crate::peers::sync(folder)
         })?;
-        Ok((took, self.folder.join("fixed.bin")))
+        Ok(took)
     }
 }
