@@ -19,6 +19,20 @@ use std::os::unix::fs::FileExt;
 const PIECE: usize = 64 << 10;
 
 impl ChunkStore {
+    /// The chunks of a version that are not here, in the order of the manifest. Nothing is read for that.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn missing(&self, version: &SignedManifest) -> Result<Vec<ChunkRef>, ChunkError> {
+        let mut missing = Vec::new();
+        for chunk in &version.manifest().chunks {
+            if !self.inner.is_held(&chunk.hash, u64::from(chunk.len))? {
+                missing.push(*chunk);
+            }
+        }
+        Ok(missing)
+    }
+
     /// The chunks of a version that are not here, or are damaged here.
     ///
     /// Of those that are here, the ones not known as verified since this store was opened are read and hashed, until

@@ -8,7 +8,7 @@ use crate::fs::{Fs, RealFs};
 use crate::hold::{Hold, Holds};
 use crate::hurt::Hurt;
 use crate::layout::Layout;
-use crate::manifest::{ChunkRef, SignedManifest};
+use crate::manifest::ChunkRef;
 use crate::shelf::{Shelf, part};
 use crate::stats::{Counter, StoreStats};
 use crate::verified::{Stamp, Verified};
@@ -200,20 +200,6 @@ impl ChunkStore {
         let mut part = vec![0; want];
         file.read_exact_at(&mut part, offset).map_err(ChunkError::io("read", self.inner.layout.chunk(hash)))?;
         Ok(Bytes::from(part))
-    }
-
-    /// The chunks of a version that are not here, in the order of the manifest. Nothing is read for that.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn missing(&self, version: &SignedManifest) -> Result<Vec<ChunkRef>, ChunkError> {
-        let mut missing = Vec::new();
-        for chunk in &version.manifest().chunks {
-            if !self.inner.is_held(&chunk.hash, u64::from(chunk.len))? {
-                missing.push(*chunk);
-            }
-        }
-        Ok(missing)
     }
 
     /// Keeps a sweep away from these chunks until the hold is dropped. Look for them after this, never before.
