@@ -170,8 +170,11 @@ impl Session for PgSession {
         let query = prepared.client.query(&prepared.last, &params);
         let (counts, rows) = if self.begun {
             prepared.send(ahead, query).await
+        } else if !ahead.is_empty() {
+            let reason = "a transaction that only reads has nothing to run ahead of its first statement";
+            return (Vec::new(), Err(DbError::Refused(reason.to_owned())));
         } else {
-            // one that only reads has nothing that goes ahead; begin and query are on their way together, in this order
+            // both are on their way before the first is answered, in this order
             let (begun, rows) = join(prepared.client.batch_execute(BEGIN_READ), query).await;
             (Vec::new(), begun.and(rows).map_err(|error| db_error(&error)))
         };
