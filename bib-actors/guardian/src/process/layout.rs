@@ -42,6 +42,11 @@ fn socket_dir(root: &Path, short_base: &Path) -> PathBuf {
 }
 
 impl Layout {
+    /// The file in which a server says that the socket is its own.
+    pub(crate) fn socket_lock(&self) -> PathBuf {
+        self.run.join(format!("{SOCKET_NAME}.lock"))
+    }
+
     pub(crate) fn new(data_dir: &Path, account: &Account) -> Result<Self, GuardianError> {
         let data_dir = std::fs::canonicalize(data_dir).map_err(GuardianError::file("find", data_dir))?;
         let root = data_dir.join("postgres");

@@ -47,6 +47,15 @@ fn reap(pid: i32) {
     let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
 }
 
+/// Takes the remains of our child whose number stands in the lock of the socket. It is mostly that in the data directory
+/// too, but a server that finds the number of one that has ended and was not taken away takes it for a live one.
+fn reap_named_at_socket(layout: &Layout) {
+    let text = std::fs::read_to_string(layout.socket_lock()).unwrap_or_default();
+    if let Some(pid) = text.lines().next().and_then(|line| line.trim().parse().ok()).filter(|pid| *pid > 1) {
+        reap(pid);
+    }
+}
+
 fn live(data: &Path) -> Option<PidFile> {
     if let Some(file) = PidFile::read(data) {
         reap(file.pid);
@@ -67,6 +76,7 @@ impl Postmaster {
                 tracing::info!(pid = ready.pid, "adopted the running PostgreSQL");
                 return Ok(ready);
             }
+            reap_named_at_socket(layout);
             let pid = start(server, options)?;
             if let Some(ready) = Self::when_ready(layout, pid, left()).await? {
                 tracing::info!(pid, version = server.binaries.version, "started PostgreSQL");

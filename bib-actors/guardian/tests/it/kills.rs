@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 
 /// The number in the lock file that a killed server left is another process's by now, as in a container that began again.
 #[test]
@@ -25,12 +26,20 @@ fn a_lock_file_with_the_number_of_another_process_keeps_nobody_out() {
         // of the same user: the server may not signal others, and passes them over
         let owner = std::fs::metadata(&data).unwrap().uid();
         let mut other = std::process::Command::new("sleep").arg("1000").uid(owner).spawn().unwrap();
-        let path = data.join("postmaster.pid");
-        let lock = std::fs::read_to_string(&path).unwrap();
-        let (_, rest) = lock.split_once('\n').unwrap();
-        std::fs::write(&path, format!("{}\n{rest}", other.id())).unwrap();
+        let name = |path: &Path, pid: u32| {
+            let lock = std::fs::read_to_string(path).unwrap();
+            let (_, rest) = lock.split_once('\n').unwrap();
+            std::fs::write(path, format!("{pid}\n{rest}")).unwrap();
+        };
+        name(&data.join("postmaster.pid"), other.id());
+        // and that at the socket is of one that has ended, and that nobody took away yet
+        let mut gone = std::process::Command::new("true").uid(owner).spawn().unwrap();
+        let stat = format!("/proc/{}/stat", gone.id());
+        until("it has ended", async || std::fs::read_to_string(&stat).unwrap().contains(") Z ")).await;
+        name(&node.data_dir().join("postgres/run/.s.PGSQL.5432.lock"), gone.id());
         let started = node.guard.start().await;
         let lives = other.try_wait().unwrap().is_none();
+        let _ = gone.try_wait();
         other.kill().unwrap();
         other.wait().unwrap();
         assert!(started.is_ok(), "{started:?}");
