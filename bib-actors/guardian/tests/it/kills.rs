@@ -31,12 +31,14 @@ fn a_lock_file_with_the_number_of_another_process_keeps_nobody_out() {
             let (_, rest) = lock.split_once('\n').unwrap();
             std::fs::write(path, format!("{pid}\n{rest}")).unwrap();
         };
-        name(&data.join("postmaster.pid"), other.id());
+        let lock = data.join("postmaster.pid");
+        let socket_dir = std::fs::read_to_string(&lock).unwrap().lines().nth(4).unwrap().to_owned();
+        name(&lock, other.id());
         // and that at the socket is of one that has ended, and that nobody took away yet
         let mut gone = std::process::Command::new("true").uid(owner).spawn().unwrap();
         let stat = format!("/proc/{}/stat", gone.id());
         until("it has ended", async || std::fs::read_to_string(&stat).unwrap().contains(") Z ")).await;
-        name(&node.data_dir().join("postgres/run/.s.PGSQL.5432.lock"), gone.id());
+        name(&Path::new(&socket_dir).join(".s.PGSQL.5432.lock"), gone.id());
         let started = node.guard.start().await;
         let lives = other.try_wait().unwrap().is_none();
         let _ = gone.try_wait();
