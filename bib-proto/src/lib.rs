@@ -4,6 +4,7 @@
 //! SSH key and retries what may be retried. Nothing of the node is linked from here.
 
 pub mod client;
+pub mod passing;
 
 /// Version 1 of the API and of the peer protocols, generated from `schema/proto/bib/v1`.
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]

@@ -8,7 +8,7 @@ use crate::deps::GatewayDeps;
 use crate::error::GatewayError;
 use crate::events;
 use crate::handle::GatewayHandle;
-use crate::listen::{Quota, TcpAcceptor, UnixAcceptor, bind, leave_word, socket_path};
+use crate::listen::{Quota, TcpAcceptor, UnixAcceptor, accept_files, bind, leave_word, socket_path};
 use crate::messages::{GetListening, Listening};
 use crate::options::GatewayOptions;
 use crate::serve::{self, Health};
@@ -19,6 +19,7 @@ use bib_kit::{
     CancellationToken, Child, ChildSpec, Cx, Doom, Handles, ManagedChild, Reply, Slot, StartArgs, StartError, Tasks,
     clock,
 };
+use bib_proto::passing::socket_beside;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -77,6 +78,8 @@ pub struct GatewayActor {
 struct Bound {
     grpc: Vec<TcpListener>,
     unix: UnixAcceptor,
+    /// Takes open files for uploads.
+    files: UnixAcceptor,
     tls: tokio_rustls::TlsAcceptor,
 }
 
@@ -112,6 +115,8 @@ impl GatewayActor {
         let local = Quota::new(options.connections.local, options.connections.local);
         let unix = UnixAcceptor::bind(socket_path(&options.data_dir), local, patience).await?;
         leave_word(&options.data_dir, unix.path())?;
+        let passing = Quota::new(options.connections.passing, options.connections.passing);
+        let files = UnixAcceptor::bind(socket_beside(unix.path()), passing, patience).await?;
         install_bootstrap_keys(&deps.guardian, &options.bootstrap_keys).await?;
         let listening = Listening {
             grpc: grpc.iter().map(TcpListener::local_addr).collect::<Result<Vec<SocketAddr>, _>>()?,
@@ -124,7 +129,7 @@ impl GatewayActor {
             tasks: args.tasks(16 + grpc.len()),
             doom: args.doom(),
             listening,
-            bound: Some(Bound { grpc, unix, tls }),
+            bound: Some(Bound { grpc, unix, files, tls }),
             certificates,
             calls: None,
             runtime: args.runtime.clone(),
@@ -156,6 +161,9 @@ impl GatewayActor {
         }
         let weak = out.downgrade();
         self.spawn("accept local", self.until_drain(bound.unix.run(self.shared.token.clone(), out)));
+        let shared = &self.shared;
+        let (passing, tasks, token) = (Arc::clone(&shared.passing), Arc::clone(&shared.tasks), shared.token.clone());
+        self.spawn("accept files", self.until_drain(accept_files(bound.files, passing, tasks, token)));
         for (name, work) in events::feeders(&self.shared) {
             self.spawn(name, work);
         }

@@ -89,6 +89,8 @@ pub struct ConnectionOptions {
     pub per_address: usize,
     /// Connections to the Unix socket, counted apart, so that the owner always gets in.
     pub local: usize,
+    /// Connections over which programs on this machine pass open files, counted apart: one for each upload.
+    pub passing: usize,
     /// Connections of the pages, within the process: one for their calls and one for each download.
     pub inside: usize,
     /// TLS handshakes at the same time. When there are more, the address that has most of them gives up its oldest, so
@@ -128,6 +130,7 @@ impl Default for ConnectionOptions {
             total: 512,
             per_address: 128,
             local: 64,
+            passing: 16,
             inside: 48,
             handshakes: 256,
             handshake_timeout: Duration::from_secs(5),

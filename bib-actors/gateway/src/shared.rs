@@ -4,7 +4,7 @@ use crate::access::{Challenges, OneTimeTokens, Rates, Sessions};
 use crate::deps::GatewayDeps;
 use crate::events::Hub;
 use crate::journal::Journal;
-use crate::listen::Origin;
+use crate::listen::{Origin, Passing};
 use crate::options::GatewayOptions;
 use crate::services::{DatasetLocks, PeerFetch};
 use bib_kit::{BlockingPool, CancellationToken, StartArgs, Tasks, clock};
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     /// One place for each upload that writes.
     pub(crate) writes: BlockingPool,
     pub(crate) uploads: Arc<Semaphore>,
+    /// Files that local programs passed for their uploads.
+    pub(crate) passing: Arc<Passing>,
     pub(crate) downloads: Arc<Semaphore>,
     pub(crate) verifications: Arc<Semaphore>,
     pub(crate) queries: Arc<Semaphore>,
@@ -76,6 +78,7 @@ impl Shared {
             reads: BlockingPool::new(args.runtime.clone(), transfers.blocking_reads),
             writes: args.blocking(transfers.uploads),
             uploads: places(transfers.uploads),
+            passing: Arc::default(),
             downloads: places(transfers.downloads),
             verifications: places(transfers.verifications),
             queries: places(transfers.queries),

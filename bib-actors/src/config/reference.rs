@@ -51,7 +51,7 @@ key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA... ada@lab"
 | `postgres/ballast` | room for emergencies, see [when storage fails](../explanation/storage-faults.md) | no |
 | `secrets/` | the database's passwords, sealed with a key from the identity | yes |
 | `tls/` | certificate authority and server certificate of the API | yes, or clients must trust anew |
-| `run/` | the Unix socket | no |
+| `run/` | the Unix sockets, for calls and for open files | no |
 
 ## Service managers
 

@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Stream};
 use super::origin::Origin;
-use super::quota::Quota;
+use super::quota::{Place, Quota};
 use crate::error::GatewayError;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -102,14 +102,21 @@ impl UnixAcceptor {
     /// Accepts until dropped.
     pub(crate) async fn run(self, token: CancellationToken, out: mpsc::Sender<Connection>) {
         loop {
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+            let (stream, uid, place) = tokio::select! {
+                accepted = self.next() => accepted,
                 () = out.closed() => return,
             };
-            match accepted {
+            drop(out.send(Connection::new(Stream::Unix(stream), Origin::Local { uid }, place, &token)).await);
+        }
+    }
+
+    /// The next connection that there is a place for, and whose it is.
+    pub(crate) async fn next(&self) -> (UnixStream, u32, Place) {
+        loop {
+            match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    if let Some(connection) = self.admit(stream, &token) {
-                        drop(out.send(connection).await);
+                    if let Some((uid, place)) = self.admit(&stream) {
+                        return (stream, uid, place);
                     }
                 }
                 Err(error) => {
@@ -120,17 +127,14 @@ impl UnixAcceptor {
         }
     }
 
-    fn admit(&self, stream: UnixStream, token: &CancellationToken) -> Option<Connection> {
-        let uid = match stream.peer_cred() {
-            Ok(credentials) => credentials.uid(),
+    fn admit(&self, stream: &UnixStream) -> Option<(u32, Place)> {
+        match stream.peer_cred() {
+            Ok(credentials) => Some((credentials.uid(), self.quota.enter(None).ok()?)),
             Err(error) => {
                 tracing::warn!(%error, "the kernel does not say who is at the Unix socket: closed");
-                return None;
+                None
             }
-        };
-        let origin = Origin::Local { uid };
-        let place = self.quota.enter(None).ok()?;
-        Some(Connection::new(Stream::Unix(stream), origin, place, token))
+        }
     }
 }
 

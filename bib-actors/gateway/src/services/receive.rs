@@ -1,10 +1,15 @@
 //! The blocking side of an upload: owns the version's writer and gives it what comes.
 
+use crate::listen::Passed;
 use crate::problem::Problem;
 use bib_chunks::{ChunkError, ChunkStore, Content, EntryKind, IngestOptions, SignedManifest, VersionWriter};
 use bib_domain::{ContentHash, Need};
 use bib_guardian::Space;
+use bib_proto::passing::READ;
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::Code;
@@ -39,6 +44,8 @@ pub(super) enum Command {
     File(FileStart),
     /// Bytes of the file.
     Data(Vec<u8>),
+    /// All bytes of the file, which is to be read to this size.
+    Passed(Passed, u64),
     /// All is said.
     End,
 }
@@ -74,15 +81,44 @@ pub(super) fn receive(
         }
         match command {
             Command::End => return writer.finish(),
+            Command::Passed(passed, size) => writer.read(&passed, size, space, &commands)?,
             other => writer.take(other)?,
         }
     }
-    Err(Problem::new(Code::Cancelled, "UPLOAD_GIVEN_UP", "the upload was given up; nothing was published"))
+    Err(given_up())
+}
+
+fn given_up() -> Problem {
+    Problem::new(Code::Cancelled, "UPLOAD_GIVEN_UP", "the upload was given up; nothing was published")
 }
 
 /// What was to be kept is not here: the client has it and can send it.
 pub(super) fn base_gone(text: impl Into<String>) -> Problem {
     Problem::new(Code::FailedPrecondition, "BASE_GONE", text).hint("send all files: bib dataset upload --read-all")
+}
+
+fn unreadable(error: ChunkError) -> Problem {
+    match error {
+        ChunkError::Source { source } => {
+            let text = format!("a file that was passed to the node cannot be read there: {source}");
+            Problem::invalid("passed", "FILE_UNREADABLE", text).hint("look at the disk or the mount that it is on")
+        }
+        error => error.into(),
+    }
+}
+
+/// A file that is read from its beginning, wherever its owner stands in it.
+struct Source<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(space, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
 }
 
 struct Writer {
@@ -111,8 +147,36 @@ impl Writer {
                     self.promised.insert(start.path, content);
                 }
             }
-            Command::Data(_) | Command::End => {}
+            Command::Data(_) | Command::Passed(..) | Command::End => {}
         }
+        Ok(())
+    }
+
+    /// Reads a file that was passed, and a byte more than it should have.
+    fn read(
+        &mut self,
+        passed: &Passed,
+        size: u64,
+        space: &Space,
+        commands: &mpsc::Receiver<Command>,
+    ) -> Result<(), Problem> {
+        // only a hint: it is read from its beginning to its end
+        let _ = rustix::fs::fadvise(&passed.file, 0, None, rustix::fs::Advice::Sequential);
+        let mut source = Source { file: &passed.file, at: 0 };
+        loop {
+            if commands.is_closed() {
+                return Err(given_up());
+            }
+            space.admit(Need::Room)?;
+            let from = source.at;
+            let most = (size + 1).saturating_sub(from).min(LOOK_EVERY as u64);
+            self.inner.write_from(&mut (&mut source).take(most)).map_err(unreadable)?;
+            if source.at == from || source.at > size {
+                break;
+            }
+            passed.progress.send_replace(source.at);
+        }
+        passed.progress.send_replace(source.at | READ);
         Ok(())
     }
 

@@ -7,15 +7,17 @@ use super::receive::{Command, FileStart, base_gone, receive};
 use super::tables::Notice;
 use super::{convert, dataset, origin, publish};
 use crate::access::Caller;
+use crate::listen::{Origin, Passing};
 use crate::mapping::{busy, topic_not_found};
 use crate::options::TransferOptions;
 use crate::problem::Problem;
 use crate::shared::Shared;
 use bib_chunks::{Content, SignedManifest};
 use bib_domain::{ContentHash, DatasetRef, Need, OpContext, VersionId};
+use bib_proto::passing::READ;
 use bib_proto::v1;
 use bib_proto::v1::upload_request::Part;
-use bib_proto::v1::{Entry, KeptFile, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
+use bib_proto::v1::{Entry, KeptFile, PassedFile, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::{Code, Status, Streaming};
@@ -51,7 +53,7 @@ pub(super) async fn upload(
         Some(id) => Some(find_base(shared, &op, &dataset, id).await?),
         None => None,
     };
-    let (received, kept_files) = take(shared, base.clone(), parts).await?;
+    let (received, kept_files) = take(shared, caller.origin, base.clone(), parts).await?;
     let request = publish::Request {
         dataset,
         message: header.message,
@@ -108,18 +110,25 @@ async fn find_base(
 /// and the number of files that were kept from the base.
 async fn take(
     shared: &Arc<Shared>,
+    origin: Origin,
     base: Option<Arc<SignedManifest>>,
     mut parts: Streaming<UploadRequest>,
 ) -> Result<(Content, u64), Problem> {
     let limits = shared.options.transfers.clone();
     let (feed, commands) = mpsc::channel(limits.upload_queue);
+    let (passing, limits) = (&*shared.passing, &limits);
     let (store, space) = (shared.deps.chunks.clone(), shared.deps.guardian.space());
     let writing = shared.writes.run(move || receive(store, &space, base, commands));
     tokio::pin!(writing);
     let fed = tokio::select! {
         biased;
         written = &mut writing => return Err(early(written)),
-        fed = Feeder { feed, limits: &limits, file: None, entries: 0, kept: 0, bytes: 0 }.run(&mut parts) => fed,
+        fed = Feeder { feed, limits, origin, passing, file: None, entries: 0, kept: 0, bytes: 0 }.run(&mut parts) => fed,
+    };
+    let fed = match fed {
+        // the writer may be in a file that was passed and cannot be read, for as long as that takes
+        Err(problem) if problem.code() == Code::DeadlineExceeded => return Err(problem),
+        fed => fed,
     };
     // What the writer has to say about its own failure is worth more than that it no longer listens.
     match (fed, writing.await) {
@@ -144,6 +153,8 @@ fn early(written: Result<Result<Content, Problem>, bib_kit::BlockingError>) -> P
 struct Feeder<'a> {
     feed: mpsc::Sender<Command>,
     limits: &'a TransferOptions,
+    origin: Origin,
+    passing: &'a Passing,
     /// The file that data belongs to: bytes so far, and as many as it said.
     file: Option<(u64, u64)>,
     entries: u64,
@@ -159,6 +170,7 @@ impl Feeder<'_> {
                 Some(Part::Entry(entry)) => self.entry(entry).await?,
                 Some(Part::Kept(file)) => self.keep(file).await?,
                 Some(Part::Data(data)) => self.data(data).await?,
+                Some(Part::Passed(file)) => self.passed(&file).await?,
                 Some(Part::End(end)) => return self.end(&end).await,
                 Some(Part::Header(_)) => return Err(order("an upload has one header")),
                 None => return Err(order("the upload ended without its end message; nothing was published")),
@@ -213,6 +225,36 @@ impl Feeder<'_> {
         self.pass(Command::Data(data)).await
     }
 
+    /// Waits until the writer has read the file.
+    async fn passed(&mut self, file: &PassedFile) -> Result<(), Problem> {
+        let Some((sofar @ 0, size @ 1..)) = &mut self.file else {
+            return Err(order("a passed file comes after an entry with a size, and in place of data"));
+        };
+        let claimed = match self.origin {
+            Origin::Local { uid } => self.passing.claim(&file.ticket, uid),
+            _ => None,
+        };
+        let Some(passed) = claimed else {
+            let text = "no file was passed to the node with this ticket";
+            return Err(Problem::invalid("passed.ticket", "NO_SUCH_FILE", text).hint("send the file's bytes instead"));
+        };
+        let (mut read, size) = (passed.progress.subscribe(), *size);
+        self.feed.send(Command::Passed(passed, size)).await.map_err(|_| writer_gone())?;
+        loop {
+            match tokio::time::timeout(self.limits.upload_idle, read.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(writer_gone()),
+                Err(_) => return Err(stalled(self.limits)),
+            }
+            let now = *read.borrow_and_update();
+            if now & READ != 0 {
+                *sofar = now & !READ;
+                self.bytes += *sofar;
+                return Ok(());
+            }
+        }
+    }
+
     async fn end(mut self, end: &UploadEnd) -> Result<u64, Problem> {
         self.close_file()?;
         if (end.entries, end.bytes) != (self.entries, self.bytes) {
@@ -238,11 +280,17 @@ impl Feeder<'_> {
     }
 
     async fn pass(&self, command: Command) -> Result<(), Problem> {
-        self.feed
-            .send(command)
-            .await
-            .map_err(|_| Problem::new(Code::Internal, WRITER_GONE, "the upload could not be written"))
+        self.feed.send(command).await.map_err(|_| writer_gone())
     }
+}
+
+fn writer_gone() -> Problem {
+    Problem::new(Code::Internal, WRITER_GONE, "the upload could not be written")
+}
+
+fn stalled(limits: &TransferOptions) -> Problem {
+    let text = format!("nothing came for {} s; nothing was published", limits.upload_idle.as_secs());
+    Problem::new(Code::DeadlineExceeded, "UPLOAD_STALLED", text).hint("upload again")
 }
 
 fn content_of(entry: &Entry) -> Result<Option<ContentHash>, Problem> {
@@ -266,10 +314,7 @@ async fn next(parts: &mut Streaming<UploadRequest>, limits: &TransferOptions) ->
         Ok(Ok(Some(UploadRequest { part: None }))) => Err(order("a message of an upload is empty")),
         Ok(Ok(None)) => Ok(None),
         Ok(Err(status)) => Err(broken(&status)),
-        Err(_) => {
-            let text = format!("nothing came for {} s; nothing was published", limits.upload_idle.as_secs());
-            Err(Problem::new(Code::DeadlineExceeded, "UPLOAD_STALLED", text).hint("upload again"))
-        }
+        Err(_) => Err(stalled(limits)),
     }
 }
 

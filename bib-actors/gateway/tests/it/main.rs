@@ -16,6 +16,7 @@ mod nodes;
 mod pages;
 mod pages_tls;
 mod panics;
+mod passed;
 mod postgres;
 mod query;
 mod support;
