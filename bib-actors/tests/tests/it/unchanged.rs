@@ -80,3 +80,60 @@ fn only_what_changed_is_read_and_sent() {
     check(&node, &folder, &lab.path().join("again"));
     assert_eq!(kept(&put()), 41);
 }
+
+/// Stands where a node takes open files, and refuses the first of them. Answers the inodes of what it was passed.
+fn stand_in(socket: &Path) -> std::thread::JoinHandle<Vec<u64>> {
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+    use std::io::Write;
+    use std::mem::MaybeUninit;
+    std::fs::remove_file(socket).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(socket).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut inodes = Vec::new();
+        loop {
+            let mut byte = [0];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let mut parts = [std::io::IoSliceMut::new(&mut byte)];
+            if recvmsg(&stream, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC).unwrap().bytes == 0 {
+                return inodes;
+            }
+            for message in control.drain() {
+                let RecvAncillaryMessage::ScmRights(files) = message else { continue };
+                inodes.extend(files.map(|fd| std::fs::File::from(fd).metadata().unwrap().ino()));
+            }
+            stream.write_all(&bib_proto::passing::REFUSED).unwrap();
+        }
+    })
+}
+
+#[test]
+fn large_files_are_passed_and_sent_where_the_node_does_not_take_them() {
+    let lab = Lab::new().unwrap();
+    let mut node = lab.node(NodeSpec::full("one")).unwrap();
+    node.start().unwrap();
+    node.bib(&["topic", "create", "t"]).unwrap().ok().unwrap();
+    let folder = lab.path().join("folder");
+    let large: Vec<_> =
+        (0..2).map(|n| file(&folder, &format!("large{n}.bin"), &noise(200 + n, (5 << 20) + 3))).collect();
+    file(&folder, "small.bin", &noise(210, 3000));
+    let put = |name: &str| upload(&node, &folder, "t", name)["id"].as_str().unwrap().to_owned();
+    let passed = put("d");
+    check(&node, &folder, &lab.path().join("out"));
+
+    let socket = node.data_dir().join("run/fds.sock");
+    let refusing = stand_in(&socket);
+    let sent = put("sent");
+    let inodes: Vec<u64> = large.iter().map(|path| std::fs::metadata(path).unwrap().ino()).collect();
+    assert_eq!(refusing.join().unwrap(), inodes);
+    std::fs::remove_file(&socket).unwrap();
+    let without = put("without");
+    let hashes = |name: &str, id: &str| {
+        let answer = node.json(&["dataset", "get", &format!("t/{name}"), "--version", id]).unwrap();
+        answer["entries"].clone()
+    };
+    let wanted = hashes("d", &passed);
+    assert_eq!(wanted.as_array().map(Vec::len), Some(3), "{wanted}");
+    assert_eq!((hashes("sent", &sent), hashes("without", &without)), (wanted.clone(), wanted));
+}

@@ -3,12 +3,14 @@
 mod download;
 mod get;
 mod list;
+mod pass;
 mod preview;
 mod query;
 mod rows;
 mod seen;
 mod send;
 mod sink;
+mod source;
 mod upload;
 mod verify;
 mod versions;

@@ -1,10 +1,13 @@
 //! The upload itself: files are read into a stream of messages, and those that the node has already are named instead.
 //!
 //! A file that looks as it did at the last upload is not read. A large one that does not, but has the size that the
-//! version before says, is hashed first: where it is the same after all, nothing of it is sent.
+//! version before says, is hashed first: where it is the same after all, nothing of it is sent. A node on the same machine
+//! is passed large files open, and reads them itself.
 
+use super::pass::Passer;
 use super::seen::{Noted, Seen, Stamp};
-use super::walk::{Found, Kind, shown, special};
+use super::source::{Source, read};
+use super::walk::{Found, Kind};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::progress::{Progress, UPLOAD};
@@ -12,14 +15,13 @@ use crate::session::Env;
 use bib_domain::ContentHash;
 use bib_proto::client::Client;
 use bib_proto::v1::upload_request::Part;
-use bib_proto::v1::{Entry, GetDatasetRequest, KeptFile, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
+use bib_proto::v1::{
+    Entry, GetDatasetRequest, KeptFile, PassedFile, UploadEnd, UploadHeader, UploadRequest, UploadResponse,
+};
 use futures::StreamExt;
-use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -33,6 +35,8 @@ const BATCH_BYTES: usize = 128 << 10;
 const BATCH_PARTS: usize = 64;
 /// Batches that wait between the disk and the network.
 const BATCHES_AHEAD: usize = 16;
+/// From this size on a node on this machine reads a file itself. Smaller ones are sent before it could be asked.
+const PASS_FROM: u64 = 1 << 20;
 /// Bytes that are hashed at a time.
 const HASHED_AT_ONCE: usize = 1 << 20;
 /// From this size on a file is hashed before it is sent, where the version before has one of its size.
@@ -119,8 +123,9 @@ async fn stream(
     let (batches, stream) = mpsc::channel(BATCHES_AHEAD);
     let (seen, mut progressed) = mpsc::channel::<(u64, String)>(BATCHES_AHEAD);
     let (found, base) = (Arc::clone(found), Arc::clone(base));
+    let (passer, hangup) = Passer::new(client.address());
     let reader = tokio::task::spawn_blocking(move || {
-        let mut outlet = Outlet::new(batches, seen, &base);
+        let mut outlet = Outlet::new(batches, seen, passer, &base);
         outlet.everything(header, &found)?;
         Ok::<_, Option<CliError>>(outlet.noted)
     });
@@ -136,6 +141,8 @@ async fn stream(
     };
     progress.finish();
     drop(progressed);
+    // the node has said all that it will say
+    hangup.hang_up();
     // a file that cannot be read is the reason, whatever the node then says about a stream that ended early
     let noted = match reader.await {
         Ok(Err(Some(error))) => return Err(error),
@@ -156,14 +163,21 @@ struct Outlet<'a> {
     /// Bytes that were read and not told yet, and the last file.
     unseen: u64,
     path: String,
+    /// Passes large files instead of their bytes.
+    passer: Passer,
     base: &'a Base,
     noted: Vec<Noted>,
 }
 
 impl<'a> Outlet<'a> {
-    fn new(batches: mpsc::Sender<Vec<UploadRequest>>, seen: mpsc::Sender<(u64, String)>, base: &'a Base) -> Self {
+    fn new(
+        batches: mpsc::Sender<Vec<UploadRequest>>,
+        seen: mpsc::Sender<(u64, String)>,
+        passer: Passer,
+        base: &'a Base,
+    ) -> Self {
         let (batch, noted, path) = (Vec::new(), Vec::new(), String::new());
-        Self { batches, batch, bytes: 0, seen, unseen: 0, path, base, noted }
+        Self { batches, batch, bytes: 0, seen, unseen: 0, path, passer, base, noted }
     }
 
     fn put(&mut self, part: Part) -> Result<(), Option<CliError>> {
@@ -179,11 +193,15 @@ impl<'a> Outlet<'a> {
             return Ok(());
         }
         self.bytes = 0;
-        // progress may be dropped, data may not
+        self.tell();
+        self.batches.blocking_send(std::mem::take(&mut self.batch)).map_err(|_| None)
+    }
+
+    /// Progress may be dropped, data may not.
+    fn tell(&mut self) {
         if self.seen.try_send((self.unseen, self.path.clone())).is_ok() {
             self.unseen = 0;
         }
-        self.batches.blocking_send(std::mem::take(&mut self.batch)).map_err(|_| None)
     }
 
     fn progressed(&mut self, bytes: u64, path: &str) {
@@ -228,6 +246,12 @@ impl<'a> Outlet<'a> {
         if item.source == Path::new(STANDARD_INPUT) {
             return self.input(item);
         }
+        if item.size >= PASS_FROM
+            && let Some(stamp) = self.pass(item)?
+        {
+            self.noted.push(Noted { path, stamp, read_ms });
+            return Ok(item.size);
+        }
         let (sent, stamp) = read(item, PART_BYTES, |part| {
             let bytes = part.len() as u64;
             self.put(Part::Data(part))?;
@@ -236,6 +260,25 @@ impl<'a> Outlet<'a> {
         })?;
         self.noted.push(Noted { path, stamp, read_ms });
         Ok(sent)
+    }
+
+    /// Lets the node read the file, if it is on this machine and wants to. Answers how the file looks.
+    fn pass(&mut self, item: &Found) -> Result<Option<Stamp>, Option<CliError>> {
+        let source = Source::open(item)?;
+        let Some(ticket) = self.passer.pass(&source.file) else { return Ok(None) };
+        self.put(Part::Passed(PassedFile { ticket: ticket.to_vec() }))?;
+        self.flush()?;
+        let mut read = 0;
+        loop {
+            // when it reads no further it says why itself
+            let (now, all) = self.passer.progress().map_err(|_| None)?;
+            self.progressed(now.saturating_sub(read), &item.path);
+            self.tell();
+            read = now;
+            if all {
+                return source.end(read).map(Some);
+            }
+        }
     }
 
     /// Whether a large file, which looks other than before, has the content that the base has there.
@@ -275,119 +318,5 @@ impl<'a> Outlet<'a> {
         }
         let error = CliError::usage("standard input was empty; nothing was put in").because("EMPTY_INPUT");
         Err(Some(error.hint("look at the program before the pipe; an empty file can be uploaded by its name")))
-    }
-}
-
-/// Reads a file of the folder to its end, in parts of at most `most` bytes, and fails if it is not what was listed, or
-/// changes meanwhile. Answers how many bytes it has and how it looks.
-fn read(
-    item: &Found,
-    most: usize,
-    mut each: impl FnMut(Vec<u8>) -> Result<(), Option<CliError>>,
-) -> Result<(u64, Stamp), Option<CliError>> {
-    let fail = |reason: String| Some(CliError::new(Exit::Failed, format!("{}: {reason}", shown(&item.source))));
-    let cannot = |error: std::io::Error| fail(format!("cannot read it: {error}; nothing was put in"));
-    let file = open(item).map_err(cannot)?;
-    let before = file.metadata().map_err(cannot)?;
-    if !before.is_file() {
-        return Err(Some(special(&item.source, before.file_type())));
-    }
-    let mut sent = 0_u64;
-    loop {
-        // one byte more, since a read that fills its place says nothing about the end
-        let left = usize::try_from((item.size + 1).saturating_sub(sent)).unwrap_or(most);
-        let mut part = Vec::with_capacity(left.clamp(1, most));
-        let read = fill(&file, &mut part).map_err(cannot)?;
-        if read == 0 {
-            break;
-        }
-        sent += read as u64;
-        if sent > item.size {
-            break;
-        }
-        each(part)?;
-    }
-    let (before, after) = (Stamp::of(&before), Stamp::of(&file.metadata().map_err(cannot)?));
-    if sent == item.size && before.is_unwritten(&after) {
-        Ok((sent, before))
-    } else {
-        Err(fail("it changed while it was read; nothing was put in. Upload again when nobody writes to it".to_owned()))
-    }
-}
-
-/// Reads until the part has as many bytes as it has room for, or the file ends. Answers how many.
-fn fill(file: &File, part: &mut Vec<u8>) -> std::io::Result<usize> {
-    while part.len() < part.capacity() {
-        match rustix::io::read(file, rustix::buffer::spare_capacity(part)) {
-            Ok(0) => break,
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(part.len())
-}
-
-/// Opens a file of the folder. Not what took its place since it was listed: a link is not followed, a pipe not waited
-/// for.
-fn open(item: &Found) -> std::io::Result<File> {
-    let follow = if item.named { OFlags::empty() } else { OFlags::NOFOLLOW };
-    let flags = i32::try_from((OFlags::NONBLOCK | follow).bits()).map_err(std::io::Error::other)?;
-    File::options().read(true).custom_flags(flags).open(&item.source)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::walk::walk;
-    use super::*;
-
-    /// Lists a folder with one file of `size` bytes, lets `before` happen to the file, and reads it; `during` happens
-    /// at its first bytes.
-    fn sent(size: usize, before: impl FnOnce(&Path), during: impl Fn(&Path)) -> Result<u64, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("data.bin");
-        std::fs::write(&path, vec![7; size]).unwrap();
-        let found = walk(folder.path()).unwrap();
-        before(&path);
-        let outcome = read(&found[0], PART_BYTES, |_| {
-            during(&path);
-            Ok(())
-        });
-        outcome.map(|(sent, _)| sent).map_err(|error| error.unwrap().message)
-    }
-
-    fn nothing(_: &Path) {}
-
-    #[test]
-    fn a_file_that_stays_as_it_is_is_sent() {
-        assert_eq!(sent(0, nothing, nothing), Ok(0));
-        assert_eq!(sent(3 * PART_BYTES + 1, nothing, nothing), Ok(3 * PART_BYTES as u64 + 1));
-    }
-
-    #[test]
-    fn a_file_that_grows_or_shrinks_is_not() {
-        let resize =
-            |size: u64| move |path: &Path| File::options().write(true).open(path).unwrap().set_len(size).unwrap();
-        for size in [0, 5, 4 * PART_BYTES as u64] {
-            for error in [sent(2 * PART_BYTES, resize(size), nothing), sent(2 * PART_BYTES, nothing, resize(size))] {
-                assert!(error.unwrap_err().contains("it changed while it was read; nothing was put in"));
-            }
-        }
-    }
-
-    #[test]
-    fn what_takes_the_place_of_a_file_is_not_followed_and_not_waited_for() {
-        let link = |path: &Path| {
-            std::fs::remove_file(path).unwrap();
-            std::os::unix::fs::symlink("/etc/passwd", path).unwrap();
-        };
-        assert!(sent(11, link, nothing).unwrap_err().contains("cannot read it"));
-        let pipe = |path: &Path| {
-            std::fs::remove_file(path).unwrap();
-            let kind = rustix::fs::FileType::Fifo;
-            rustix::fs::mknodat(rustix::fs::CWD, path, kind, 0o600.into(), 0).unwrap();
-        };
-        assert!(sent(11, pipe, nothing).unwrap_err().contains("is a pipe"));
-        let gone = |path: &Path| std::fs::remove_file(path).unwrap();
-        assert!(sent(11, gone, nothing).unwrap_err().contains("No such file"));
     }
 }
