@@ -74,6 +74,7 @@ impl Placed {
             self.report.new_bytes += one.len;
         }
         drop(placing);
+        inner.remember_written(&one.hash, &one.file);
         inner.warm.add(&inner.layout, one.hash, one.len);
         Ok(())
     }

@@ -28,6 +28,7 @@ mod hurt;
 mod layout;
 mod present;
 mod reader;
+mod serve;
 mod shelf;
 mod stats;
 mod store;

@@ -47,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) placing: Arc<Mutex<Placing>>,
     pub(crate) counter: Arc<Counter>,
     pub(crate) verified: Verified,
+    /// The same for what was hashed when it was written, and not read since.
+    pub(crate) written: Verified,
     pub(crate) warm: Warm,
     /// Where chunks go that are kept in memory alone.
     pub(crate) shelf: Option<Shelf>,
@@ -123,6 +125,7 @@ impl ChunkStore {
 
         let inner = Inner {
             verified: Verified::new(options.verified_chunks),
+            written: Verified::new(options.verified_chunks),
             warm: Warm::new(options.page_cache_bytes),
             hurt: Hurt::new(options.hurt_chunks),
             shelf: options.memory_bytes.map(Shelf::new),
@@ -332,6 +335,7 @@ impl Inner {
     /// Moves a damaged chunk out of the way, unless its file was replaced since it was read.
     pub(crate) fn corrupt(&self, hash: &ChunkHash, read: Stamp, detail: String) -> ChunkError {
         self.verified.forget(hash);
+        self.written.forget(hash);
         let path = self.layout.chunk(hash);
         let _placing = self.placing.lock();
         let now = std::fs::symlink_metadata(&path).map(|file| (Stamp::of(&file), file.len()));

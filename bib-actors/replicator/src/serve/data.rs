@@ -81,7 +81,7 @@ async fn load(shared: &Shared, peer: &NodeId, hash: ChunkHash) -> Outgoing {
     }
     let place = std::sync::Arc::clone(&shared.served_chunks).acquire_owned().await.ok();
     let chunks = shared.chunks.clone();
-    match shared.blocking.run(move || chunks.read(&hash)).await {
+    match shared.blocking.run(move || chunks.read_to_serve(&hash)).await {
         Ok(Ok(bytes)) => Outgoing { hash, status: ChunkStatus::Here, bytes, _place: place },
         Ok(Err(ChunkError::Missing { .. })) => Outgoing::without(hash, ChunkStatus::Absent),
         Ok(Err(error)) => {
