@@ -12,6 +12,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// A start that takes longer than this is not said to be ready; it goes on all the same.
 const READY_NOTICE: Duration = Duration::from_secs(600);
 
+/// How long tasks may take to end when all actors have.
+const TASKS_END: Duration = Duration::from_secs(2);
+
 /// Runs a node until its end.
 ///
 /// # Errors
@@ -20,9 +23,10 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("bib").build();
     let runtime = runtime.context("start the runtime's threads")?;
-    let reason = bib_kit::system::run(live(config, runtime.handle().clone()))?;
-    // a task that does not end must not hold the process
-    runtime.shutdown_timeout(Duration::from_secs(2));
+    let lived = bib_kit::system::run(live(config, runtime.handle().clone()));
+    // a task that does not end must not hold the process; without an orderly end many do not, and none is waited for
+    runtime.shutdown_timeout(if lived.is_ok() { TASKS_END } else { Duration::ZERO });
+    let reason = lived?;
     match &reason {
         ExitReason::Stopped => tracing::info!("bibd ends: {reason}"),
         other => tracing::error!("bibd ends: {other}"),

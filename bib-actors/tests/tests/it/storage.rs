@@ -1,6 +1,12 @@
 //! PostgreSQL: adopted after a crash, refused where it is missing; one daemon a folder.
 
-use bib_node_tests::{Lab, Node, NodeSpec};
+use bib_node_tests::{Lab, Node, NodeSpec, until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::time::Duration;
+
+/// Far below what a stop may wait for PostgreSQL, and far above what ending takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn postmaster(node: &Node) -> String {
     let file = node.data_dir().join("postgres/data/postmaster.pid");
@@ -21,6 +27,46 @@ fn a_live_postgres_is_adopted_after_a_crash() {
     assert_eq!(node.json(&["admin", "audit", "verify"]).unwrap()["ok"], true);
     node.stop().unwrap();
     assert!(!node.data_dir().join("postgres/data/postmaster.pid").exists(), "PostgreSQL outlived an orderly stop");
+}
+
+/// A process that stands still until this is dropped.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn new(pid: Pid) -> Self {
+        kill(pid, Signal::SIGSTOP).unwrap();
+        Self(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = kill(self.0, Signal::SIGCONT);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_node_that_does_not_stop() {
+    let lab = Lab::new().unwrap();
+    let mut node = lab.node(NodeSpec::full("first")).unwrap();
+    node.start().unwrap();
+    node.bib(&["topic", "create", "before"]).unwrap().ok().unwrap();
+    let server = Pid::from_raw(postmaster(&node).parse().unwrap());
+    let daemon = Pid::from_raw(node.pid().unwrap().try_into().unwrap());
+    // a PostgreSQL that does not answer is waited for
+    let stopped = Stopped::new(server);
+    kill(daemon, Signal::SIGTERM).unwrap();
+    let waits = || node.log().contains("once more ends at once") && node.log().contains("ended actor=\"swarm\"");
+    until("the node waits for its PostgreSQL", PATIENCE, waits).unwrap();
+    assert!(!node.has_ended());
+    kill(daemon, Signal::SIGINT).unwrap();
+    until("the node has ended", PATIENCE, || node.has_ended()).unwrap();
+    assert_eq!(node.wait_end().unwrap(), 1);
+    assert!(node.log().contains("ended at once by a second SIGINT"), "{}", node.log());
+    drop(stopped);
+    node.start().unwrap();
+    node.bib(&["topic", "get", "before"]).unwrap().ok().unwrap();
+    assert_eq!(node.json(&["admin", "audit", "verify"]).unwrap()["ok"], true);
 }
 
 #[test]
