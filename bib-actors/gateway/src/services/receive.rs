@@ -169,7 +169,7 @@ impl Writer {
             }
             space.admit(Need::Room)?;
             let from = source.at;
-            let most = (size + 1).saturating_sub(from).min(LOOK_EVERY as u64);
+            let most = size.saturating_add(1).saturating_sub(from).min(LOOK_EVERY as u64);
             self.inner.write_from(&mut (&mut source).take(most)).map_err(unreadable)?;
             if source.at == from || source.at > size {
                 break;

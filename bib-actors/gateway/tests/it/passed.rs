@@ -114,7 +114,7 @@ fn a_file_that_is_not_as_long_as_it_says_is_not_taken() {
         let node = Node::start().await;
         node.topic("lab").await;
         let path = written(&node, "f", &noise(3_000_000));
-        for said_size in [2_999_999, 3_000_001, 1, 3_000_000 + (64 << 20)] {
+        for said_size in [2_999_999, 3_000_001, 1, 3_000_000 + (64 << 20), u64::MAX] {
             let refused = upload(&node, &path, said_size).await.unwrap_err();
             assert_eq!(said(&refused), (Code::InvalidArgument, "FILE_CHANGED".into()), "{}", refused.message());
         }
