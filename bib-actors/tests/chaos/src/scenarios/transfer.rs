@@ -12,7 +12,7 @@ use anyhow::{Context, ensure};
 use bib_node_tests::{Lab, Node, NodeSpec, chunk_files, has, pair, until};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const TOPIC: &str = crate::clients::TOPIC;
 /// What may come twice in one attempt: two groups of 32 MiB that were under way when the sender died.
@@ -41,8 +41,10 @@ fn run(setting: &Setting, row: &mut Row, victim: Victim) -> anyhow::Result<()> {
     pair(&first, &second)?;
     let mut dice = setting.dice();
     let megabytes: usize = setting.pick(96, 512);
+    let runs = setting.runs(1, 20);
+    has_room(lab.path(), u64::from(runs) * ((megabytes as u64) << 20))?;
     let (mut refetched, mut total) = (0, 0);
-    for run in 0..setting.runs(1, 20) {
+    for run in 0..runs {
         row.runs += 1;
         let name = format!("{TOPIC}/big-{run}");
         let path = lab.path().join("big.bin");
@@ -79,6 +81,21 @@ fn run(setting: &Setting, row: &mut Row, victim: Victim) -> anyhow::Result<()> {
     std::fs::remove_file(path)?;
     std::fs::write(path, bytes)?;
     row.self_check(!replaced(&inodes, &second).is_empty(), "a chunk that was written again");
+    Ok(())
+}
+
+/// Both nodes keep every version, and are read-only where less than their reserve is free.
+fn has_room(lab: &Path, versions: u64) -> anyhow::Result<()> {
+    let disk = nix::sys::statvfs::statvfs(lab)?;
+    let free = disk.blocks_available() * disk.fragment_size();
+    let needed = 2 * versions + (4 << 30);
+    ensure!(
+        free >= needed,
+        "this needs {} GiB of free disk, and {} has {}; free some, or give TMPDIR another place",
+        needed >> 30,
+        lab.display(),
+        free >> 30
+    );
     Ok(())
 }
 
