@@ -15,14 +15,21 @@ const READY_NOTICE: Duration = Duration::from_secs(600);
 /// How long tasks may take to end when all actors have.
 const TASKS_END: Duration = Duration::from_secs(2);
 
+/// How long a thread that did blocking work waits for more. A start needs many at once, and each keeps memory of its own.
+const IDLE_THREAD: Duration = Duration::from_secs(2);
+
 /// Runs a node until its end.
 ///
 /// # Errors
 /// When it cannot be put together.
 pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     raise_open_files();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("bib").build();
-    let runtime = runtime.context("start the runtime's threads")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("bib")
+        .thread_keep_alive(IDLE_THREAD)
+        .build()
+        .context("start the runtime's threads")?;
     let lived = bib_kit::system::run(live(config, runtime.handle().clone()));
     // a task that does not end must not hold the process; without an orderly end many do not, and none is waited for
     runtime.shutdown_timeout(if lived.is_ok() { TASKS_END } else { Duration::ZERO });

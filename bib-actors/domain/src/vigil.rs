@@ -1,5 +1,5 @@
 //! What the clocks and the disk tell about the machine: a wall clock that jumped, a process that stood still, a disk
-//! that is slow. Decisions only: whoever asks brings the measurements.
+//! that is slow, a program that rests. Decisions only: whoever asks brings the measurements.
 
 use std::time::Duration;
 
@@ -16,6 +16,14 @@ pub struct VigilRules {
     pub sync: Duration,
     /// The disk is slow when so many syncs in a row took longer: a single one meets other work.
     pub slow_syncs: u32,
+    /// The program rests when it used no more of a processor than this between two looks ...
+    pub rest_cpu: Duration,
+    /// ... so many times in a row.
+    pub rest_looks: u32,
+    /// So many looks lie at least between two times that it gives pages back; in the first half it is seen what rest needs.
+    pub rest_pause: u32,
+    /// Pages of its own file that the program may hold, in bytes, beyond those that rest needs.
+    pub rest_file_bytes: u64,
 }
 
 impl Default for VigilRules {
@@ -26,6 +34,10 @@ impl Default for VigilRules {
             late: Duration::from_secs(5),
             sync: Duration::from_millis(500),
             slow_syncs: 3,
+            rest_cpu: Duration::from_millis(50),
+            rest_looks: 2,
+            rest_pause: 20,
+            rest_file_bytes: 4 << 20,
         }
     }
 }
@@ -97,6 +109,51 @@ impl DiskWatch {
     }
 }
 
+/// Tells when a program that rests holds pages of its own file that it needed for its start, or for work that is done.
+#[derive(Debug, Clone)]
+pub struct RestWatch {
+    rules: VigilRules,
+    cpu: Option<Duration>,
+    quiet: u32,
+    /// Bytes of the file that rest needs: the most that were held after they had been given back, before there was work.
+    needs: u64,
+    settling: bool,
+    /// Looks since they were given back.
+    since: u32,
+}
+
+impl RestWatch {
+    /// A watch that has not looked yet.
+    #[must_use]
+    pub const fn new(rules: VigilRules) -> Self {
+        Self { rules, cpu: None, quiet: 0, needs: 0, settling: false, since: u32::MAX }
+    }
+
+    /// Takes the processor time that the program used in all, and the bytes of its file that it holds; tells whether it
+    /// should give them back now.
+    pub fn look(&mut self, cpu: Duration, file_bytes: u64) -> bool {
+        self.since = self.since.saturating_add(1);
+        let used = self.cpu.replace(cpu).map(|before| cpu.saturating_sub(before));
+        if used.is_none_or(|used| used > self.rules.rest_cpu) {
+            (self.quiet, self.settling) = (0, false);
+            return false;
+        }
+        if self.settling {
+            self.needs = self.needs.max(file_bytes);
+            self.settling = self.since < self.rules.rest_pause / 2;
+            return false;
+        }
+        self.quiet = self.quiet.saturating_add(1);
+        let gives = self.quiet >= self.rules.rest_looks
+            && self.since >= self.rules.rest_pause
+            && file_bytes > self.needs.saturating_add(self.rules.rest_file_bytes);
+        if gives {
+            (self.quiet, self.needs, self.settling, self.since) = (0, 0, true, 0);
+        }
+        gives
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -133,5 +190,44 @@ mod tests {
         assert!(!disk.measured(slow) && !disk.measured(slow) && disk.measured(slow));
         assert!(disk.measured(slow) && !disk.measured(quick));
         assert!(!disk.measured(slow));
+    }
+
+    const MIB: u64 = 1 << 20;
+
+    /// Looks at a program that used so many milliseconds and holds so many MiB since the look before.
+    fn looks(watch: &mut RestWatch, cpu: &mut Duration, seen: &[(u64, u64)]) -> Vec<bool> {
+        let look = |(used_ms, mib): &(u64, u64)| {
+            *cpu += Duration::from_millis(*used_ms);
+            watch.look(*cpu, mib * MIB)
+        };
+        seen.iter().map(look).collect()
+    }
+
+    #[test]
+    fn pages_are_given_back_once_for_each_time_of_work() {
+        let (mut watch, mut cpu) = (RestWatch::new(VigilRules::default()), Duration::ZERO);
+        let mut look = |seen: &[(u64, u64)]| looks(&mut watch, &mut cpu, seen);
+        assert_eq!(
+            look(&[(400, 30), (300, 36), (5, 36), (5, 36)]),
+            [false, false, false, true],
+            "it starts, and rests"
+        );
+        // what rest needs comes back little by little
+        assert!(!look(&[(5, 3), (5, 6), (5, 9), (5, 9)]).contains(&true));
+        assert!(!look(&[(5, 12); 40]).contains(&true), "a little more than at first is not worth it");
+        assert_eq!(look(&[(900, 40), (5, 40), (5, 40)]), [false, false, true], "it worked");
+        assert!(!look(&[(5, 10); 30]).contains(&true));
+        assert!(!look(&[(60, 40); 30]).contains(&true), "it never rests");
+    }
+
+    #[test]
+    fn work_soon_after_is_not_taken_for_what_rest_needs() {
+        let (mut watch, mut cpu) = (RestWatch::new(VigilRules::default()), Duration::ZERO);
+        let mut look = |seen: &[(u64, u64)]| looks(&mut watch, &mut cpu, seen);
+        assert!(look(&[(400, 30), (5, 36), (5, 36)])[2]);
+        assert!(!look(&[(5, 8), (900, 40)]).contains(&true));
+        let after = look(&[(5, 40); 40]);
+        let at = after.iter().position(|gives| *gives).unwrap();
+        assert_eq!((at + 3, after.iter().filter(|gives| **gives).count()), (20, 1), "when the pause is over");
     }
 }

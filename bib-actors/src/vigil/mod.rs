@@ -2,9 +2,11 @@
 //!
 //! It watches the clocks, the disk below the data folder and the database's process. What it finds is a warning in the
 //! health of the node, a line in the log and, for clocks and stops, a record in the audit log. It decides nothing and
-//! mends nothing, and the node goes on without it.
+//! mends nothing, and the node goes on without it. One thing it does by itself: when the node rests, it gives pages of the
+//! program's own file back to the system.
 
 mod disk;
+mod program;
 mod server;
 
 use bib_audit::{AuditDraft, AuditHandle};
@@ -12,6 +14,7 @@ use bib_domain::OpContext;
 use bib_domain::vigil::{Anomaly, ClockWatch, VigilRules};
 use bib_kit::{HealthBoard, clock};
 use disk::DiskProbe;
+use program::Program;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -62,6 +65,7 @@ impl Vigil {
         let watch = Watch {
             clocks: ClockWatch::new(options.rules),
             disk: DiskProbe::new(watched.data.join("run"), options.rules),
+            program: Program::new(options.rules),
             told: Vec::new(),
             probed: clock::monotonic(),
             options,
@@ -82,6 +86,7 @@ struct Watch {
     options: VigilOptions,
     clocks: ClockWatch,
     disk: DiskProbe,
+    program: Program,
     /// Warnings that fade, and since when they stand.
     told: Vec<(&'static str, Instant)>,
     probed: Instant,
@@ -97,6 +102,7 @@ impl Watch {
                 self.tell(anomaly).await;
             }
             self.fade();
+            self.program.look();
             if clock::since(self.probed) >= self.options.probe_every {
                 self.probed = clock::monotonic();
                 let warning = self.disk.look();
