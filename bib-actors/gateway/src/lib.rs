@@ -20,6 +20,7 @@ mod mapping;
 mod messages;
 mod options;
 mod problem;
+mod reflection;
 mod serve;
 mod services;
 mod shared;

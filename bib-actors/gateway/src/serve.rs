@@ -3,6 +3,7 @@
 use crate::access::GateLayer;
 use crate::listen::Connection;
 use crate::options::ConnectionOptions;
+use crate::reflection;
 use crate::services::{Admin, Auth, Datasets, HealthOf, Nodes, Queries, Topics};
 use crate::shared::Shared;
 use bib_kit::{ActorHealth, ActorState, CancellationToken, HealthBoard};
@@ -56,7 +57,7 @@ pub(crate) fn routes(shared: &Arc<Shared>, health: Routes) -> Routes {
         .add_service(QueryServiceServer::new(Queries(Arc::clone(shared))).max_decoding_message_size(message))
         .add_service(AdminServiceServer::new(Admin(Arc::clone(shared))).max_decoding_message_size(message));
     if shared.options.reflection {
-        routes = add_reflection(routes);
+        routes = reflection::add(routes);
     }
     routes
 }
@@ -88,21 +89,6 @@ fn builder(limits: &ConnectionOptions) -> Server {
         .initial_stream_window_size(limits.stream_window)
         .initial_connection_window_size(limits.connection_window)
         .max_frame_size(limits.frame_bytes)
-}
-
-fn add_reflection(routes: Routes) -> Routes {
-    let build = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(bib_proto::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    match (build().build_v1(), build().build_v1alpha()) {
-        (Ok(v1), Ok(v1alpha)) => routes.add_service(v1).add_service(v1alpha),
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::warn!(%error, "reflection is off: the descriptors cannot be read");
-            routes
-        }
-    }
 }
 
 /// Keeps the standard health service in step with the board.
