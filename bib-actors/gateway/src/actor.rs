@@ -12,6 +12,7 @@ use crate::listen::{Quota, TcpAcceptor, UnixAcceptor, accept_files, bind, leave_
 use crate::messages::{GetListening, Listening};
 use crate::options::GatewayOptions;
 use crate::serve::{self, Health};
+use crate::services::Etags;
 use crate::shared::Shared;
 use crate::tls::{Certificates, Names};
 use crate::web::{Calls, Opening};
@@ -125,7 +126,7 @@ impl GatewayActor {
         };
         let tls = Arc::new(certificates.server_config().map_err(GatewayError::from)?).into();
         Ok(Self {
-            shared: Shared::new(options, deps, &args, listening.tls_fingerprint),
+            shared: Shared::new(options, deps, &args, listening.tls_fingerprint, Etags::new()?),
             tasks: args.tasks(16 + grpc.len()),
             doom: args.doom(),
             listening,

@@ -6,7 +6,7 @@ use crate::events::Hub;
 use crate::journal::Journal;
 use crate::listen::{Origin, Passing};
 use crate::options::GatewayOptions;
-use crate::services::{DatasetLocks, PeerFetch};
+use crate::services::{DatasetLocks, Etags, PeerFetch};
 use bib_kit::{BlockingPool, CancellationToken, StartArgs, Tasks, clock};
 use bib_query::QueryEngine;
 use std::sync::Arc;
@@ -17,6 +17,8 @@ pub(crate) struct Shared {
     pub(crate) options: GatewayOptions,
     pub(crate) deps: GatewayDeps,
     pub(crate) engine: QueryEngine,
+    /// Names of answers that clients may still have.
+    pub(crate) etags: Etags,
     pub(crate) journal: Arc<Journal>,
     pub(crate) challenges: Challenges,
     /// Challenges that are signed by hand.
@@ -53,6 +55,7 @@ impl Shared {
         deps: GatewayDeps,
         args: &StartArgs,
         tls_fingerprint: [u8; 32],
+        etags: Etags,
     ) -> Arc<Self> {
         let (sessions, transfers) = (&options.sessions, &options.transfers);
         // A panic in the task of one call must not end the others' calls: these tasks only log it.
@@ -64,6 +67,7 @@ impl Shared {
                 options.query.clone(),
                 Arc::new(PeerFetch(deps.replicator.clone())),
             ),
+            etags,
             journal: Journal::new(deps.audit.clone(), sessions, Arc::clone(&tasks)),
             challenges: Challenges::new(sessions.challenges, sessions.challenges_per_address, sessions.challenge_ttl),
             sign_ins: Challenges::new(sessions.challenges, sessions.challenges_per_address, sessions.sign_in_ttl),

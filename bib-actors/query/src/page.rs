@@ -124,6 +124,25 @@ impl QueryEngine {
         if Instant::now() > deadline { Err(late) } else { page.unwrap_or(Err(late)) }
     }
 
+    /// The version that a page or statistics of `view` would be read from: what they hold follows from it and the view.
+    ///
+    /// # Errors
+    /// [`QueryError`]: the view's mistakes that show without its table, and a dataset that is not there for the caller.
+    pub async fn version(
+        &self,
+        view: &View,
+        timeout: Option<Duration>,
+        catalog: &dyn Catalog,
+    ) -> Result<VersionId, QueryError> {
+        let timeout = self.timeout(timeout);
+        let deadline = Instant::now() + timeout;
+        let work = Box::pin(async {
+            let asked = self.parse(view).await?;
+            Ok(self.resolve(&asked, catalog, deadline).await?.manifest.id())
+        });
+        tokio::time::timeout_at(deadline, calmly(work)).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
+    }
+
     async fn read_page(
         &self,
         view: &View,

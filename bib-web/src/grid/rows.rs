@@ -46,11 +46,6 @@ impl Rows {
         Ok(Self { header, ipc })
     }
 
-    /// The bytes of the rows: equal bytes are equal rows.
-    pub(crate) fn ipc(&self) -> &[u8] {
-        &self.ipc
-    }
-
     fn batches(&self) -> Result<Vec<RecordBatch>, ClientError> {
         StreamReader::try_new(self.ipc.as_slice(), None).and_then(Iterator::collect).map_err(unreadable)
     }

@@ -1,6 +1,7 @@
 //! Views: pages, statistics, exports and checks of what a query gives. Authorized and recorded as queries are.
 
 use super::catalog::GuardianCatalog;
+use super::etags::{Subject, Told};
 use super::ipc::{IpcStream, columns};
 use super::query::{Queries, elapsed_us, note_fetched};
 use super::shape::shape;
@@ -10,6 +11,7 @@ use crate::journal::Record;
 use crate::mapping::busy;
 use crate::problem::Problem;
 use crate::shared::Shared;
+use bib_domain::VersionId;
 use bib_kit::clock;
 use bib_proto::v1;
 use bib_proto::v1::{
@@ -56,10 +58,51 @@ impl Queries {
         let (began, op) = (clock::monotonic(), caller.op());
         let catalog = self.catalog(&op);
         let rows = if asked.rows == 0 { PAGE_ROWS } else { u64::from(asked.rows) };
-        let page = self.0.engine.page(&view, asked.offset, rows, timeout(asked.timeout_ms), &catalog).await;
+        let timeout = timeout(asked.timeout_ms);
+        let subject = Subject { method: "page", view: &view, window: (asked.offset, rows) };
+        let max_rows = self.0.engine.options().max_rows;
+        if let Some((version, told)) = self.known(&asked.if_none_match, subject, timeout, &catalog).await {
+            let (_, mut record) = self.begun(caller, "dataset.page", &view, &catalog, began, Ok(())).await?;
+            record.note("not_modified", "true");
+            let header = v1::PageHeader {
+                version: version.to_string(),
+                matches: told.matches,
+                total: told.total,
+                elapsed_us: elapsed_us(began),
+                max_rows,
+                etag: asked.if_none_match,
+                not_modified: true,
+                ..Default::default()
+            };
+            return fill(&self.0, caller, "page", move |sink| async move {
+                let _place = place;
+                let sent = sink.send(ReadPageResponse { part: Some(read_page_response::Part::Header(header)) }).await;
+                record.streamed(sent, told.rows).await
+            });
+        }
+        let page = self.0.engine.page(&view, asked.offset, rows, timeout, &catalog).await;
         let (page, record) = self.begun(caller, "dataset.page", &view, &catalog, began, page).await?;
-        let (message, most) = (self.0.options.transfers.download_message, self.0.engine.options().max_rows);
-        fill(&self.0, caller, "page", move |sink| send_page(page, message, most, began, sink, record, place))
+        let told = Told { rows: page.stats.rows(), matches: page.matches, total: page.total };
+        let etag = self.0.etags.name(&page.version, subject, told);
+        let message = self.0.options.transfers.download_message;
+        let job = PageJob { page, etag, message, max_rows, began, _place: place };
+        fill(&self.0, caller, "page", move |sink| job.run(sink, record))
+    }
+
+    /// The version, and what was told of it, where the client has this very answer already. What is wrong with the view is
+    /// left to the answer itself.
+    async fn known(
+        &self,
+        etag: &str,
+        subject: Subject<'_>,
+        timeout: Option<Duration>,
+        catalog: &GuardianCatalog,
+    ) -> Option<(VersionId, Told)> {
+        if etag.is_empty() {
+            return None;
+        }
+        let version = self.0.engine.version(subject.view, timeout, catalog).await.ok()?;
+        self.0.etags.known(etag, &version, subject).map(|told| (version, told))
     }
 
     pub(super) async fn statistics(
@@ -71,10 +114,27 @@ impl Queries {
         let _place = self.place_soon().await?;
         let (began, op) = (clock::monotonic(), caller.op());
         let catalog = self.catalog(&op);
-        let found = self.0.engine.statistics(&view, timeout(asked.timeout_ms), &catalog).await;
+        let timeout = timeout(asked.timeout_ms);
+        let subject = Subject { method: "statistics", view: &view, window: (0, 0) };
+        if let Some((version, told)) = self.known(&asked.if_none_match, subject, timeout, &catalog).await {
+            let (_, mut record) = self.begun(caller, "dataset.statistics", &view, &catalog, began, Ok(())).await?;
+            record.note("not_modified", "true");
+            record.done(Some(told.rows)).await;
+            return Ok(GetStatisticsResponse {
+                version: version.to_string(),
+                rows: told.rows,
+                columns_left: told.matches,
+                etag: asked.if_none_match,
+                not_modified: true,
+                ..Default::default()
+            });
+        }
+        let found = self.0.engine.statistics(&view, timeout, &catalog).await;
         let (found, record) = self.begun(caller, "dataset.statistics", &view, &catalog, began, found).await?;
         record.done(Some(found.rows)).await;
-        Ok(told(&found))
+        let told = Told { rows: found.rows, matches: found.columns_left as u64, total: 0 };
+        let etag = self.0.etags.name(&found.version, subject, told);
+        Ok(GetStatisticsResponse { etag, ..statistics(&found) })
     }
 
     pub(super) async fn export_view(
@@ -172,7 +232,7 @@ fn misplaced(part: &str, place: bib_query::InvalidExpression) -> v1::Mistake {
     }
 }
 
-fn told(found: &TableStatistics) -> GetStatisticsResponse {
+fn statistics(found: &TableStatistics) -> GetStatisticsResponse {
     let bar = |bar: &bib_query::Bar| v1::Bar {
         from: bar.from.clone(),
         to: bar.to.clone(),
@@ -197,47 +257,55 @@ fn told(found: &TableStatistics) -> GetStatisticsResponse {
         rows: found.rows,
         columns: found.columns.iter().map(column).collect(),
         columns_left: found.columns_left as u64,
+        ..Default::default()
     }
 }
 
-async fn send_page(
+struct PageJob {
     page: Page,
+    etag: String,
     message: usize,
     max_rows: u64,
     began: Instant,
-    sink: Sink<ReadPageResponse>,
-    mut record: Record,
     _place: OwnedSemaphorePermit,
-) -> Result<(), Problem> {
-    let sent = async {
-        let header = v1::PageHeader {
-            schema: Some(columns(&page.schema)),
-            version: page.version.to_string(),
-            positions: page.positions,
-            matches: page.matches,
-            total: page.total,
-            elapsed_us: elapsed_us(began),
-            bytes_read: page.stats.bytes_read(),
-            max_rows,
-            bytes_fetched: page.stats.bytes_fetched(),
+}
+
+impl PageJob {
+    async fn run(self, sink: Sink<ReadPageResponse>, mut record: Record) -> Result<(), Problem> {
+        let (stats, message) = (self.page.stats.clone(), self.message);
+        let sent = async {
+            let page = self.page;
+            let header = v1::PageHeader {
+                schema: Some(columns(&page.schema)),
+                version: page.version.to_string(),
+                positions: page.positions,
+                matches: page.matches,
+                total: page.total,
+                elapsed_us: elapsed_us(self.began),
+                bytes_read: page.stats.bytes_read(),
+                max_rows: self.max_rows,
+                bytes_fetched: page.stats.bytes_fetched(),
+                etag: self.etag,
+                not_modified: false,
+            };
+            sink.send(ReadPageResponse { part: Some(read_page_response::Part::Header(header)) }).await?;
+            let mut ipc = IpcStream::new(&page.schema)?;
+            for batch in &page.batches {
+                send_rows(&sink, message, &ipc.batch(batch)?).await?;
+            }
+            send_rows(&sink, message, &ipc.finish()?).await
         };
-        sink.send(ReadPageResponse { part: Some(read_page_response::Part::Header(header)) }).await?;
-        let mut ipc = IpcStream::new(&page.schema)?;
-        for batch in &page.batches {
-            send_rows(&sink, message, &ipc.batch(batch)?).await?;
-        }
-        send_rows(&sink, message, &ipc.finish()?).await
-    };
-    let sent = sent.await;
-    note_fetched(&mut record, &page.stats);
-    match sent {
-        Ok(()) => {
-            record.done(Some(page.stats.rows())).await;
-            Ok(())
-        }
-        Err(problem) => {
-            record.ended(&problem).await;
-            Err(problem)
+        let sent = sent.await;
+        note_fetched(&mut record, &stats);
+        match sent {
+            Ok(()) => {
+                record.done(Some(stats.rows())).await;
+                Ok(())
+            }
+            Err(problem) => {
+                record.ended(&problem).await;
+                Err(problem)
+            }
         }
     }
 }

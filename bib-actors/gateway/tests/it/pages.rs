@@ -1,7 +1,7 @@
 //! The pages over a real socket, with a node behind them: signing in, what a session may do, forged requests, the stream
 //! of events.
 
-use crate::support::{Node, Person, ed25519, eventually, hint, run, said, sign};
+use crate::support::{Item, Node, Person, ed25519, eventually, hint, run, said, sign, upload};
 use bib_proto::SIGN_IN_NAMESPACE;
 use bib_proto::v1::{
     CreateOneTimeTokenRequest, CreateTopicRequest, ExchangeOneTimeTokenRequest, GetSignInChallengeRequest,
@@ -320,5 +320,52 @@ fn a_page_that_was_closed_gives_its_stream_back_at_once() {
         // sooner than a sign of life, which finds out too
         let again = eventually("the place is free", || async { stream_of_events(&node, &cookie).await.is_some() });
         assert!(tokio::time::timeout(Duration::from_secs(10), again).await.is_ok(), "the stream is still held");
+    });
+}
+
+/// Of a page that is shown again only its frame is made anew; what it shows is what the API gives at that moment.
+#[test]
+fn a_table_that_was_drawn_before_is_shown_as_it_is_now() {
+    run(async {
+        let node = Node::start().await;
+        node.topic("weather").await;
+        let rosa = node.client(Person::Rosa).await;
+        let rows = |count: usize| format!("site,n\n{}", "A,1\n".repeat(count));
+        upload(&rosa, "weather/all", &[Item::file("w.csv", rows(150))]).await.unwrap();
+        let cookie = signed_in(&node).await;
+        let table = "/datasets/weather/all/v/1/table";
+        // how long it took is the only thing that differs
+        let shown = |page: &Answer| {
+            assert_eq!(page.status, 200, "{}", page.body);
+            let (before, after) = page.body.split_once(" ms</p>").unwrap();
+            (before.rsplit_once(" · ").unwrap().0.to_owned(), after.to_owned())
+        };
+        let first = get(&node, &format!("{table}?stats=wait"), &cookie).await;
+        let plain = get(&node, table, &cookie).await;
+        let again = get(&node, table, &cookie).await;
+        assert_eq!(shown(&again), shown(&plain));
+        assert_eq!(plain.body.matches("<tr").count(), first.body.matches("<tr").count());
+        eventually("the table is not drawn again", || async {
+            let records = node.audited("dataset.page", "ok").await;
+            records.iter().any(|record| record.metadata("not_modified") == Some("true"))
+        })
+        .await;
+
+        let last = get(&node, &format!("{table}?page=2"), &cookie).await;
+        assert!(last.body.matches("<tr").count() < plain.body.matches("<tr").count(), "50 rows and 100");
+        assert_eq!(shown(&get(&node, &format!("{table}?page=2"), &cookie).await), shown(&last));
+        // another session has its own frame around the same table
+        let (other, grid) = (signed_in(&node).await, |page: &Answer| {
+            page.body.split("<table").nth(1).unwrap().split("</table>").next().unwrap().to_owned()
+        });
+        let theirs = get(&node, table, &other).await;
+        assert_eq!(grid(&theirs), grid(&plain));
+        assert!(csrf(&theirs) != csrf(&plain));
+        assert_eq!(get(&node, table, "").await.status, 303, "nobody sees it without a session");
+
+        upload(&rosa, "weather/all", &[Item::file("w.csv", rows(3))]).await.unwrap();
+        let newer = get(&node, &table.replace("/v/1/", "/v/2/"), &cookie).await;
+        assert!(newer.body.contains(">3 rows") && !newer.body.contains("150 rows"), "{}", newer.body);
+        assert_eq!(shown(&get(&node, table, &cookie).await), shown(&plain), "a version never changes");
     });
 }

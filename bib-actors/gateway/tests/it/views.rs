@@ -28,7 +28,19 @@ fn view(filter: &str, sort: &str, descending: bool) -> View {
 }
 
 async fn page(client: &Client, view: View, offset: u64, rows: u32) -> Result<(PageHeader, Vec<RecordBatch>), Status> {
-    let request = ReadPageRequest { view: Some(view), offset, rows, timeout_ms: 0 };
+    let (header, bytes) = sent(client, view, (offset, rows), "").await?;
+    let rows = StreamReader::try_new(bytes.as_slice(), None).unwrap().map(Result::unwrap).collect();
+    Ok((header, rows))
+}
+
+async fn sent(
+    client: &Client,
+    view: View,
+    (offset, rows): (u64, u32),
+    etag: &str,
+) -> Result<(PageHeader, Vec<u8>), Status> {
+    let request =
+        ReadPageRequest { view: Some(view), offset, rows, if_none_match: etag.to_owned(), ..Default::default() };
     let mut parts = client.queries().read_page(request).await?.into_inner();
     let (mut header, mut bytes) = (None, Vec::new());
     while let Some(message) = parts.message().await? {
@@ -38,8 +50,7 @@ async fn page(client: &Client, view: View, offset: u64, rows: u32) -> Result<(Pa
             None => {}
         }
     }
-    let rows = StreamReader::try_new(bytes.as_slice(), None).unwrap().map(Result::unwrap).collect();
-    Ok((header.unwrap(), rows))
+    Ok((header.unwrap(), bytes))
 }
 
 async fn export(client: &Client, view: View, format: &str) -> Result<(Vec<u8>, String, QuerySummary), Status> {
@@ -72,6 +83,55 @@ fn a_page_says_where_its_rows_stand_and_how_many_there_are() {
         assert_eq!((record.object.as_str(), record.rows), ("weather/all", Some(2)));
         let fingerprint = record.fingerprint.unwrap_or_default();
         assert_eq!(fingerprint, "dataset(\"weather/all\") where r.site != ?");
+    });
+}
+
+#[test]
+fn what_the_client_has_is_not_sent_again() {
+    run(async {
+        let (node, rosa) = prepared().await;
+        let warm = || view("r.site != \"B\"", "temp", true);
+        let (first, bytes) = sent(&rosa, warm(), (0, 2), "").await.unwrap();
+        assert!(!first.etag.is_empty() && !first.not_modified && !bytes.is_empty());
+        let (again, bytes) = sent(&rosa, warm(), (0, 2), &first.etag).await.unwrap();
+        assert!(again.not_modified && bytes.is_empty() && again.positions.is_empty() && again.schema.is_none());
+        let same = |header: &PageHeader| {
+            (header.version.clone(), header.matches, header.total, header.max_rows, header.etag.clone())
+        };
+        assert_eq!(same(&again), same(&first));
+        // recorded as any read is, with its rows
+        eventually("the record of what was not sent", || async {
+            let records = node.audited("dataset.page", "ok").await;
+            let spared: Vec<_> =
+                records.iter().filter(|record| record.metadata("not_modified") == Some("true")).collect();
+            spared.len() == 1 && (spared[0].rows, spared[0].object.as_str()) == (Some(2), "weather/all")
+        })
+        .await;
+
+        let (other, bytes) = sent(&rosa, warm(), (1, 2), &first.etag).await.unwrap();
+        assert!(!other.not_modified && !bytes.is_empty() && other.etag != first.etag, "another window");
+        let wrong = sent(&rosa, view("r.tmp > 1", "", false), (0, 2), &first.etag).await.unwrap_err();
+        assert_eq!(said(&wrong).1, "INVALID_EXPRESSION");
+        let nobody = sent(&node.anonymous().await, warm(), (0, 2), &first.etag).await.unwrap_err();
+        assert_eq!(said(&nobody).1, "NOT_LOGGED_IN");
+
+        let statistics = |etag: String| {
+            let request = GetStatisticsRequest { view: Some(warm()), timeout_ms: 0, if_none_match: etag };
+            let rosa = &rosa;
+            async move { rosa.queries().get_statistics(request).await.unwrap().into_inner() }
+        };
+        let found = statistics(String::new()).await;
+        assert_eq!((found.columns.len(), found.not_modified), (3, false));
+        let again = statistics(found.etag.clone()).await;
+        assert_eq!((again.columns.len(), again.not_modified, again.rows), (0, true, found.rows));
+        assert!(!statistics(first.etag.clone()).await.not_modified, "the name of a page");
+
+        // a new version is another answer, also where the view does not name one
+        upload(&rosa, "weather/all", &[Item::file("w.csv", format!("{TABLE}D,99,2013-01-05\n"))]).await.unwrap();
+        let (newer, bytes) = sent(&rosa, warm(), (0, 2), &first.etag).await.unwrap();
+        assert!(!newer.not_modified && !bytes.is_empty());
+        assert_eq!((newer.matches, newer.version == first.version), (4, false));
+        assert!(!statistics(found.etag).await.not_modified);
     });
 }
 
@@ -111,7 +171,7 @@ fn mistakes_name_their_part_and_place() {
 fn statistics_come_with_conditions() {
     run(async {
         let (node, rosa) = prepared().await;
-        let request = GetStatisticsRequest { view: Some(view("", "", false)), timeout_ms: 0 };
+        let request = GetStatisticsRequest { view: Some(view("", "", false)), ..Default::default() };
         let found = rosa.queries().get_statistics(request).await.unwrap().into_inner();
         assert_eq!((found.rows, found.columns.len(), found.columns_left), (4, 3, 0));
         let temp = &found.columns[1];

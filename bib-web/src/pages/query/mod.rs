@@ -118,7 +118,7 @@ async fn show(visitor: Visitor, asked: web::Query<Asked>) -> Result<HttpResponse
         });
     }
     let offset = Paging::offset(asked.page);
-    let request = ReadPageRequest { view: Some(asked.view()), offset, rows: PAGE_ROWS, timeout_ms: 0 };
+    let request = ReadPageRequest { view: Some(asked.view()), offset, rows: PAGE_ROWS, ..Default::default() };
     match Rows::read(&visitor.client, request).await {
         Ok(rows) => Ok(page(&QueryPage::of(&visitor, &asked, &rows)?)),
         Err(error) => Ok(failed(error)),
@@ -150,7 +150,7 @@ async fn check(visitor: Visitor, asked: web::Query<Asked>) -> Result<HttpRespons
 
 async fn json(visitor: Visitor, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
     let offset = Paging::offset(asked.page);
-    let request = ReadPageRequest { view: Some(asked.view()), offset, rows: PAGE_ROWS, timeout_ms: 0 };
+    let request = ReadPageRequest { view: Some(asked.view()), offset, rows: PAGE_ROWS, ..Default::default() };
     let rows = Rows::read(&visitor.client, request).await?;
     let mut answer = HttpResponse::Ok();
     if let Some(next) = Paging::new(asked.page, rows.header.matches).after() {

@@ -7,6 +7,7 @@ mod view;
 use crate::cel;
 use crate::error::{Notice, PageError, status_of};
 use crate::export;
+use crate::fragments::Drawn;
 use crate::grid::{Mistake, PAGE_ROWS, Paging, Rows};
 use crate::session::Visitor;
 use crate::shell::{page, page_with};
@@ -14,10 +15,12 @@ use crate::site::Web;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use address::{Address, Asked};
+use bib_proto::client::ClientError;
 use bib_proto::v1::{
     CheckViewRequest, Entry, GetDatasetRequest, GetStatisticsRequest, GetStatisticsResponse, ReadPageRequest, Version,
     View,
 };
+use std::sync::Arc;
 use tonic::Code;
 use view::{CheckPart, RowPage, TablePage};
 
@@ -88,6 +91,11 @@ impl Table {
         columns.iter().skip(self.address.asked.cols).take(COLUMNS).cloned().collect()
     }
 
+    /// What the table is kept under when it is drawn.
+    fn key(&self) -> String {
+        format!("{} {}", self.version.id, self.address.with(|_| ()))
+    }
+
     fn columns(&self) -> Vec<String> {
         let schema = self.chosen.and_then(|at| self.files.get(at)).and_then(|entry| entry.schema.as_ref());
         schema.map(|schema| schema.columns.iter().map(|column| column.name.clone()).collect()).unwrap_or_default()
@@ -118,15 +126,20 @@ async fn show(
     if table.address.asked.row > 0 {
         return one_row(&visitor, &table).await;
     }
-    let request = ReadPageRequest {
-        view: Some(table.view()),
-        offset: Paging::offset(table.address.asked.page),
-        rows: PAGE_ROWS,
-        timeout_ms: 0,
-    };
-    let (rows, statistics) = futures::join!(Rows::read(&visitor.client, request), statistics(&visitor, &table));
+    let kept = web.tables.find(&table.key());
+    let (rows, statistics) = read(&visitor, &table, kept.as_deref()).await;
     match rows {
-        Ok(rows) => Ok(page(&TablePage::new(&visitor, &web.tables, &table, &rows, statistics.as_ref())?)),
+        Ok(rows) => {
+            let drawn = match kept.filter(|_| rows.header.not_modified) {
+                Some(kept) => kept,
+                None => {
+                    let drawn = Arc::new(view::draw(&table, &rows, statistics.as_ref())?);
+                    web.tables.keep(table.key(), &drawn);
+                    drawn
+                }
+            };
+            Ok(page(&TablePage::new(&visitor, &table, &rows.header, &drawn, statistics.is_some())))
+        }
         Err(error) => {
             let mistake = Mistake::of(&error, "", &table.address.asked.f);
             let (status, notice) = match &mistake {
@@ -138,11 +151,41 @@ async fn show(
     }
 }
 
-/// What is in the columns, unless it takes longer than a page may.
-async fn statistics(visitor: &Visitor, table: &Table) -> Option<GetStatisticsResponse> {
+/// The rows and what is in their columns; neither is sent once more when both are as in what is `kept`.
+async fn read(
+    visitor: &Visitor,
+    table: &Table,
+    kept: Option<&Drawn>,
+) -> (Result<Rows, ClientError>, Option<GetStatisticsResponse>) {
+    let (known_rows, known_statistics) = kept.map_or(("", ""), |kept| (&kept.rows, &kept.statistics));
+    let page = |known: &str| {
+        let request = ReadPageRequest {
+            view: Some(table.view()),
+            offset: Paging::offset(table.address.asked.page),
+            rows: PAGE_ROWS,
+            timeout_ms: 0,
+            if_none_match: known.to_owned(),
+        };
+        Rows::read(&visitor.client, request)
+    };
+    let (mut rows, mut found) = futures::join!(page(known_rows), statistics(visitor, table, known_statistics));
+    // a table is drawn from both, so one that did not change is needed when the other did
+    let same_rows = rows.as_ref().is_ok_and(|rows| rows.header.not_modified);
+    let same_statistics = found.as_ref().is_some_and(|found| found.not_modified);
+    match (same_rows, same_statistics) {
+        (true, false) => rows = page("").await,
+        (false, true) => found = statistics(visitor, table, "").await,
+        _ => {}
+    }
+    (rows, found)
+}
+
+/// What is in the columns, unless it takes longer than a page may, or is what is `known` already.
+async fn statistics(visitor: &Visitor, table: &Table, known: &str) -> Option<GetStatisticsResponse> {
     let view = View { filter: String::new(), sort: String::new(), descending: false, ..table.view() };
     let timeout_ms = if table.address.asked.stats == "wait" { 0 } else { STATISTICS_PATIENCE_MS };
-    match visitor.client.queries().get_statistics(GetStatisticsRequest { view: Some(view), timeout_ms }).await {
+    let request = GetStatisticsRequest { view: Some(view), timeout_ms, if_none_match: known.to_owned() };
+    match visitor.client.queries().get_statistics(request).await {
         Ok(found) => Some(found.into_inner()),
         Err(status) => {
             if status.code() != Code::DeadlineExceeded {
@@ -156,7 +199,7 @@ async fn statistics(visitor: &Visitor, table: &Table) -> Option<GetStatisticsRes
 async fn one_row(visitor: &Visitor, table: &Table) -> Result<HttpResponse, PageError> {
     let number = table.address.asked.row;
     let view = View { expression: table.expression(), ..View::default() };
-    let request = ReadPageRequest { view: Some(view), offset: number - 1, rows: 1, timeout_ms: 0 };
+    let request = ReadPageRequest { view: Some(view), offset: number - 1, rows: 1, ..Default::default() };
     let rows = Rows::read(&visitor.client, request).await?;
     let shown = RowPage::new(visitor, table, &rows)?;
     Ok(if rows.first()?.is_none() { page_with(StatusCode::NOT_FOUND, &shown) } else { page(&shown) })
@@ -177,7 +220,7 @@ async fn json(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Resul
     table.file()?;
     let view = View { columns: Vec::new(), ..table.view() };
     let offset = Paging::offset(table.address.asked.page);
-    let request = ReadPageRequest { view: Some(view), offset, rows: PAGE_ROWS, timeout_ms: 0 };
+    let request = ReadPageRequest { view: Some(view), offset, rows: PAGE_ROWS, ..Default::default() };
     let rows = Rows::read(&visitor.client, request).await?;
     let mut answer = HttpResponse::Ok();
     let paging = Paging::new(table.address.asked.page, rows.header.matches);

@@ -4,13 +4,12 @@ use super::{Address, COLUMNS, Table};
 use crate::cel;
 use crate::error::{Notice, PageError};
 use crate::format::{bytes, count, counted, part, short};
-use crate::fragments::Fragments;
+use crate::fragments::Drawn;
 use crate::grid::{Cell, Head, Mistake, Paging, Rows, heads};
 use crate::session::Visitor;
 use crate::shell::Shell;
 use askama::Template;
 use bib_proto::v1::{Column, GetStatisticsResponse, PageHeader};
-use prost::Message;
 use std::sync::Arc;
 
 /// One row of the table.
@@ -73,20 +72,31 @@ impl<'g> Grid<'g> {
     }
 }
 
-/// All that the grid of these rows is made from.
-fn key(table: &Table, rows: &Rows, statistics: Option<&GetStatisticsResponse>, texts: [&str; 2]) -> Vec<u8> {
-    let here = table.address.with(|_| ());
-    // how long it took and what was read for it is not shown in the grid
-    let header = PageHeader { elapsed_us: 0, bytes_read: 0, bytes_fetched: 0, ..rows.header.clone() }.encode_to_vec();
-    let statistics = statistics.map(Message::encode_to_vec);
-    let mut key = vec![u8::from(statistics.is_some())];
-    let [nothing, later] = texts.map(str::as_bytes);
-    let parts = [here.as_bytes(), table.version.id.as_bytes(), nothing, later, &header, rows.ipc()];
-    for part in parts.into_iter().chain(statistics.as_deref()) {
-        key.extend((part.len() as u64).to_be_bytes());
-        key.extend(part);
+/// The table with these rows.
+pub(super) fn draw(table: &Table, rows: &Rows, statistics: Option<&GetStatisticsResponse>) -> Result<Drawn, PageError> {
+    let (header, address) = (&rows.header, &table.address);
+    let columns = header.schema.as_ref().map(|schema| schema.columns.clone()).unwrap_or_default();
+    let empty = header.positions.is_empty();
+    let later = later(address, statistics.is_some());
+    let texts = (nothing(header, empty), later.as_str());
+    let html = Grid::new(address, &columns, statistics, texts).filled(table, rows)?.html()?.into();
+    let statistics = statistics.map(|found| found.etag.clone()).unwrap_or_default();
+    Ok(Drawn { html, columns, empty, rows: header.etag.clone(), statistics })
+}
+
+/// What stands in place of rows where there are none.
+const fn nothing(header: &PageHeader, empty: bool) -> &'static str {
+    match (empty, header.total, header.matches) {
+        (false, ..) => "",
+        (true, 0, _) => "The table has no rows.",
+        (true, _, 0) => "No row fits the filter.",
+        (true, ..) => "There are no rows on this page.",
     }
-    key
+}
+
+/// Where the heads are fetched from when their statistics are still being computed.
+fn later(address: &Address, known: bool) -> String {
+    if known { String::new() } else { address.with(|asked| asked.stats = "wait".to_owned()) }
 }
 
 /// A link with its words.
@@ -135,28 +145,15 @@ pub(crate) struct TablePage {
 }
 
 impl TablePage {
-    pub(super) fn new(
-        visitor: &Visitor,
-        kept: &Fragments,
-        table: &Table,
-        rows: &Rows,
-        statistics: Option<&GetStatisticsResponse>,
-    ) -> Result<Self, PageError> {
-        let header = &rows.header;
+    /// The page of a table that is drawn already. `header` is of the same rows; `known`: with what is in their columns.
+    pub(super) fn new(visitor: &Visitor, table: &Table, header: &PageHeader, drawn: &Drawn, known: bool) -> Self {
         let address = &table.address;
-        let columns = header.schema.as_ref().map(|schema| schema.columns.as_slice()).unwrap_or_default();
-        let mut shown = Self::frame(visitor, table, columns, statistics);
+        let mut shown = Self::frame(visitor, table, &drawn.columns, known);
         shown.paging = Paging::new(address.asked.page, header.matches);
         let pages = [1, shown.paging.before().unwrap_or(1), shown.paging.after().unwrap_or(1), shown.paging.pages];
         shown.page_links = pages.map(|page| address.with(|asked| asked.page = page));
         shown.summary = summary(table, header.matches, header.total, header.elapsed_us);
-        if header.positions.is_empty() {
-            shown.nothing = match (header.total, header.matches) {
-                (0, _) => "The table has no rows.".to_owned(),
-                (_, 0) => "No row fits the filter.".to_owned(),
-                _ => "There are no rows on this page.".to_owned(),
-            };
-        }
+        nothing(header, drawn.empty).clone_into(&mut shown.nothing);
         if header.matches > header.max_rows {
             shown.too_many = format!(
                 "{} are more than the {} that this node gives out in one file: narrow them with a filter.",
@@ -166,10 +163,8 @@ impl TablePage {
         } else if header.matches > 0 {
             shown.exports = exports(address);
         }
-        let texts = [shown.nothing.as_str(), shown.later.as_str()];
-        let render = || Grid::new(address, columns, statistics, texts.into()).filled(table, rows)?.html();
-        shown.grid = kept.get(key(table, rows, statistics, texts), render)?;
-        Ok(shown)
+        shown.grid = Arc::clone(&drawn.html);
+        shown
     }
 
     /// The page when its rows cannot be shown.
@@ -185,8 +180,7 @@ impl TablePage {
         let columns: Vec<Column> = schema.map(|schema| schema.columns).unwrap_or_default();
         let columns: Vec<Column> =
             columns.into_iter().filter(|column| names.is_empty() || names.contains(&column.name)).collect();
-        let mut shown = Self::frame(visitor, table, &columns, statistics);
-        shown.later.clear();
+        let mut shown = Self::frame(visitor, table, &columns, true);
         shown.nothing = match &mistake {
             Some(_) => "The filter has a mistake, so no rows are shown.".to_owned(),
             None => "The rows cannot be shown.".to_owned(),
@@ -201,13 +195,12 @@ impl TablePage {
 
     /// The page of a version without a table.
     pub(super) fn without_tables(visitor: &Visitor, table: &Table) -> Self {
-        let mut shown = Self::frame(visitor, table, &[], None);
-        shown.later.clear();
+        let mut shown = Self::frame(visitor, table, &[], true);
         shown.nothing = "This version has no tables. Tables are CSV, JSON lines, Parquet and Arrow files.".to_owned();
         shown
     }
 
-    fn frame(visitor: &Visitor, table: &Table, columns: &[Column], statistics: Option<&GetStatisticsResponse>) -> Self {
+    fn frame(visitor: &Visitor, table: &Table, columns: &[Column], known: bool) -> Self {
         let (address, asked) = (&table.address, &table.address.asked);
         let place = place(table);
         let query = cel::view(&table.expression(), &asked.f, &asked.sort, asked.descending());
@@ -215,10 +208,6 @@ impl TablePage {
         if table.chosen.is_some() {
             shell = shell.same_as(format!("bib dataset query {} --limit 100", cel::shell(&query)));
         }
-        let later = match statistics {
-            Some(_) => String::new(),
-            None => address.with(|asked| asked.stats = "wait".to_owned()),
-        };
         Self {
             shell,
             files: files(table),
@@ -239,7 +228,7 @@ impl TablePage {
             columns: column_windows(table),
             exports: Vec::new(),
             too_many: String::new(),
-            later,
+            later: later(address, known),
             place,
         }
     }
