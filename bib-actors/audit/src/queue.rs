@@ -54,11 +54,10 @@ pub(crate) struct Entry {
     pub(crate) room: OwnedSemaphorePermit,
 }
 
-/// What the writer is to do.
-#[expect(clippy::large_enum_variant, reason = "all jobs but the last one are records")]
+/// What the writer is to do. Small, since the queue has all its places from the start.
 pub(crate) enum Job {
     /// Write a record.
-    Write(Entry),
+    Write(Box<Entry>),
     /// The first record that nobody waits for has come.
     Gather,
     /// Enough of them have gathered.
@@ -167,7 +166,7 @@ impl Queue {
         if !entry.waiter.is_somebody() {
             return self.gather(entry);
         }
-        self.tx.try_send(Job::Write(entry)).map_err(|error| {
+        self.tx.try_send(Job::Write(Box::new(entry))).map_err(|error| {
             let (TrySendError::Full(job) | TrySendError::Disconnected(job)) = error;
             if let Job::Write(entry) = job {
                 entry.waiter.answer(Err(gone()));

@@ -40,7 +40,7 @@ impl Batch {
         match job {
             Job::Write(entry) => {
                 self.somebody_waits |= entry.waiter.is_somebody();
-                self.entries.push(entry);
+                self.entries.push(*entry);
             }
             Job::Gather => {}
             Job::Flush => self.flush = true,

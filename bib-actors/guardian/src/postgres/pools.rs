@@ -6,13 +6,20 @@ use crate::database::{DbError, DbRole};
 use crate::error::GuardianError;
 use crate::options::{GuardianOptions, PoolSizes};
 use crate::process::PORT;
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+};
+use rustix::process::{Pid, setpriority_process};
 use std::path::Path;
 use std::time::Duration;
 use tokio_postgres::{Config, NoTls};
 
 /// How long a connection over the socket may take, the password's check included.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How far the database's process that fills the audit table steps back behind all others, as `nice` counts. It follows
+/// the log, and nobody waits for it. Not further: others wait for locks that it may hold for a moment.
+const AUDIT_NICE: i32 = 10;
 
 /// The pools of all roles. Connections are made when they are first needed.
 pub(super) struct Pools {
@@ -58,7 +65,11 @@ impl Pools {
             config.application_name(format!("bibd/{incarnation}"));
             let manager =
                 Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-            let pool = Pool::builder(manager)
+            let mut pool = Pool::builder(manager);
+            if role == DbRole::Audit {
+                pool = pool.post_create(Hook::async_fn(|client, _| Box::pin(step_back(client))));
+            }
+            let pool = pool
                 .max_size(size(&options.pools, role).max(1))
                 .runtime(Runtime::Tokio1)
                 .wait_timeout(Some(options.pool_wait))
@@ -101,4 +112,17 @@ impl Pools {
             pool.close();
         }
     }
+}
+
+/// Has the process at the other end of a connection take the processor only where others leave it. Where that cannot be,
+/// it goes on as it is.
+async fn step_back(client: &mut ClientWrapper) -> Result<(), HookError> {
+    let row = client.query_one("select pg_backend_pid()", &[]).await.map_err(HookError::Backend)?;
+    let pid = row.try_get(0).ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid
+        && let Err(error) = setpriority_process(Some(pid), AUDIT_NICE)
+    {
+        tracing::debug!(%error, "the process that fills the audit table runs like all others");
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use bib_node_tests::{Lab, Node, NodeSpec, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::process::Command;
 use std::time::Duration;
 
 /// Far below what a stop may wait for PostgreSQL, and far above what ending takes.
@@ -115,4 +116,31 @@ fn nothing_originates_on_untrusted_storage() {
         assert!(error["message"].as_str().unwrap().contains("untrusted-storage"), "{error}");
     }
     assert_eq!(node.json(&["topic", "list"]).unwrap(), serde_json::json!([]));
+}
+
+/// The nice value of each child of a process.
+fn priorities(parent: &str) -> Vec<i32> {
+    let stats = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let stat = std::fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
+        // behind the name, which may have spaces in it: state, parent, ... and the nice value as the seventeenth
+        let words: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        (words.get(1) == Some(&parent)).then(|| words.get(16)?.parse().ok())?
+    });
+    stats.collect()
+}
+
+#[test]
+fn what_fills_the_audit_table_steps_back_and_nothing_else_does() {
+    let lab = Lab::new().unwrap();
+    let mut node = lab.node(NodeSpec::full("first")).unwrap();
+    node.start().unwrap();
+    let own = Command::new("nice").output().unwrap();
+    let own: i32 = String::from_utf8(own.stdout).unwrap().trim().parse().unwrap();
+    node.bib(&["topic", "create", "before"]).unwrap().ok().unwrap();
+    until("a process of PostgreSQL steps back", PATIENCE, || {
+        let priorities = priorities(&postmaster(&node));
+        let back = priorities.iter().filter(|nice| **nice == 10).count();
+        back == 1 && priorities.len() > 3 && priorities.iter().all(|nice| [own, 10].contains(nice))
+    })
+    .unwrap();
 }
