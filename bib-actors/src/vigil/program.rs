@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 /// Watches the program at rest.
 pub(super) struct Program {
     watch: RestWatch,
-    /// What was mapped before any thread could map more: the program and the libraries that it cannot do without.
+    /// What was mapped before the actors began: the program and its libraries.
     mapped: Arc<Vec<Mapped>>,
     giving: Option<JoinHandle<()>>,
 }
@@ -147,9 +147,10 @@ fn mapped(line: &str) -> Option<Mapped> {
 #[expect(unsafe_code, reason = "no safe call gives mapped pages back; what makes this one sound stands beside it")]
 fn drop_pages(range: &Range<usize>) -> io::Result<()> {
     let start = std::ptr::with_exposed_provenance_mut(range.start);
-    // SAFETY: `range` shows the running program, or a library that it was linked to, since before `main`: nobody unmaps it
-    // or makes it writable, and none of its pages differs from the file, since `clean_parts` takes no other. For such a
-    // range the advice forgets no byte: the next access, of whichever thread, reads the same byte from the file.
+    // SAFETY: `range` shows the running program or a library, and was mapped and relocated as a whole when the node was put
+    // together, before its actors began: nothing here closes a library, so nobody unmaps it or makes it writable, and none
+    // of its pages differs from the file, since `clean_parts` takes no other. For such a range the advice forgets no byte:
+    // the next access, of whichever thread, reads the same byte from the file.
     unsafe { madvise(start, range.len(), Advice::LinuxDontNeed) }?;
     Ok(())
 }
