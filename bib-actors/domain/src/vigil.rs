@@ -22,6 +22,11 @@ pub struct VigilRules {
     pub rest_looks: u32,
     /// So many looks lie at least between two times that it gives pages back; in the first half it is seen what rest needs.
     pub rest_pause: u32,
+    /// After so many looks what rest needs is found out anew: small work that went on meanwhile was taken for it. While no
+    /// work comes, each time it takes twice as long ...
+    pub rest_again: u32,
+    /// ... up to so many looks.
+    pub rest_again_most: u32,
     /// Pages of its own file that the program may hold, in bytes, beyond those that rest needs.
     pub rest_file_bytes: u64,
 }
@@ -37,6 +42,8 @@ impl Default for VigilRules {
             rest_cpu: Duration::from_millis(50),
             rest_looks: 2,
             rest_pause: 20,
+            rest_again: 60,
+            rest_again_most: 60 << 4,
             rest_file_bytes: 4 << 20,
         }
     }
@@ -120,13 +127,18 @@ pub struct RestWatch {
     settling: bool,
     /// Looks since they were given back.
     since: u32,
+    /// What rest needs is trusted for so many looks.
+    trusted: u32,
+    /// There was work since they were given back.
+    worked: bool,
 }
 
 impl RestWatch {
     /// A watch that has not looked yet.
     #[must_use]
     pub const fn new(rules: VigilRules) -> Self {
-        Self { rules, cpu: None, quiet: 0, needs: 0, settling: false, since: u32::MAX }
+        let trusted = rules.rest_again;
+        Self { rules, cpu: None, quiet: 0, needs: 0, settling: false, since: u32::MAX, trusted, worked: true }
     }
 
     /// Takes the processor time that the program used in all, and the bytes of its file that it holds; tells whether it
@@ -135,7 +147,9 @@ impl RestWatch {
         self.since = self.since.saturating_add(1);
         let used = self.cpu.replace(cpu).map(|before| cpu.saturating_sub(before));
         if used.is_none_or(|used| used > self.rules.rest_cpu) {
-            (self.quiet, self.settling) = (0, false);
+            (self.quiet, self.settling, self.worked) = (0, false, true);
+            // work came: whether what is held is what rest needs is soon worth another look
+            self.trusted = self.rules.rest_again;
             return false;
         }
         if self.settling {
@@ -144,11 +158,14 @@ impl RestWatch {
             return false;
         }
         self.quiet = self.quiet.saturating_add(1);
+        let needs = if self.since < self.trusted { self.needs } else { 0 };
         let gives = self.quiet >= self.rules.rest_looks
             && self.since >= self.rules.rest_pause
-            && file_bytes > self.needs.saturating_add(self.rules.rest_file_bytes);
+            && file_bytes > needs.saturating_add(self.rules.rest_file_bytes);
         if gives {
-            (self.quiet, self.needs, self.settling, self.since) = (0, 0, true, 0);
+            let doubled = self.trusted.saturating_mul(2).min(self.rules.rest_again_most);
+            self.trusted = if self.worked { self.rules.rest_again } else { doubled };
+            (self.quiet, self.needs, self.settling, self.since, self.worked) = (0, 0, true, 0, false);
         }
         gives
     }
@@ -229,5 +246,33 @@ mod tests {
         let after = look(&[(5, 40); 40]);
         let at = after.iter().position(|gives| *gives).unwrap();
         assert_eq!((at + 3, after.iter().filter(|gives| **gives).count()), (20, 1), "when the pause is over");
+    }
+
+    #[test]
+    fn work_too_small_to_be_seen_is_not_taken_for_what_rest_needs_for_ever() {
+        let (mut watch, mut cpu) = (RestWatch::new(VigilRules::default()), Duration::ZERO);
+        let mut look = |seen: &[(u64, u64)]| looks(&mut watch, &mut cpu, seen);
+        assert!(look(&[(400, 30), (5, 36), (5, 36)])[2]);
+        // calls of a few milliseconds, while it is seen what rest needs
+        assert!(!look(&[(40, 8), (45, 30), (45, 36)]).contains(&true));
+        let after = look(&[(5, 36); 60]);
+        assert_eq!(after.iter().position(|gives| *gives), Some(60 - 4), "a minute after the last time");
+        assert!(!look(&[(5, 8); 55]).contains(&true), "now it is known");
+    }
+
+    #[test]
+    fn a_program_that_rests_gives_back_less_and_less_often() {
+        let rules = VigilRules::default();
+        let (mut watch, mut cpu) = (RestWatch::new(rules), Duration::ZERO);
+        let mut look = |seen: &[(u64, u64)]| looks(&mut watch, &mut cpu, seen);
+        assert!(look(&[(400, 30), (5, 36), (5, 36)])[2]);
+        let times =
+            |given: &[bool]| given.iter().enumerate().filter(|(_, gives)| **gives).map(|(at, _)| at + 1).collect();
+        let given: Vec<usize> = times(&look(&[(5, 9); 4000]));
+        assert_eq!(given, [60, 180, 420, 900, 1860, 2820, 3780]);
+        // after work it is looked at soon again
+        assert!(!look(&[(60, 9)]).contains(&true));
+        let given: Vec<usize> = times(&look(&[(5, 9); 400]));
+        assert_eq!(given.len(), 3, "{given:?}");
     }
 }
