@@ -58,6 +58,10 @@ pub(crate) trait Change: Send + Sync + 'static {
     /// written; what they do can be undone until the commit, which waits for the record.
     const PREPARES: bool = false;
 
+    /// Whether it may share a transaction with others of its role: after its claim, the first lock that it takes of those
+    /// that others may hold is the one on the catalogue's counter, or it takes none that anybody keeps who waits for that.
+    const SHARES: bool = false;
+
     /// Who asked.
     fn cx(&self) -> &OpContext;
     /// What it is about, for the audit log.
@@ -167,7 +171,7 @@ impl Core {
     /// What can be done of a change before its first record is durable: all but the commit if nobody could have to wait
     /// for its locks, else a transaction is opened.
     async fn begin_early<C: Change>(&self, change: &C) -> Early<'_, C::Output> {
-        let open = if C::PREPARES { None } else { self.database.begin_early(C::ROLE).await };
+        let open = if C::PREPARES { None } else { self.database.begin_early(C::ROLE, C::SHARES).await };
         match open {
             Some(open) if open.is_alone() => Early::Done(self.apply(change, Stamp::now(None), open).await),
             open => Early::Open(open),
@@ -184,6 +188,7 @@ impl Core {
         change.prepare(self).await?;
         let session = match open {
             Some(open) => open,
+            None if C::SHARES => self.database.begin_shared(C::ROLE).await?,
             None => self.database.begin(C::ROLE, Access::Write).await?,
         };
         self.apply(change, stamp, session).await
@@ -224,15 +229,23 @@ impl Core {
         };
         let done = done.await;
         if tx.claim_is_lost() {
-            drop(tx);
-            return self.recall(change).await;
+            return self.recall(change, tx.undo()).await;
         }
         Ok(Ready { output: done?, tx, _changing: changing })
     }
 
-    /// The answer to a request that was carried out before.
-    async fn recall<C: Change>(&self, change: &C) -> Result<Ready<'_, C::Output>, GuardianError> {
-        let mut tx = Tx::new(self.database.begin(C::ROLE, Access::Write).await?);
+    /// The answer to a request that was carried out before: in the same transaction if that is open, since the first try
+    /// may be another part of it.
+    async fn recall<C: Change>(
+        &self,
+        change: &C,
+        open: Option<Box<dyn Session>>,
+    ) -> Result<Ready<'_, C::Output>, GuardianError> {
+        let session = match open {
+            Some(open) => open,
+            None => self.database.begin(C::ROLE, Access::Write).await?,
+        };
+        let mut tx = Tx::new(session);
         let sql = "select result from requests where request_id = $1 and action = $2 and object = $3";
         let note = tx.one(sql, &request(change)).await?.text()?;
         Ok(Ready { output: change.answer(&mut tx, &note).await?, tx, _changing: None })

@@ -27,7 +27,7 @@ pub(crate) enum Access {
 }
 
 /// Why a statement failed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum DbError {
     /// No connection became free in time.
     Overloaded { role: &'static str, waited_ms: u64 },
@@ -83,6 +83,10 @@ pub(crate) trait Session: Send {
     fn is_alone(&self) -> bool {
         false
     }
+    /// Undoes what it did so far and goes on, if it can: it then sees what others did with whom it shares a transaction.
+    fn undone(self: Box<Self>) -> Option<Box<dyn Session>> {
+        None
+    }
     /// Makes it durable.
     async fn commit(self: Box<Self>) -> Result<(), DbError>;
 }
@@ -94,8 +98,12 @@ pub(crate) trait Database: Send + Sync {
     fn info(&self) -> &StorageInfo;
     /// Opens a transaction under a role.
     async fn begin(&self, role: DbRole, access: Access) -> Result<Box<dyn Session>, DbError>;
+    /// Opens one that writes, maybe as a part of one that others of the same role share.
+    async fn begin_shared(&self, role: DbRole) -> Result<Box<dyn Session>, DbError> {
+        self.begin(role, Access::Write).await
+    }
     /// Opens a transaction that writes before there is something to write, unless others would have to wait for it.
-    async fn begin_early(&self, _role: DbRole) -> Option<Box<dyn Session>> {
+    async fn begin_early(&self, _role: DbRole, _shared: bool) -> Option<Box<dyn Session>> {
         None
     }
     /// Whether it is there. An error that says `dead` cannot heal by itself.

@@ -2,10 +2,14 @@
 
 mod admin;
 mod flushes;
+mod group;
 mod migrate;
 mod pools;
 mod roles;
+#[cfg(test)]
+mod scratch;
 mod session;
+mod statements;
 mod value;
 
 use crate::credentials::Credentials;
@@ -22,13 +26,18 @@ use bib_domain::StorageKind;
 use bib_kit::{BlockingPool, clock};
 use deadpool_postgres::Object;
 use flushes::Flushes;
+use group::Line;
 use pools::Pools;
 use session::PgSession;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a server that recovers is tried again.
 const RECOVERY_POLL: Duration = Duration::from_millis(100);
+
+/// Whose changes may share a transaction: those of each role would need a line of their own.
+const SHARING: DbRole = DbRole::Node;
 
 /// The guardian's database in PostgreSQL.
 pub(crate) struct PgDatabase {
@@ -38,6 +47,8 @@ pub(crate) struct PgDatabase {
     credentials: Credentials,
     pools: Pools,
     flushes: Flushes,
+    /// Changes of the node's role that may share a transaction.
+    line: Arc<Line>,
     ping_deadline: Duration,
 }
 
@@ -68,8 +79,8 @@ impl PgDatabase {
             version: runtime.version().to_owned(),
             notice: String::new(),
         };
-        let (flushes, ping_deadline) = (Flushes::default(), options.ping_deadline);
-        let database = Self { info, runtime, socket_dir, credentials, pools, flushes, ping_deadline };
+        let (flushes, line, ping_deadline) = (Flushes::default(), Arc::default(), options.ping_deadline);
+        let database = Self { info, runtime, socket_dir, credentials, pools, flushes, line, ping_deadline };
         match database.ping().await {
             Ok(()) => Ok(database),
             Err(PingError::Dead(reason) | PingError::Sick(reason) | PingError::Recovering(reason)) => {
@@ -137,7 +148,19 @@ impl Database for PgDatabase {
         self.session(self.pools.get(role).await?, role, access).await
     }
 
-    async fn begin_early(&self, role: DbRole) -> Option<Box<dyn Session>> {
+    async fn begin_shared(&self, role: DbRole) -> Result<Box<dyn Session>, DbError> {
+        if role != SHARING {
+            return self.begin(role, Access::Write).await;
+        }
+        let connect = self.pools.get(role);
+        Ok(Box::new(self.line.join(self.pools.wait(), role.group(), &self.flushes, connect).await?))
+    }
+
+    async fn begin_early(&self, role: DbRole, shared: bool) -> Option<Box<dyn Session>> {
+        if shared && role == SHARING {
+            let connect = self.pools.get(role);
+            return Some(Box::new(self.line.join_alone(&self.flushes, connect).await?));
+        }
         let client = self.pools.get_free(role).await?;
         self.session(client, role, Access::Write).await.ok()
     }

@@ -61,6 +61,11 @@ impl Tx {
         self.claim == Claim::Lost
     }
 
+    /// Undoes it; where its session can go on, it is given back.
+    pub(crate) fn undo(self) -> Option<Box<dyn Session>> {
+        self.session.undone()
+    }
+
     /// Runs a statement together with the next one. What it says is not waited for; if it fails, so does the next one.
     pub(crate) async fn later(&mut self, sql: impl Into<Cow<'static, str>>, params: Vec<Value>) -> Result<(), DbError> {
         let sql = sql.into();

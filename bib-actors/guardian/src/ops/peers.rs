@@ -44,6 +44,7 @@ impl Change for UpsertPeer {
     type Output = ();
     const ACTION: &'static str = "peer.upsert";
     const ROLE: DbRole = DbRole::Node;
+    const SHARES: bool = true;
 
     fn cx(&self) -> &OpContext {
         &self.cx
@@ -113,6 +114,7 @@ impl Change for EditPeer {
     type Output = ();
     const ACTION: &'static str = "peer.edit";
     const ROLE: DbRole = DbRole::Node;
+    const SHARES: bool = true;
     const NEED: Need = Need::Housekeeping;
 
     fn cx(&self) -> &OpContext {

@@ -57,6 +57,7 @@ impl Change for CreateTopic {
     const ACTION: &'static str = "topic.create";
     const ROLE: DbRole = DbRole::Node;
     const REMEMBER: bool = true;
+    const SHARES: bool = true;
 
     fn cx(&self) -> &OpContext {
         &self.cx
@@ -108,6 +109,7 @@ impl Change for SetSubscribed {
     const ACTION: &'static str = "topic.subscribe";
     const ROLE: DbRole = DbRole::Node;
     const REMEMBER: bool = true;
+    const SHARES: bool = true;
 
     fn cx(&self) -> &OpContext {
         &self.cx

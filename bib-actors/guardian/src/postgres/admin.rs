@@ -1,7 +1,7 @@
 //! The superuser's connection: open while the node starts or rebuilds the audit table, and at no other time.
 
 use super::pools::config;
-use super::session::db_error;
+use super::statements::db_error;
 use crate::credentials::{Credentials, SUPERUSER};
 use crate::database::DbError;
 use crate::error::GuardianError;

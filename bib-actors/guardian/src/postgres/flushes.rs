@@ -44,6 +44,11 @@ pub(super) struct Writing {
 }
 
 impl Flushes {
+    /// Whether a transaction that may write is open.
+    pub(super) fn is_busy(&self) -> bool {
+        self.0.writers.load(SeqCst) > 0
+    }
+
     /// A transaction that may write begins.
     pub(super) fn writing(&self) -> Writing {
         self.0.writers.fetch_add(1, SeqCst);
@@ -84,11 +89,11 @@ impl Writing {
         self.counts.writers.load(SeqCst) == 1
     }
 
-    /// How this transaction is to be ended, which happens now.
-    pub(super) fn commit(&mut self) -> &'static str {
+    /// How this transaction is to be ended, which happens now; `company` says that others wait for its end.
+    pub(super) fn commit(&mut self, company: bool) -> &'static str {
         let counts = &self.counts;
         let doubts = counts.doubtful.load(SeqCst);
-        if self.is_alone() && doubts == counts.cleared.load(SeqCst) {
+        if !company && self.is_alone() && doubts == counts.cleared.load(SeqCst) {
             return COMMIT;
         }
         counts.unsettled.fetch_add(1, SeqCst);
@@ -123,35 +128,36 @@ mod tests {
     fn one_alone_waits_with_its_locks_and_company_without() {
         let flushes = Flushes::default();
         let mut one = flushes.writing();
-        assert_eq!(one.commit(), COMMIT);
+        assert_eq!(one.commit(false), COMMIT);
         assert!(flushes.unsettled().is_none(), "nobody sees it before it is durable");
         let mut two = flushes.writing();
-        assert_eq!(two.commit(), COMMIT_THEN_FLUSH);
+        assert_eq!(two.commit(false), COMMIT_THEN_FLUSH);
         assert!(flushes.unsettled().is_some());
         one.settled();
         assert!(flushes.unsettled().is_some());
         two.settled();
         assert!(flushes.unsettled().is_none());
-        assert_eq!(flushes.writing().commit(), COMMIT, "it is alone again");
+        assert_eq!(flushes.writing().commit(false), COMMIT, "it is alone again");
+        assert_eq!(flushes.writing().commit(true), COMMIT_THEN_FLUSH, "it has company that has not begun yet");
     }
 
     #[test]
     fn a_commit_whose_end_is_unknown_is_settled_by_a_later_flush() {
         let flushes = Flushes::default();
         let (other, mut lost) = (flushes.writing(), flushes.writing());
-        lost.commit();
+        lost.commit(false);
         drop(lost);
         drop(other);
-        assert_eq!(flushes.writing().commit(), COMMIT_THEN_FLUSH, "what it saw may not be durable");
+        assert_eq!(flushes.writing().commit(false), COMMIT_THEN_FLUSH, "what it saw may not be durable");
         let flush = flushes.unsettled().unwrap();
         let (other, mut lost) = (flushes.writing(), flushes.writing());
-        lost.commit();
+        lost.commit(false);
         drop((lost, other));
         flush.settled();
         let flush = flushes.unsettled().expect("that flush may have begun too early for the second");
         flush.settled();
         assert!(flushes.unsettled().is_none());
-        assert_eq!(flushes.writing().commit(), COMMIT);
+        assert_eq!(flushes.writing().commit(false), COMMIT);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One pool of connections per role.
 
-use super::session::db_error;
+use super::statements::db_error;
 use crate::credentials::Credentials;
 use crate::database::{DbError, DbRole};
 use crate::error::GuardianError;
@@ -98,6 +98,11 @@ impl Pools {
             },
             other => DbError::Lost(other.to_string()),
         })
+    }
+
+    /// How long a connection is waited for.
+    pub(super) const fn wait(&self) -> Duration {
+        self.wait
     }
 
     /// A connection of the role that nobody else needs now, if there is one.

@@ -4,18 +4,16 @@
 //! round trip instead of three. One that writes waits for each step, so that no statement runs outside of it.
 
 use super::flushes::{COMMIT, FLUSH, Flushes, Writing};
+use super::statements::{Prepared, db_error, references};
 use super::value;
 use crate::database::{Access, Answered, Column, DbError, Row, Rows, Session, Statement, Value};
 use async_trait::async_trait;
 use deadpool_postgres::Object;
-use futures::future::{join, maybe_done};
 use futures::poll;
-use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 /// An open transaction. Dropped before its commit it takes its connection with it, which undoes it at the server.
 pub(super) struct PgSession {
@@ -32,28 +30,14 @@ pub(super) struct PgSession {
 /// Rows that are made and encoded in one go: more would keep calls that wait for this thread from their turn.
 const AT_ONCE: usize = 16;
 const BEGIN_READ: &str = "begin isolation level repeatable read read only";
-const BEGIN_WRITE: &str = "begin isolation level read committed read write";
+pub(super) const BEGIN_WRITE: &str = "begin isolation level read committed read write";
 
 /// Whether an error says that the server starts or recovers: it takes connections by itself when that is done.
 pub(super) fn is_recovering(reason: &str) -> bool {
     reason.starts_with(tokio_postgres::error::SqlState::CANNOT_CONNECT_NOW.code())
 }
 
-/// What an error says without the values that may be in it.
-pub(super) fn db_error(error: &tokio_postgres::Error) -> DbError {
-    let Some(db) = error.as_db_error() else {
-        return DbError::Lost(error.to_string());
-    };
-    let text = format!("{} {}", db.code().code(), db.message());
-    if *db.code() == SqlState::DISK_FULL {
-        return DbError::Full(text);
-    }
-    // connection exceptions, shutdown and crash of the server, no room for connections
-    let lost = ["08", "57P", "53"].iter().any(|class| db.code().code().starts_with(class));
-    if lost { DbError::Lost(text) } else { DbError::Refused(text) }
-}
-
-fn finished() -> DbError {
+pub(super) fn finished() -> DbError {
     DbError::Refused("the transaction was finished already".to_owned())
 }
 
@@ -92,99 +76,36 @@ impl PgSession {
     fn client(&self) -> Result<&Object, DbError> {
         self.client.as_ref().ok_or_else(finished)
     }
-
-    /// Prepares statements, which takes no time once the connection knows them.
-    async fn prepare(&self, ahead: &[Statement], sql: &str) -> Result<Prepared<'_>, DbError> {
-        let client = self.client()?;
-        let mut first = Vec::with_capacity(ahead.len());
-        for one in ahead {
-            first.push(client.prepare_cached(&one.sql).await.map_err(|error| db_error(&error))?);
-        }
-        let last = client.prepare_cached(sql).await.map_err(|error| db_error(&error))?;
-        Ok(Prepared { client, first, last })
-    }
-}
-
-/// Statements that go out together.
-struct Prepared<'a> {
-    client: &'a Object,
-    first: Vec<tokio_postgres::Statement>,
-    last: tokio_postgres::Statement,
-}
-
-impl Prepared<'_> {
-    /// Sends the statements `ahead` and then the last one, all before the first of them is answered, in this order.
-    async fn send<T>(
-        &self,
-        ahead: &[Statement],
-        last: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Answered<T> {
-        let mut first = Vec::with_capacity(ahead.len());
-        for (statement, one) in self.first.iter().zip(ahead) {
-            first.push(execute(self.client, statement, &one.params));
-        }
-        let (first, last) = join(in_order(first), last).await;
-        let mut counts = Vec::with_capacity(ahead.len());
-        for one in first {
-            match one {
-                Ok(changed) => counts.push(changed),
-                // what came after it only says that the transaction has failed
-                Err(error) => return (counts, Err(db_error(&error))),
-            }
-        }
-        (counts, last.map_err(|error| db_error(&error)))
-    }
-}
-
-async fn execute(
-    client: &Object,
-    statement: &tokio_postgres::Statement,
-    params: &[Value],
-) -> Result<u64, tokio_postgres::Error> {
-    client.execute(statement, &references(params)).await
-}
-
-/// Polls all futures from the first poll on, always in this order: what they send arrives in it.
-async fn in_order<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut all: Vec<_> = futures.into_iter().map(|future| Box::pin(maybe_done(future))).collect();
-    poll_fn(|cx| {
-        let pending = all.iter_mut().map(|one| one.as_mut().poll(cx)).filter(Poll::is_pending).count();
-        if pending == 0 { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    all.iter_mut().filter_map(|one| one.as_mut().take_output()).collect()
-}
-
-fn references(params: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
-    params.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 
 #[async_trait]
 impl Session for PgSession {
     async fn query(&mut self, ahead: &[Statement], sql: &str, params: &[Value]) -> Answered<Vec<Row>> {
-        let prepared = match self.prepare(ahead, sql).await {
-            Ok(prepared) => prepared,
-            Err(error) => return (Vec::new(), Err(error)),
+        let prepared = match self.client() {
+            Ok(client) => Prepared::new(client, ahead, sql).await,
+            Err(error) => Err(error),
         };
-        let params = references(params);
-        let query = prepared.client.query(&prepared.last, &params);
-        let (counts, rows) = if self.begun {
-            prepared.send(ahead, query).await
-        } else if !ahead.is_empty() {
-            let reason = "a transaction that only reads has nothing to run ahead of its first statement";
-            return (Vec::new(), Err(DbError::Refused(reason.to_owned())));
-        } else {
+        let (counts, rows) = match prepared {
+            Err(error) => (Vec::new(), Err(error)),
+            Ok(prepared) if self.begun => prepared.query(ahead, params).await,
+            Ok(_) if !ahead.is_empty() => {
+                let reason = "a transaction that only reads has nothing to run ahead of its first statement";
+                (Vec::new(), Err(DbError::Refused(reason.to_owned())))
+            }
             // both are on their way before the first is answered, in this order
-            let (begun, rows) = join(prepared.client.batch_execute(BEGIN_READ), query).await;
-            (Vec::new(), begun.and(rows).map_err(|error| db_error(&error)))
+            Ok(prepared) => (Vec::new(), prepared.query_after(BEGIN_READ, params).await),
         };
         self.begun |= rows.is_ok();
-        (counts, rows.and_then(|rows| rows.iter().map(value::row).collect()))
+        (counts, rows)
     }
 
     async fn execute(&mut self, ahead: &[Statement], sql: &str, params: &[Value]) -> Answered<u64> {
-        match self.prepare(ahead, sql).await {
-            Ok(prepared) => prepared.send(ahead, execute(prepared.client, &prepared.last, params)).await,
+        let prepared = match self.client() {
+            Ok(client) => Prepared::new(client, ahead, sql).await,
+            Err(error) => Err(error),
+        };
+        match prepared {
+            Ok(prepared) => prepared.execute(ahead, params).await,
             Err(error) => (Vec::new(), Err(error)),
         }
     }
@@ -220,7 +141,7 @@ impl Session for PgSession {
     async fn commit(mut self: Box<Self>) -> Result<(), DbError> {
         let Some(client) = self.client.take() else { return Err(finished()) };
         let ended = match (self.access, &mut self.writing) {
-            (Access::Write, Some(writing)) => client.batch_execute(writing.commit()).await,
+            (Access::Write, Some(writing)) => client.batch_execute(writing.commit(false)).await,
             (Access::Write, None) => client.batch_execute(COMMIT).await,
             (Access::Read, _) => self.end_reading(&client).await,
         };

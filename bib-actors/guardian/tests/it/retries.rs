@@ -2,10 +2,11 @@
 
 use crate::catalog::{on, on_both};
 use crate::support::{Backend, Node, manifest, new_topic, op, own_key, topic};
-use bib_domain::VersionId;
+use bib_domain::{OpContext, VersionId};
 use bib_guardian::{GuardianError, VersionState};
+use futures::future::{join, join_all};
 
-on_both!(retries, at_the_same_time, after_a_crash);
+on_both!(retries, at_the_same_time, many_at_once, after_a_crash);
 
 const WHOLE: VersionState = VersionState { complete: true };
 
@@ -50,9 +51,62 @@ async fn at_the_same_time(node: &mut Node) {
         let version = manifest("t/d", 1, &[VersionId::from_bytes([i; 32])], &own_key());
         async move { g.publish(&cx, version, WHOLE).await.unwrap() }
     });
-    let done = futures::future::join_all(tries).await;
+    let done = join_all(tries).await;
     assert!(done.iter().all(|published| *published == done[0]));
     assert_eq!(g.counts().await.unwrap().versions, 1);
+}
+
+/// Changes of all kinds that come together: those that are refused take none of the others with them, a retry beside its
+/// first try finds the same, and each has a place of its own in the catalogue.
+async fn many_at_once(node: &mut Node) {
+    let g = &node.guardian;
+    g.create_topic(&op(), new_topic("there")).await.unwrap();
+    let twice = op();
+    let make = |cx: &OpContext, name: String| {
+        let (g, cx) = (g.clone(), cx.clone());
+        async move { g.create_topic(&cx, new_topic(&name)).await }
+    };
+    let tries = (0..64_u32).map(|number| match number % 4 {
+        0 => make(&op(), "there".to_owned()),
+        1 => make(&twice, "twice".to_owned()),
+        _ => make(&op(), format!("t{number}")),
+    });
+    let subscribing = (0..8).map(|number| {
+        let g = g.clone();
+        async move { g.set_subscribed(&op(), &topic(if number < 4 { "there" } else { "nowhere" }), true).await }
+    });
+    let (all, subscribed) = join(join_all(tries), join_all(subscribing)).await;
+    for (number, made) in all.iter().enumerate() {
+        match (number % 4, made) {
+            (0, Err(GuardianError::TopicExists { .. })) => {}
+            (1, Ok(topic)) => assert_eq!(Some(topic), all[1].as_ref().ok()),
+            (2 | 3, Ok(topic)) => assert_eq!(topic.name.to_string(), format!("t{number}")),
+            other => panic!("{other:?}"),
+        }
+    }
+    for (number, subscribed) in subscribed.iter().enumerate() {
+        match (number < 4, subscribed) {
+            (true, Ok(topic)) => assert!(topic.subscribed),
+            (false, Err(GuardianError::TopicNotFound { .. })) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut found: Vec<String> = g.list_topics(None, 0).await.unwrap().iter().map(|t| t.name.to_string()).collect();
+    let mut expected: Vec<String> =
+        (0..64).filter(|number| number % 4 > 1).map(|number| format!("t{number}")).collect();
+    expected.extend(["there".to_owned(), "twice".to_owned()]);
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    // one by one, so that two at one place would be missed
+    let (mut after, mut places) = (0, 0);
+    while let page = g.catalog_page(after, 1).await.unwrap()
+        && !page.topics.is_empty()
+    {
+        (after, places) = (page.next, places + page.topics.len());
+    }
+    assert_eq!(places, expected.len());
+    assert!(node.audit.verify().await.unwrap().problem.is_none());
 }
 
 async fn after_a_crash(node: &mut Node) {

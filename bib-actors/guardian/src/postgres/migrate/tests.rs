@@ -3,14 +3,10 @@
 use super::*;
 use crate::credentials::Credentials;
 use crate::migrations::POSTGRES;
-use crate::options::{GuardianOptions, SealKey};
 use crate::postgres::PgDatabase;
-use crate::process::{DATABASE, ProcessRuntime, Server};
-use bib_domain::NodeMode;
-use bib_kit::BlockingPool;
-use futures::FutureExt;
-use std::os::unix::fs::PermissionsExt;
-use std::panic::AssertUnwindSafe;
+use crate::postgres::scratch::on_a_server;
+use crate::process::DATABASE;
+use std::sync::Arc;
 
 /// Tables, indexes, triggers, functions and grants of the schema.
 async fn picture(admin: &mut Admin) -> Vec<Vec<String>> {
@@ -48,21 +44,9 @@ async fn up_down_up(admin: &mut Admin) {
 
 #[tokio::test]
 async fn up_down_and_up_again() {
-    let dir = tempfile::Builder::new().prefix("bib-m-").tempdir_in("/tmp").unwrap();
-    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
-    let options = GuardianOptions::new(dir.path().to_owned(), NodeMode::Full, SealKey::new([1; 32]), [0; 32]);
-    let pool = BlockingPool::new(tokio::runtime::Handle::current(), 4);
-    let server = Server::look(&options).unwrap();
-    let runtime = Box::new(ProcessRuntime::new(server, options.clone(), pool.clone()));
-    let tried = AssertUnwindSafe(async {
-        let database = PgDatabase::open(runtime, &options, &pool, 1).await.unwrap();
-        let credentials = Credentials::load_or_create(&dir.path().join("secrets"), &options.seal_key).unwrap();
+    on_a_server(async |database: Arc<PgDatabase>, credentials: Credentials| {
         let mut admin = Admin::connect(&database.socket_dir, &credentials, DATABASE).await.unwrap();
         up_down_up(&mut admin).await;
-    });
-    let tried = tried.catch_unwind().await;
-    crate::actor::shut_down(&options).await.unwrap();
-    if let Err(panic) = tried {
-        std::panic::resume_unwind(panic);
-    }
+    })
+    .await;
 }
