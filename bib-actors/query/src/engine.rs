@@ -26,6 +26,7 @@ use crate::memory::Memory;
 use crate::options::QueryOptions;
 use crate::page::{CountKey, KEY_BYTES, Kept, PageKey};
 use crate::plan::{Order, Plan, build};
+use crate::spill::Spill;
 use crate::statistics::{StatisticsKey, TableStatistics};
 use crate::stream::{Bounds, QueryStats, QueryStream, RowLimit, bounded, calmly, convert};
 use crate::table::{
@@ -357,17 +358,17 @@ impl QueryEngine {
         // what a sort sets aside for merging its pieces must leave room for the pieces
         config.options_mut().execution.sort_spill_reservation_bytes =
             (options.memory_bytes / (4 * partitions)).min(10 << 20);
-        let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
-        Ok(builder.with_default_features().build())
+        // plans are made of functions, not of their names: a register of all that there are is never looked into
+        Ok(SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).build())
     }
 
     fn runtime(&self) -> datafusion::common::Result<Arc<RuntimeEnv>> {
         let options = &self.shared.options;
-        let disk = DiskManagerBuilder::default().with_max_temp_directory_size(options.spill_bytes);
+        let disk = DiskManagerBuilder::default();
         let (pool, disk): (Arc<dyn MemoryPool>, _) = match &options.spill_dir {
             Some(dir) => (
                 Arc::new(FairSpillPool::new(options.memory_bytes)),
-                disk.with_mode(DiskManagerMode::Directories(vec![dir.clone()])),
+                disk.with_temp_file_factory(Arc::new(Spill::new(dir.clone(), options.spill_bytes))),
             ),
             None => (Arc::new(GreedyMemoryPool::new(options.memory_bytes)), disk.with_mode(DiskManagerMode::Disabled)),
         };

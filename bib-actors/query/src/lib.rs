@@ -23,6 +23,7 @@ mod options;
 mod page;
 mod plan;
 mod row;
+mod spill;
 mod statistics;
 mod stream;
 mod table;

@@ -65,14 +65,15 @@ async fn memory_is_bounded() {
     assert!(matches!(error, QueryError::Limit { which: LimitKind::Memory, .. }), "{error:?}");
     assert!(error.to_string().contains("more than 1 MiB of memory") && error.to_string().contains("query.memory_mib"));
     // with room on the disk it goes on; sorting in pieces needs memory for one batch of each piece
-    let spill = tempfile::tempdir().unwrap();
-    let engine = lab.engine_with(QueryOptions {
-        memory_bytes: 24 << 20,
-        spill_dir: Some(spill.path().to_owned()),
-        ..QueryOptions::default()
-    });
-    let batch = first(engine).await.unwrap();
-    assert!(batch.num_rows() > 0);
+    let dir = tempfile::tempdir().unwrap();
+    let spill = dir.path().join("spill");
+    let spilling = |memory_bytes| {
+        lab.engine_with(QueryOptions { memory_bytes, spill_dir: Some(spill.clone()), ..QueryOptions::default() })
+    };
+    assert!(first(spilling(1 << 30)).await.unwrap().num_rows() > 0);
+    assert!(!spill.exists(), "what fits into memory needs no folder");
+    assert!(first(spilling(24 << 20)).await.unwrap().num_rows() > 0);
+    assert_eq!(std::fs::read_dir(&spill).unwrap().count(), 0, "what was set aside goes with the query");
 }
 
 #[tokio::test]
