@@ -20,7 +20,7 @@ impl GuardianHandle {
     /// # Errors
     /// [`GuardianError::TopicExists`], unless `new.if_not_exists`; else as every change.
     pub async fn create_topic(&self, cx: &OpContext, new: NewTopic) -> Result<Topic, GuardianError> {
-        self.change(CreateTopic { cx: cx.clone(), new }).await
+        self.change(CreateTopic::new(cx.clone(), new)).await
     }
 
     /// Topics after a name, in the order of names; 0 asks for the largest page.

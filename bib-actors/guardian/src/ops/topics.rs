@@ -8,6 +8,7 @@ use crate::events::SubscriptionsChanged;
 use crate::recall::Weigh;
 use crate::rows::{NewTopic, Topic};
 use bib_domain::{OpContext, TopicName};
+use std::sync::OnceLock;
 
 /// The columns of a topic, from `topics t`.
 pub(crate) const COLUMNS: &str = "t.name, t.description, t.owner, \
@@ -48,8 +49,16 @@ pub(crate) const POSITION: &str = "(select value from counters where name = 'cat
 
 /// Makes a topic.
 pub(crate) struct CreateTopic {
-    pub(crate) cx: OpContext,
-    pub(crate) new: NewTopic,
+    cx: OpContext,
+    new: NewTopic,
+    /// When it was made: one that is new is known without reading it.
+    made_ms: OnceLock<i64>,
+}
+
+impl CreateTopic {
+    pub(crate) const fn new(cx: OpContext, new: NewTopic) -> Self {
+        Self { cx, new, made_ms: OnceLock::new() }
+    }
 }
 
 impl Change for CreateTopic {
@@ -86,14 +95,19 @@ impl Change for CreateTopic {
                 ],
             )
             .await?;
-        if made == 0 && !new.if_not_exists {
+        if made > 0 {
+            // it is applied once
+            let _ = self.made_ms.set(stamp.now_ms);
+        } else if !new.if_not_exists {
             return Err(GuardianError::TopicExists { name: new.name.clone() });
         }
         Ok(String::new())
     }
 
     async fn answer(&self, tx: &mut Tx, _note: &str) -> Result<Topic, GuardianError> {
-        get(tx, &self.new.name).await
+        let Some(updated_ms) = self.made_ms.get().copied() else { return get(tx, &self.new.name).await };
+        let NewTopic { name, description, owner, created_ms, if_not_exists: _ } = self.new.clone();
+        Ok(Topic { name, description, owner, datasets: 0, bytes: 0, subscribed: false, created_ms, updated_ms })
     }
 }
 

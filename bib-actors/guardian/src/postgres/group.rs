@@ -2,7 +2,7 @@
 //!
 //! Changes that all take the lock on the catalogue's counter run one after the other anyway. Each on its own connection,
 //! they would wake each other's server processes and wait for as many commits; here those that wait in line run in one
-//! transaction, each between two savepoints of its own, and are committed at once. One that fails, or is given up, is
+//! transaction, each behind a savepoint of its own, and are committed at once. One that fails, or is given up, is
 //! rolled back to its savepoint, and the others go on. None of them is answered before the commit.
 //!
 //! Only changes whose first lock that others may hold is the counter's may share: whoever holds the counter then waits for
@@ -133,12 +133,12 @@ fn savepoint(number: usize) -> String {
 }
 
 impl Group {
-    /// Commits, and tells all members. A transaction that has failed has no savepoint to release, and fails to commit
-    /// instead of ending quietly with nothing done.
+    /// Commits, and tells all members. In a transaction that has failed no savepoint can be released: it does not end
+    /// quietly with nothing done, as a commit alone would.
     async fn commit(self, company: bool) -> Result<(), DbError> {
-        let Self { client, mut writing, members, ended } = self;
-        let release = format!("release savepoint {}; {}", savepoint(members), writing.commit(company));
-        let done = client.batch_execute(&release).await.map_err(|error| db_error(&error));
+        let Self { client, mut writing, ended, members: _ } = self;
+        let commit = format!("release savepoint {}; {}", savepoint(0), writing.commit(company));
+        let done = client.batch_execute(&commit).await.map_err(|error| db_error(&error));
         if done.is_ok() {
             writing.settled();
         } else {
@@ -150,9 +150,8 @@ impl Group {
 
     /// What a member did stands from here on, as far as the transaction does.
     fn keep_member(&mut self) -> watch::Receiver<End> {
-        let (own, next) = (savepoint(self.members), savepoint(self.members + 1));
         self.members += 1;
-        self.send(&format!("release savepoint {own}; savepoint {next}"));
+        self.send(&format!("savepoint {}", savepoint(self.members)));
         self.ended.subscribe()
     }
 
