@@ -55,6 +55,16 @@ impl From<DbError> for GuardianError {
 /// Rows that are made while they are added, so that nobody waits for all of them to be made.
 pub(crate) type Rows<'a> = Box<dyn ExactSizeIterator<Item = Vec<Value>> + Send + 'a>;
 
+/// How fast rows are added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As fast as can be: somebody waits for them.
+    Full,
+    /// A few at a time, since nobody does: the database's process would else run for milliseconds at a time, before whoever
+    /// wants the processor meanwhile.
+    Calm,
+}
+
 /// A statement that is sent together with the one that follows it, so that both take one round trip.
 #[derive(Debug)]
 pub(crate) struct Statement {
@@ -78,6 +88,7 @@ pub(crate) trait Session: Send {
         table: &'static str,
         columns: &'static [(&'static str, Column)],
         rows: Rows<'_>,
+        pace: Pace,
     ) -> Result<(), DbError>;
     /// Whether no other transaction could have to wait for the locks of this one.
     fn is_alone(&self) -> bool {

@@ -5,7 +5,7 @@
 //! else.
 
 use crate::core::Core;
-use crate::database::{Access, Column, DbRole, Tx, Value};
+use crate::database::{Access, Column, DbRole, Pace, Tx, Value};
 use crate::error::GuardianError;
 use crate::rows::AuditIndexStatus;
 use bib_audit::{AuditAppended, AuditRecord};
@@ -100,7 +100,12 @@ fn values(record: &AuditRecord) -> Vec<Value> {
 
 /// Adds the records that follow the last row of the table. After an error it is not known whether they are there: the
 /// table is compared with the log again before anything else is added.
-async fn insert(core: &Core, records: &[AuditRecord], state: &mut Option<u64>) -> Result<(), GuardianError> {
+async fn insert(
+    core: &Core,
+    records: &[AuditRecord],
+    state: &mut Option<u64>,
+    pace: Pace,
+) -> Result<(), GuardianError> {
     let (Some(first), Some(end)) = (records.first(), records.last()) else { return Ok(()) };
     *state = None;
     let mut tx = Tx::new(core.database.begin(DbRole::Audit, Access::Write).await?);
@@ -111,7 +116,7 @@ async fn insert(core: &Core, records: &[AuditRecord], state: &mut Option<u64>) -
         let reason = format!("the audit table ends at {last} and not before {}", first.seq);
         return Err(GuardianError::Unavailable { reason });
     }
-    tx.add("audit_log", &COLUMNS, Box::new(records.iter().map(values))).await?;
+    tx.add("audit_log", &COLUMNS, Box::new(records.iter().map(values)), pace).await?;
     tx.commit().await?;
     *state = Some(end.seq);
     Ok(())
@@ -158,7 +163,7 @@ impl AuditIndex {
             if records.is_empty() {
                 return Ok(());
             }
-            insert(core, &records, state).await?;
+            insert(core, &records, state, Pace::Full).await?;
         }
     }
 
@@ -171,7 +176,7 @@ impl AuditIndex {
         if first.seq != last + 1 {
             return self.catch_up(core, &mut state).await;
         }
-        insert(core, new, &mut state).await
+        insert(core, new, &mut state, Pace::Calm).await
     }
 
     /// Empties the table and fills it from the log; how many records it has then.

@@ -1,6 +1,6 @@
 //! A transaction that keeps count of what it did, for the audit record.
 
-use super::{Answered, Column, DbError, Row, Rows, Session, Statement, Value};
+use super::{Answered, Column, DbError, Pace, Row, Rows, Session, Statement, Value};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 
@@ -133,11 +133,12 @@ impl Tx {
         table: &'static str,
         columns: &'static [(&'static str, Column)],
         rows: Rows<'_>,
+        pace: Pace,
     ) -> Result<(), DbError> {
         self.send().await?;
         self.note(table);
         self.rows += rows.len() as u64;
-        self.session.add(table, columns, rows).await
+        self.session.add(table, columns, rows, pace).await
     }
 
     /// Makes it durable, and tells what it did.
@@ -191,6 +192,7 @@ mod tests {
             table: &'static str,
             _columns: &'static [(&'static str, Column)],
             _rows: Rows<'_>,
+            _pace: Pace,
         ) -> Result<(), DbError> {
             self.send(&[], table).1.map(|_| ())
         }
@@ -214,7 +216,7 @@ mod tests {
         assert_eq!(tx.run("b", &[]).await.unwrap(), 1);
         tx.all("c", &[]).await.unwrap();
         tx.later("d", Vec::new()).await.unwrap();
-        tx.add("e", &[], Box::new(std::iter::empty())).await.unwrap();
+        tx.add("e", &[], Box::new(std::iter::empty()), Pace::Full).await.unwrap();
         tx.later("f", Vec::new()).await.unwrap();
         tx.later("g", Vec::new()).await.unwrap();
         let done = tx.commit().await.unwrap();

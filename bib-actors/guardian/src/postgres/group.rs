@@ -11,7 +11,7 @@
 use super::flushes::{Flushes, Writing};
 use super::session::{BEGIN_WRITE, finished};
 use super::statements::{Prepared, db_error};
-use crate::database::{Answered, Column, DbError, Row, Rows, Session, Statement, Value};
+use crate::database::{Answered, Column, DbError, Pace, Row, Rows, Session, Statement, Value};
 use async_trait::async_trait;
 use deadpool_postgres::Object;
 use futures::FutureExt;
@@ -228,6 +228,7 @@ impl Session for Member {
         table: &'static str,
         _columns: &'static [(&'static str, Column)],
         _rows: Rows<'_>,
+        _pace: Pace,
     ) -> Result<(), DbError> {
         self.state = State::Busy;
         Err(DbError::Refused(format!("many rows are added to {table} by a transaction of their own")))

@@ -6,12 +6,13 @@
 use super::flushes::{COMMIT, FLUSH, Flushes, Writing};
 use super::statements::{Prepared, db_error, references};
 use super::value;
-use crate::database::{Access, Answered, Column, DbError, Row, Rows, Session, Statement, Value};
+use crate::database::{Access, Answered, Column, DbError, Pace, Row, Rows, Session, Statement, Value};
 use async_trait::async_trait;
 use deadpool_postgres::Object;
 use futures::poll;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
 
@@ -29,6 +30,10 @@ pub(super) struct PgSession {
 
 /// Rows that are made and encoded in one go: more would keep calls that wait for this thread from their turn.
 const AT_ONCE: usize = 16;
+/// Rows that are added calmly before a pause ...
+const CALM_ROWS: usize = 64;
+/// ... and the pause. Where more come in that time, they are left to the log, and read from there at full pace.
+const CALM_PAUSE: Duration = Duration::from_millis(1);
 const BEGIN_READ: &str = "begin isolation level repeatable read read only";
 pub(super) const BEGIN_WRITE: &str = "begin isolation level read committed read write";
 
@@ -115,6 +120,7 @@ impl Session for PgSession {
         table: &'static str,
         columns: &'static [(&'static str, Column)],
         rows: Rows<'_>,
+        pace: Pace,
     ) -> Result<(), DbError> {
         let client = self.client()?;
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
@@ -127,6 +133,9 @@ impl Session for PgSession {
                 writer.as_mut().write(&references(&row)).await?;
                 if at % AT_ONCE == AT_ONCE - 1 {
                     tokio::task::yield_now().await;
+                }
+                if pace == Pace::Calm && at % CALM_ROWS == CALM_ROWS - 1 {
+                    tokio::time::sleep(CALM_PAUSE).await;
                 }
             }
             writer.finish().await

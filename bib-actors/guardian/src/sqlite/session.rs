@@ -1,7 +1,7 @@
 //! A transaction on an SQLite connection, whose statements run on blocking threads.
 
 use super::{Shared, connect, db_error};
-use crate::database::{Access, Answered, Column, DbError, Row, Rows, Session, Statement, Value};
+use crate::database::{Access, Answered, Column, DbError, Pace, Row, Rows, Session, Statement, Value};
 use async_trait::async_trait;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql};
@@ -157,6 +157,7 @@ impl Session for SqliteSession {
         table: &'static str,
         columns: &'static [(&'static str, Column)],
         rows: Rows<'_>,
+        _pace: Pace,
     ) -> Result<(), DbError> {
         let rows: Vec<Vec<Value>> = rows.collect();
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
