@@ -1,5 +1,5 @@
 //! Where sorts and groups set aside what does not fit into a query's memory: a folder that is made when the first of them
-//! has to. Most queries never do, and making a folder and removing it takes longer than many of them.
+//! has to. Most queries never do, and need none made and removed.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
-/// Changes of one transaction. With more than 64 savepoints, PostgreSQL makes every other transaction look for them on
-/// disk.
+/// Changes of one transaction. Of more than 64 savepoints PostgreSQL keeps no list in memory, and every other transaction
+/// has to look each of them up.
 const MEMBERS: usize = 32;
 
 /// What came of a group's commit, once it is known.
