@@ -48,8 +48,8 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-/// A copy that is on the disk and is the same.
-fn copy(source: &Path, target: &Path) -> anyhow::Result<f64> {
+/// Seconds of a copy that is on the disk and is the same; it is removed again.
+pub(crate) fn copy(source: &Path, target: &Path) -> anyhow::Result<f64> {
     let mut command = Command::new("dd");
     command.arg(format!("if={}", source.display())).arg(format!("of={}", target.display()));
     let ((), took) = seconds(|| run_peer(command.args(["bs=1M", "conv=fsync"])))?;

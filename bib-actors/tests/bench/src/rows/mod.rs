@@ -29,6 +29,7 @@ mod verify;
 
 pub(crate) use catalog::Catalog;
 pub(crate) use data::{count_files, float, hash, noise, noise_bytes, rate, small_files};
+pub(crate) use ingest::copy;
 pub(crate) use pair::Pair;
 pub(crate) use place::Place;
 
