@@ -4,7 +4,7 @@
 //! acknowledged, and a retry with the same request id finds what was done and records it.
 
 use crate::core::Core;
-use crate::database::{Access, DbRole, Footprint, Session, Tx, Value};
+use crate::database::{Access, DbRole, Footprint, Session, Statement, Tx, Value, footprint};
 use crate::error::GuardianError;
 use crate::ledger::Ledger;
 use crate::recall::Changing;
@@ -74,12 +74,24 @@ pub(crate) trait Change: Send + Sync + 'static {
     fn prepare(&self, _core: &Core) -> impl Future<Output = Result<(), GuardianError>> + Send {
         std::future::ready(Ok(()))
     }
+    /// The change as a batch of statements, if it is nothing else and its answer is known when each of them changed a row.
+    /// Only for those that may share a transaction, prepare nothing and leave an empty note.
+    fn batch(&self, _stamp: Stamp) -> Option<Batch<Self::Output>> {
+        None
+    }
     /// Does it and returns a note from which the answer can be made, now and on a retry.
     fn apply(&self, tx: &mut Tx, stamp: Stamp) -> impl Future<Output = Result<String, GuardianError>> + Send;
     /// Makes the answer.
     fn answer(&self, tx: &mut Tx, note: &str) -> impl Future<Output = Result<Self::Output, GuardianError>> + Send;
     /// Tells the node, when all is durable.
     fn announce(&self, _core: &Core, _output: &Self::Output) {}
+}
+
+/// A change that is statements alone: done when each of them has changed a row.
+pub(crate) struct Batch<T> {
+    pub(crate) statements: Vec<Statement>,
+    /// The answer then.
+    pub(crate) output: T,
 }
 
 /// A change that is done but for its commit. Dropping it undoes the change.
@@ -102,6 +114,10 @@ enum Early<'a, T> {
     Open(Option<Box<dyn Session>>),
     Done(Result<Ready<'a, T>, GuardianError>),
 }
+
+/// The row of a request. A request that has one was carried out before.
+const CLAIM: &str = "insert into requests (request_id, action, object, result, created_ms) values ($1, $2, $3, '', $4) \
+                     on conflict (request_id, action, object) do nothing";
 
 /// What a retry is recognized by.
 fn request<C: Change>(change: &C) -> [Value; 3] {
@@ -149,12 +165,9 @@ impl Core {
         let intent = intent.map_err(|error| GuardianError::AuditUnavailable { reason: error.to_string() })?;
 
         let done = match begun_early {
-            Early::Done(done) => done,
-            Early::Open(open) => self.carry_out(&change, Stamp::now(Some(intent.seq)), open).await,
-        };
-        let done = match done {
-            Ok(ready) => ready.commit().await,
-            Err(error) => Err(error),
+            Early::Done(Ok(ready)) => ready.commit().await,
+            Early::Done(Err(error)) => Err(error),
+            Early::Open(open) => self.finish(&change, Stamp::now(Some(intent.seq)), open).await,
         };
         let record = match &done {
             Ok((_, footprint)) => draft(Outcome::Ok).rows(footprint.rows).fingerprint(footprint.fingerprint.clone()),
@@ -176,6 +189,40 @@ impl Core {
             Some(open) if open.is_alone() => Early::Done(self.apply(change, Stamp::now(None), open).await),
             open => Early::Open(open),
         }
+    }
+
+    /// Carries a change out, in a batch if it can be.
+    async fn finish<C: Change>(
+        &self,
+        change: &C,
+        stamp: Stamp,
+        open: Option<Box<dyn Session>>,
+    ) -> Result<(C::Output, Footprint), GuardianError> {
+        if open.is_none()
+            && let Some(done) = self.run_batch(change, stamp).await?
+        {
+            return Ok(done);
+        }
+        self.carry_out(change, stamp, open).await?.commit().await
+    }
+
+    /// Carries a change out together with others, if it is statements alone and they all do what they should.
+    async fn run_batch<C: Change>(
+        &self,
+        change: &C,
+        stamp: Stamp,
+    ) -> Result<Option<(C::Output, Footprint)>, GuardianError> {
+        let Some(Batch { mut statements, output }) = change.batch(stamp) else { return Ok(None) };
+        let _changing = C::CATALOG.then(|| self.serving.answers.changing());
+        if C::REMEMBER {
+            let [id, action, object] = request(change);
+            let params = vec![id, action, object, stamp.now_ms.into()];
+            statements.insert(0, Statement { sql: CLAIM.into(), params });
+        }
+        let mut done = footprint(&statements, 0);
+        let Some(rows) = self.database.batch(C::ROLE, statements).await? else { return Ok(None) };
+        done.rows = rows;
+        Ok(Some((output, done)))
     }
 
     /// Carries a change out, all but the commit.
@@ -210,12 +257,7 @@ impl Core {
                 return change.answer(&mut tx, &note).await;
             }
             let [id, action, object] = request(change);
-            tx.claim(
-                "insert into requests (request_id, action, object, result, created_ms) values ($1, $2, $3, '', $4) \
-                 on conflict (request_id, action, object) do nothing",
-                vec![id, action, object, stamp.now_ms.into()],
-            )
-            .await?;
+            tx.claim(CLAIM, vec![id, action, object, stamp.now_ms.into()]).await?;
             let note = change.apply(&mut tx, stamp).await?;
             if !note.is_empty() {
                 let [id, action, object] = request(change);

@@ -8,7 +8,7 @@ mod tx;
 mod value;
 
 pub(crate) use role::DbRole;
-pub(crate) use tx::{Footprint, Tx};
+pub(crate) use tx::{Footprint, Tx, footprint};
 pub(crate) use value::{Column, Row, Value};
 
 use crate::error::GuardianError;
@@ -112,6 +112,12 @@ pub(crate) trait Database: Send + Sync {
     /// Opens one that writes, maybe as a part of one that others of the same role share.
     async fn begin_shared(&self, role: DbRole) -> Result<Box<dyn Session>, DbError> {
         self.begin(role, Access::Write).await
+    }
+    /// Carries out a change that is statements alone, maybe together with others, and makes it durable: how many rows it
+    /// changed. `None` says that nothing of it is known to stay and that it is to be tried in a transaction of its own: a
+    /// statement of it or of one beside it changed no row or failed, or there are no batches.
+    async fn batch(&self, _role: DbRole, _statements: Vec<Statement>) -> Result<Option<u64>, DbError> {
+        Ok(None)
     }
     /// Opens a transaction that writes before there is something to write, unless others would have to wait for it.
     async fn begin_early(&self, _role: DbRole, _shared: bool) -> Option<Box<dyn Session>> {

@@ -46,7 +46,7 @@ pub use events::{PeersChanged, SubscriptionsChanged, VersionPublished};
 pub use filesystem::refuse_file_system;
 pub use handle::GuardianHandle;
 pub use ledger::Ledger;
-pub use options::{DatabaseRuntime, GuardianOptions, OrphanOptions, PoolSizes, SealKey, SpaceOptions};
+pub use options::{DatabaseRuntime, GuardianOptions, IndexPace, OrphanOptions, PoolSizes, SealKey, SpaceOptions};
 pub use rows::{
     AuditIndexStatus, CatalogPage, Counts, DatasetRow, NewTopic, PeerRow, Published, SessionRow, StorageInfo, Topic,
     UserRow, VersionRow, VersionState,

@@ -117,6 +117,23 @@ impl Default for OrphanOptions {
     }
 }
 
+/// How rows are added to the audit table where nobody waits for them: a few at a time, so that calls that are served
+/// meanwhile do not wait behind them. Where more come in that time, they are left to the log and read from there without
+/// pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexPace {
+    /// Rows between two pauses; 0 is taken for 1.
+    pub rows: usize,
+    /// The pause.
+    pub pause: Duration,
+}
+
+impl Default for IndexPace {
+    fn default() -> Self {
+        Self { rows: 64, pause: Duration::from_millis(1) }
+    }
+}
+
 /// The guardian's options. [`GuardianOptions::new`] fills in what a workstation needs.
 #[derive(Debug, Clone)]
 pub struct GuardianOptions {
@@ -165,6 +182,11 @@ pub struct GuardianOptions {
     pub catalog_cache_bytes: usize,
     /// Records per statement when the audit table follows the log.
     pub index_batch: u32,
+    /// How the audit table follows the log while others are served.
+    pub index_pace: IndexPace,
+    /// Changes that may share one transaction; 1 gives each its own. Of more than 64 savepoints PostgreSQL keeps no list in
+    /// memory, and every other transaction has to look each of them up.
+    pub shared_changes: usize,
     /// How long the answers to requests are kept for retries.
     pub request_retention: Duration,
     /// In the limited mode, how long copies stay after their topic was left; `None` keeps them. Long enough that a topic
@@ -207,6 +229,8 @@ impl GuardianOptions {
             manifest_cache_bytes: 64 << 20,
             catalog_cache_bytes: 8 << 20,
             index_batch: 1024,
+            index_pace: IndexPace::default(),
+            shared_changes: 32,
             request_retention: Duration::from_secs(7 * 24 * 3600),
             cache_ttl: Some(Duration::from_secs(30 * 24 * 3600)),
             sweep_interval: Duration::from_secs(600),

@@ -1,6 +1,7 @@
 //! The managed PostgreSQL as the guardian's database: one pool per role, and the superuser only while it starts.
 
 mod admin;
+mod batch;
 mod flushes;
 mod group;
 mod migrate;
@@ -13,20 +14,22 @@ mod statements;
 mod value;
 
 use crate::credentials::Credentials;
-use crate::database::{Access, Database, DbError, DbRole, PingError, Session};
+use crate::database::{Access, Database, DbError, DbRole, PingError, Session, Statement};
 use crate::error::GuardianError;
 use crate::migrations::POSTGRES;
-use crate::options::GuardianOptions;
+use crate::options::{GuardianOptions, IndexPace};
 use crate::process::{self, DATABASE};
 use crate::rows::StorageInfo;
 use crate::runtime::Runtime;
 use admin::Admin;
 use async_trait::async_trait;
+use batch::Batches;
 use bib_domain::StorageKind;
 use bib_kit::{BlockingPool, clock};
 use deadpool_postgres::Object;
 use flushes::Flushes;
 use group::Line;
+use parking_lot::Mutex;
 use pools::Pools;
 use session::PgSession;
 use std::path::PathBuf;
@@ -45,10 +48,13 @@ pub(crate) struct PgDatabase {
     runtime: Box<dyn Runtime>,
     socket_dir: PathBuf,
     credentials: Credentials,
-    pools: Pools,
+    pools: Arc<Pools>,
     flushes: Flushes,
     /// Changes of the node's role that may share a transaction.
     line: Arc<Line>,
+    /// Those of them that are statements alone.
+    batches: Arc<Batches>,
+    calm: IndexPace,
     ping_deadline: Duration,
 }
 
@@ -72,15 +78,34 @@ impl PgDatabase {
         roles::ensure(&mut admin, &credentials, options).await?;
         migrate::run(&mut admin, POSTGRES, None).await?;
 
-        let pools = Pools::open(&socket_dir, &credentials, options, incarnation)?;
+        let pools = Arc::new(Pools::open(&socket_dir, &credentials, options, incarnation)?);
+        let (flushes, line) = (Flushes::default(), Arc::new(Line::new(options.shared_changes)));
+        let batches = Batches {
+            role: SHARING,
+            most: options.shared_changes,
+            pools: Arc::clone(&pools),
+            flushes: flushes.clone(),
+            line: Arc::clone(&line),
+            queue: Mutex::default(),
+        };
         let info = StorageInfo {
             kind: StorageKind::Postgres,
             runtime: runtime.name(),
             version: runtime.version().to_owned(),
             notice: String::new(),
         };
-        let (flushes, line, ping_deadline) = (Flushes::default(), Arc::default(), options.ping_deadline);
-        let database = Self { info, runtime, socket_dir, credentials, pools, flushes, line, ping_deadline };
+        let database = Self {
+            info,
+            runtime,
+            socket_dir,
+            credentials,
+            pools,
+            flushes,
+            line,
+            batches: Arc::new(batches),
+            calm: options.index_pace,
+            ping_deadline: options.ping_deadline,
+        };
         match database.ping().await {
             Ok(()) => Ok(database),
             Err(PingError::Dead(reason) | PingError::Sick(reason) | PingError::Recovering(reason)) => {
@@ -96,7 +121,7 @@ impl PgDatabase {
     async fn session(&self, client: Object, role: DbRole, access: Access) -> Result<Box<dyn Session>, DbError> {
         // the audit table is read from the log again where a crash cuts it off
         let lasting = role != DbRole::Audit;
-        Ok(Box::new(PgSession::begin(client, access, lasting, self.flushes.clone()).await?))
+        Ok(Box::new(PgSession::begin(client, access, lasting, self.flushes.clone(), self.calm).await?))
     }
 }
 
@@ -154,6 +179,10 @@ impl Database for PgDatabase {
         }
         let connect = self.pools.get(role);
         Ok(Box::new(self.line.join(self.pools.wait(), role.group(), &self.flushes, connect).await?))
+    }
+
+    async fn batch(&self, role: DbRole, statements: Vec<Statement>) -> Result<Option<u64>, DbError> {
+        if role == SHARING { self.batches.run(statements).await } else { Ok(None) }
     }
 
     async fn begin_early(&self, role: DbRole, shared: bool) -> Option<Box<dyn Session>> {

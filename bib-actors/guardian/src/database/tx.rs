@@ -39,14 +39,29 @@ pub(crate) struct Footprint {
     pub(crate) rows: u64,
 }
 
+/// What a transaction of these statements did.
+pub(crate) fn footprint(statements: &[Statement], rows: u64) -> Footprint {
+    let mut texts = Sha256::new();
+    statements.iter().for_each(|one| note(&mut texts, &one.sql));
+    Footprint { fingerprint: fingerprint(texts), rows }
+}
+
+fn note(texts: &mut Sha256, sql: &str) {
+    texts.update(sql.as_bytes());
+    texts.update([0]);
+}
+
+fn fingerprint(texts: Sha256) -> String {
+    hex::encode(&texts.finalize()[..16])
+}
+
 impl Tx {
     pub(crate) fn new(session: Box<dyn Session>) -> Self {
         Self { session, statements: Sha256::new(), rows: 0, ahead: Vec::new(), claim: Claim::None }
     }
 
     fn note(&mut self, sql: &str) {
-        self.statements.update(sql.as_bytes());
-        self.statements.update([0]);
+        note(&mut self.statements, sql);
     }
 
     /// Puts the transaction under a condition, as its first statement: one that adds no row fails all that follow, and
@@ -72,6 +87,20 @@ impl Tx {
         self.note(&sql);
         self.ahead.push(Statement { sql, params });
         if self.ahead.len() < AHEAD { Ok(()) } else { self.send().await }
+    }
+
+    /// Runs the statements of a batch as a part of this transaction; how many rows each of them changed.
+    pub(crate) async fn run_all(&mut self, statements: Vec<Statement>) -> Result<Vec<u64>, DbError> {
+        let mut ahead = self.ready()?;
+        let before = ahead.len();
+        statements.iter().for_each(|one| note(&mut self.statements, &one.sql));
+        ahead.extend(statements);
+        let Some(Statement { sql, params }) = ahead.pop() else { return Ok(Vec::new()) };
+        let (mut counts, last) = self.session.execute(&ahead, &sql, &params).await;
+        let last = last.map(|changed| counts.push(changed));
+        let own = counts.get(before..).unwrap_or_default().to_vec();
+        self.settle((counts, last))?;
+        Ok(own)
     }
 
     /// Runs what waits for a next statement.
@@ -145,7 +174,7 @@ impl Tx {
     pub(crate) async fn commit(mut self) -> Result<Footprint, DbError> {
         self.send().await?;
         self.session.commit().await?;
-        Ok(Footprint { fingerprint: hex::encode(&self.statements.finalize()[..16]), rows: self.rows })
+        Ok(Footprint { fingerprint: fingerprint(self.statements), rows: self.rows })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Paired nodes.
 
 use super::to_i64;
-use crate::audited::{Change, Look, Stamp};
+use crate::audited::{Batch, Change, Look, Stamp};
 use crate::core::Core;
-use crate::database::{DbError, DbRole, Row, Tx};
+use crate::database::{DbError, DbRole, Row, Statement, Tx};
 use crate::error::GuardianError;
 use crate::events::PeersChanged;
 use crate::rows::PeerRow;
@@ -40,6 +40,34 @@ pub(crate) struct UpsertPeer {
     pub(crate) peer: PeerRow,
 }
 
+impl UpsertPeer {
+    fn statement(&self, stamp: Stamp) -> Result<Statement, GuardianError> {
+        let peer = &self.peer;
+        let addresses = serde_json::to_string(&peer.addresses)
+            .map_err(|error| GuardianError::Statement { reason: format!("addresses cannot be written: {error}") })?;
+        let sql = "insert into nodes (node_id, name, mode, storage, addresses, base, blamed, last_seen_ms, sync_cursor, \
+                   created_ms, updated_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) \
+                   on conflict (node_id) do update set name = excluded.name, mode = excluded.mode, \
+                   storage = excluded.storage, addresses = excluded.addresses, base = excluded.base, \
+                   last_seen_ms = case when excluded.last_seen_ms > nodes.last_seen_ms then excluded.last_seen_ms \
+                       else nodes.last_seen_ms end, \
+                   updated_ms = excluded.updated_ms";
+        let params = vec![
+            (&peer.node_id).into(),
+            peer.name.as_str().into(),
+            peer.mode.as_str().into(),
+            peer.storage.as_str().into(),
+            addresses.into(),
+            peer.base.into(),
+            peer.blamed.as_str().into(),
+            peer.last_seen_ms.into(),
+            to_i64(peer.sync_cursor, "the position in a peer's catalogue")?.into(),
+            stamp.now_ms.into(),
+        ];
+        Ok(Statement { sql: sql.into(), params })
+    }
+}
+
 impl Change for UpsertPeer {
     type Output = ();
     const ACTION: &'static str = "peer.upsert";
@@ -54,32 +82,12 @@ impl Change for UpsertPeer {
         self.peer.node_id.to_string()
     }
 
+    fn batch(&self, stamp: Stamp) -> Option<Batch<()>> {
+        Some(Batch { statements: vec![self.statement(stamp).ok()?], output: () })
+    }
+
     async fn apply(&self, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
-        let peer = &self.peer;
-        let addresses = serde_json::to_string(&peer.addresses)
-            .map_err(|error| GuardianError::Statement { reason: format!("addresses cannot be written: {error}") })?;
-        tx.run(
-            "insert into nodes (node_id, name, mode, storage, addresses, base, blamed, last_seen_ms, sync_cursor, \
-             created_ms, updated_ms) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) \
-             on conflict (node_id) do update set name = excluded.name, mode = excluded.mode, \
-             storage = excluded.storage, addresses = excluded.addresses, base = excluded.base, \
-             last_seen_ms = case when excluded.last_seen_ms > nodes.last_seen_ms then excluded.last_seen_ms \
-                 else nodes.last_seen_ms end, \
-             updated_ms = excluded.updated_ms",
-            &[
-                (&peer.node_id).into(),
-                peer.name.as_str().into(),
-                peer.mode.as_str().into(),
-                peer.storage.as_str().into(),
-                addresses.into(),
-                peer.base.into(),
-                peer.blamed.as_str().into(),
-                peer.last_seen_ms.into(),
-                to_i64(peer.sync_cursor, "the position in a peer's catalogue")?.into(),
-                stamp.now_ms.into(),
-            ],
-        )
-        .await?;
+        tx.run_all(vec![self.statement(stamp)?]).await?;
         Ok(String::new())
     }
 
@@ -110,6 +118,25 @@ pub(crate) struct EditPeer {
     pub(crate) edit: PeerEdit,
 }
 
+impl EditPeer {
+    fn statement(&self, stamp: Stamp) -> Result<Statement, GuardianError> {
+        let (node, now) = ((&self.node).into(), stamp.now_ms.into());
+        let (sql, params) = match &self.edit {
+            PeerEdit::Remove => ("delete from nodes where node_id = $1", vec![node]),
+            PeerEdit::Blame(reason) => {
+                let sql = "update nodes set blamed = $2, updated_ms = $3 where node_id = $1";
+                (sql, vec![node, reason.as_str().into(), now])
+            }
+            PeerEdit::Cursor(position) => {
+                let position = to_i64(*position, "the position in a peer's catalogue")?;
+                let sql = "update nodes set sync_cursor = $2, updated_ms = $3 where node_id = $1";
+                (sql, vec![node, position.into(), now])
+            }
+        };
+        Ok(Statement { sql: sql.into(), params })
+    }
+}
+
 impl Change for EditPeer {
     type Output = ();
     const ACTION: &'static str = "peer.edit";
@@ -129,20 +156,12 @@ impl Change for EditPeer {
         }
     }
 
+    fn batch(&self, stamp: Stamp) -> Option<Batch<()>> {
+        Some(Batch { statements: vec![self.statement(stamp).ok()?], output: () })
+    }
+
     async fn apply(&self, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
-        let (node, now) = ((&self.node).into(), stamp.now_ms.into());
-        let changed = match &self.edit {
-            PeerEdit::Remove => tx.run("delete from nodes where node_id = $1", &[node]).await?,
-            PeerEdit::Blame(reason) => {
-                let sql = "update nodes set blamed = $2, updated_ms = $3 where node_id = $1";
-                tx.run(sql, &[node, reason.as_str().into(), now]).await?
-            }
-            PeerEdit::Cursor(position) => {
-                let position = to_i64(*position, "the position in a peer's catalogue")?;
-                let sql = "update nodes set sync_cursor = $2, updated_ms = $3 where node_id = $1";
-                tx.run(sql, &[node, position.into(), now]).await?
-            }
-        };
+        let changed: u64 = tx.run_all(vec![self.statement(stamp)?]).await?.iter().sum();
         if changed == 0 && !matches!(self.edit, PeerEdit::Remove) {
             return Err(GuardianError::PeerNotFound { node: self.node.clone() });
         }

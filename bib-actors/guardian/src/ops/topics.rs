@@ -1,8 +1,8 @@
 //! Topics and subscriptions.
 
-use crate::audited::{Change, Look, Stamp};
+use crate::audited::{Batch, Change, Look, Stamp};
 use crate::core::Core;
-use crate::database::{DbError, DbRole, Row, Tx, Value};
+use crate::database::{DbError, DbRole, Row, Statement, Tx, Value};
 use crate::error::GuardianError;
 use crate::events::SubscriptionsChanged;
 use crate::recall::Weigh;
@@ -41,8 +41,10 @@ async fn get(tx: &mut Tx, name: &TopicName) -> Result<Topic, GuardianError> {
 /// Moves the catalogue on by a position, which is then [`POSITION`]. Its row stays locked until the transaction ends, so
 /// positions become visible in order.
 pub(crate) async fn next_position(tx: &mut Tx) -> Result<(), DbError> {
-    tx.later("update counters set value = value + 1 where name = 'catalog'", Vec::new()).await
+    tx.later(NEXT_POSITION, Vec::new()).await
 }
+
+const NEXT_POSITION: &str = "update counters set value = value + 1 where name = 'catalog'";
 
 /// The position that a transaction drew.
 pub(crate) const POSITION: &str = "(select value from counters where name = 'catalog')";
@@ -58,6 +60,29 @@ pub(crate) struct CreateTopic {
 impl CreateTopic {
     pub(crate) const fn new(cx: OpContext, new: NewTopic) -> Self {
         Self { cx, new, made_ms: OnceLock::new() }
+    }
+
+    fn statements(&self, stamp: Stamp) -> Vec<Statement> {
+        let new = &self.new;
+        let sql = format!(
+            "insert into topics (name, description, owner, position, created_ms, updated_ms) \
+             values ($1, $2, $3, {POSITION}, $4, $5) on conflict (name) do nothing"
+        );
+        let params = vec![
+            new.name.as_str().into(),
+            new.description.as_str().into(),
+            (&new.owner).into(),
+            new.created_ms.into(),
+            stamp.now_ms.into(),
+        ];
+        let next = Statement { sql: NEXT_POSITION.into(), params: Vec::new() };
+        vec![next, Statement { sql: sql.into(), params }]
+    }
+
+    /// The topic, once it is made.
+    fn made(&self, updated_ms: i64) -> Topic {
+        let NewTopic { name, description, owner, created_ms, if_not_exists: _ } = self.new.clone();
+        Topic { name, description, owner, datasets: 0, bytes: 0, subscribed: false, created_ms, updated_ms }
     }
 }
 
@@ -76,38 +101,26 @@ impl Change for CreateTopic {
         self.new.name.to_string()
     }
 
+    fn batch(&self, stamp: Stamp) -> Option<Batch<Topic>> {
+        Some(Batch { statements: self.statements(stamp), output: self.made(stamp.now_ms) })
+    }
+
     async fn apply(&self, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
-        let new = &self.new;
-        next_position(tx).await?;
-        let sql = format!(
-            "insert into topics (name, description, owner, position, created_ms, updated_ms) \
-             values ($1, $2, $3, {POSITION}, $4, $5) on conflict (name) do nothing"
-        );
-        let made = tx
-            .run(
-                &sql,
-                &[
-                    new.name.as_str().into(),
-                    new.description.as_str().into(),
-                    (&new.owner).into(),
-                    new.created_ms.into(),
-                    stamp.now_ms.into(),
-                ],
-            )
-            .await?;
-        if made > 0 {
+        let made = tx.run_all(self.statements(stamp)).await?;
+        if made.last().is_some_and(|rows| *rows > 0) {
             // it is applied once
             let _ = self.made_ms.set(stamp.now_ms);
-        } else if !new.if_not_exists {
-            return Err(GuardianError::TopicExists { name: new.name.clone() });
+        } else if !self.new.if_not_exists {
+            return Err(GuardianError::TopicExists { name: self.new.name.clone() });
         }
         Ok(String::new())
     }
 
     async fn answer(&self, tx: &mut Tx, _note: &str) -> Result<Topic, GuardianError> {
-        let Some(updated_ms) = self.made_ms.get().copied() else { return get(tx, &self.new.name).await };
-        let NewTopic { name, description, owner, created_ms, if_not_exists: _ } = self.new.clone();
-        Ok(Topic { name, description, owner, datasets: 0, bytes: 0, subscribed: false, created_ms, updated_ms })
+        match self.made_ms.get() {
+            Some(updated_ms) => Ok(self.made(*updated_ms)),
+            None => get(tx, &self.new.name).await,
+        }
     }
 }
 

@@ -21,20 +21,20 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
-/// Changes of one transaction. Of more than 64 savepoints PostgreSQL keeps no list in memory, and every other transaction
-/// has to look each of them up.
-const MEMBERS: usize = 32;
-
 /// What came of a group's commit, once it is known.
 type End = Option<Result<(), DbError>>;
 
 /// The changes of one role that may share a transaction, in the order in which they came.
-#[derive(Default)]
 pub(super) struct Line {
+    /// Changes of one transaction.
+    most: usize,
     /// The transaction that is open, if there is one. Whoever has the lock may use it.
     group: Arc<Mutex<Option<Group>>>,
     waiting: AtomicUsize,
 }
+
+/// The line's lock, while a transaction of another kind runs its statements.
+pub(super) struct Turn(#[expect(dead_code, reason = "held, not looked into")] OwnedMutexGuard<Option<Group>>);
 
 /// A transaction that is open: what its members did that have ended stands before its savepoint.
 struct Group {
@@ -62,6 +62,11 @@ impl Drop for Waits<'_> {
 }
 
 impl Line {
+    /// At most so many in one transaction.
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, group: Arc::default(), waiting: AtomicUsize::new(0) }
+    }
+
     /// Waits for its turn, then takes part in the open transaction, or begins one on a connection that `connect` makes.
     pub(super) async fn join(
         self: &Arc<Self>,
@@ -70,11 +75,7 @@ impl Line {
         flushes: &Flushes,
         connect: impl Future<Output = Result<Object, DbError>>,
     ) -> Result<Member, DbError> {
-        let waits = Waits::new(&self.waiting);
-        let turn = tokio::time::timeout(patience, Arc::clone(&self.group).lock_owned()).await;
-        drop(waits);
-        let waited_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        let group = turn.map_err(|_| DbError::Overloaded { role, waited_ms })?;
+        let group = self.wait(patience, role).await?;
         self.enter(group, flushes, connect).await
     }
 
@@ -89,6 +90,31 @@ impl Line {
             return None;
         }
         self.enter(group, flushes, connect).await.ok()
+    }
+
+    /// Waits for its turn with a transaction of another kind. One that is open is committed, and needs no turn for that.
+    pub(super) async fn turn(&self, patience: Duration, role: &'static str) -> Result<Turn, DbError> {
+        let mut group = self.wait(patience, role).await?;
+        if let Some(open) = group.take() {
+            tokio::spawn(async move {
+                // its members hear of it
+                let _ = open.commit(true).await;
+            });
+        }
+        Ok(Turn(group))
+    }
+
+    async fn wait(&self, patience: Duration, role: &'static str) -> Result<OwnedMutexGuard<Option<Group>>, DbError> {
+        let waits = Waits::new(&self.waiting);
+        let turn = tokio::time::timeout(patience, Arc::clone(&self.group).lock_owned()).await;
+        drop(waits);
+        let waited_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        turn.map_err(|_| DbError::Overloaded { role, waited_ms })
+    }
+
+    /// Whether anybody waits for a turn.
+    pub(super) fn has_company(&self) -> bool {
+        self.waiting.load(SeqCst) > 0
     }
 
     async fn enter(
@@ -251,9 +277,9 @@ impl Session for Member {
         }
         let mut turn = self.group.take().ok_or_else(finished)?;
         let Some(mut group) = turn.take() else { return Err(finished()) };
-        let company = self.line.waiting.load(SeqCst) > 0;
+        let company = self.line.has_company();
         let first = group.members == 0;
-        if (first && !company) || group.members + 1 == MEMBERS {
+        if (first && !company) || group.members + 1 >= self.line.most {
             drop(turn);
             return group.commit(company).await;
         }

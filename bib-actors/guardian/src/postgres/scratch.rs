@@ -11,11 +11,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-/// Runs a test on a new database, and stops the server whatever comes of it.
-pub(super) async fn on_a_server(test: impl AsyncFnOnce(Arc<PgDatabase>, Credentials)) {
+/// Runs a test on a new database, with options of its own, and stops the server whatever comes of it.
+pub(super) async fn on_a_server(
+    alter: impl FnOnce(&mut GuardianOptions),
+    test: impl AsyncFnOnce(Arc<PgDatabase>, Credentials),
+) {
     let dir = tempfile::Builder::new().prefix("bib-m-").tempdir_in("/tmp").unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
-    let options = GuardianOptions::new(dir.path().to_owned(), NodeMode::Full, SealKey::new([1; 32]), [0; 32]);
+    let mut options = GuardianOptions::new(dir.path().to_owned(), NodeMode::Full, SealKey::new([1; 32]), [0; 32]);
+    alter(&mut options);
     let pool = BlockingPool::new(tokio::runtime::Handle::current(), 4);
     let server = Server::look(&options).unwrap();
     let runtime = Box::new(ProcessRuntime::new(server, options.clone(), pool.clone()));

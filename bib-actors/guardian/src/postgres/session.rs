@@ -7,12 +7,12 @@ use super::flushes::{COMMIT, FLUSH, Flushes, Writing};
 use super::statements::{Prepared, db_error, references};
 use super::value;
 use crate::database::{Access, Answered, Column, DbError, Pace, Row, Rows, Session, Statement, Value};
+use crate::options::IndexPace;
 use async_trait::async_trait;
 use deadpool_postgres::Object;
 use futures::poll;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
 
@@ -24,16 +24,14 @@ pub(super) struct PgSession {
     writing: Option<Writing>,
     flushes: Flushes,
     access: Access,
+    /// What [`Pace::Calm`] means.
+    calm: IndexPace,
     /// A transaction that only reads begins with its first statement.
     begun: bool,
 }
 
 /// Rows that are made and encoded in one go: more would keep calls that wait for this thread from their turn.
 const AT_ONCE: usize = 16;
-/// Rows that are added calmly before a pause ...
-const CALM_ROWS: usize = 64;
-/// ... and the pause. Where more come in that time, they are left to the log, and read from there at full pace.
-const CALM_PAUSE: Duration = Duration::from_millis(1);
 const BEGIN_READ: &str = "begin isolation level repeatable read read only";
 pub(super) const BEGIN_WRITE: &str = "begin isolation level read committed read write";
 
@@ -53,9 +51,10 @@ impl PgSession {
         access: Access,
         lasting: bool,
         flushes: Flushes,
+        calm: IndexPace,
     ) -> Result<Self, DbError> {
         let writing = (access == Access::Write && lasting).then(|| flushes.writing());
-        let mut session = Self { client: Some(client), writing, flushes, access, begun: false };
+        let mut session = Self { client: Some(client), writing, flushes, access, calm, begun: false };
         if access == Access::Write {
             session.client()?.batch_execute(BEGIN_WRITE).await.map_err(|error| db_error(&error))?;
             session.begun = true;
@@ -130,12 +129,12 @@ impl Session for PgSession {
             let statement = client.prepare_cached(&sql).await?;
             let mut writer = pin!(BinaryCopyInWriter::new(client.copy_in(&statement).await?, &types));
             for (at, row) in rows.enumerate() {
+                if pace == Pace::Calm && at > 0 && at.is_multiple_of(self.calm.rows.max(1)) {
+                    tokio::time::sleep(self.calm.pause).await;
+                }
                 writer.as_mut().write(&references(&row)).await?;
                 if at % AT_ONCE == AT_ONCE - 1 {
                     tokio::task::yield_now().await;
-                }
-                if pace == Pace::Calm && at % CALM_ROWS == CALM_ROWS - 1 {
-                    tokio::time::sleep(CALM_PAUSE).await;
                 }
             }
             writer.finish().await
@@ -174,3 +173,6 @@ impl Drop for PgSession {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

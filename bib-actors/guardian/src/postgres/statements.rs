@@ -83,6 +83,16 @@ impl<'a> Prepared<'a> {
     }
 }
 
+/// Sends statements, all before the first of them is answered, in this order; how many rows each of them changed.
+pub(super) async fn run_all(client: &Object, statements: &[&Statement]) -> Result<Vec<u64>, DbError> {
+    let mut prepared = Vec::with_capacity(statements.len());
+    for one in statements {
+        prepared.push(client.prepare_cached(&one.sql).await.map_err(|error| db_error(&error))?);
+    }
+    let sent = prepared.iter().zip(statements).map(|(statement, one)| execute(client, statement, &one.params));
+    in_order(sent.collect()).await.into_iter().collect::<Result<_, _>>().map_err(|error| db_error(&error))
+}
+
 async fn execute(
     client: &Object,
     statement: &tokio_postgres::Statement,

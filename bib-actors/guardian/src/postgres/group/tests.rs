@@ -8,6 +8,8 @@ use bib_kit::clock;
 use std::collections::BTreeSet;
 use tokio::task::JoinHandle;
 
+/// Few, so that a group is full soon.
+const MEMBERS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 type Begun = Result<Box<dyn Session>, DbError>;
@@ -147,11 +149,14 @@ async fn a_full_group_is_committed(database: &Arc<PgDatabase>) {
 
 #[tokio::test]
 async fn changes_share_a_transaction_and_stand_for_themselves() {
-    on_a_server(async |database: Arc<PgDatabase>, _| {
-        each_stands_for_itself(&database).await;
-        what_is_lost_is_lost_for_all(&database).await;
-        one_who_waits_takes_no_early_turn(&database).await;
-        a_full_group_is_committed(&database).await;
-    })
+    on_a_server(
+        |options| options.shared_changes = MEMBERS,
+        async |database: Arc<PgDatabase>, _| {
+            each_stands_for_itself(&database).await;
+            what_is_lost_is_lost_for_all(&database).await;
+            one_who_waits_takes_no_early_turn(&database).await;
+            a_full_group_is_committed(&database).await;
+        },
+    )
     .await;
 }

@@ -44,9 +44,12 @@ async fn up_down_up(admin: &mut Admin) {
 
 #[tokio::test]
 async fn up_down_and_up_again() {
-    on_a_server(async |database: Arc<PgDatabase>, credentials: Credentials| {
-        let mut admin = Admin::connect(&database.socket_dir, &credentials, DATABASE).await.unwrap();
-        up_down_up(&mut admin).await;
-    })
+    on_a_server(
+        |_| (),
+        async |database: Arc<PgDatabase>, credentials: Credentials| {
+            let mut admin = Admin::connect(&database.socket_dir, &credentials, DATABASE).await.unwrap();
+            up_down_up(&mut admin).await;
+        },
+    )
     .await;
 }
