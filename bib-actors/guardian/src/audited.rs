@@ -4,7 +4,7 @@
 //! acknowledged, and a retry with the same request id finds what was done and records it.
 
 use crate::core::Core;
-use crate::database::{Access, DbRole, Footprint, Session, Statement, Tx, Value, footprint};
+use crate::database::{Access, DbRole, Footprint, Many, ManyRows, Session, Statement, Tx, Value, fingerprint_of};
 use crate::error::GuardianError;
 use crate::ledger::Ledger;
 use crate::recall::Changing;
@@ -118,10 +118,27 @@ enum Early<'a, T> {
 /// The row of a request. A request that has one was carried out before.
 const CLAIM: &str = "insert into requests (request_id, action, object, result, created_ms) values ($1, $2, $3, '', $4) \
                      on conflict (request_id, action, object) do nothing";
+const CLAIMS: Many = Many {
+    sql: "insert into requests (request_id, action, object, result, created_ms) \
+          select id, action, object, '', at from unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[]) \
+          as claims (id, action, object, at) on conflict (request_id, action, object) do nothing",
+    rows: ManyRows::Own,
+};
 
 /// What a retry is recognized by.
 fn request<C: Change>(change: &C) -> [Value; 3] {
     [change.cx().request_id.as_bytes().into(), C::ACTION.into(), change.subject().into()]
+}
+
+/// All that a change says, if it can go in a batch.
+pub(crate) fn batch<C: Change>(change: &C, stamp: Stamp) -> Option<Batch<C::Output>> {
+    let mut batch = change.batch(stamp)?;
+    if C::REMEMBER {
+        let [id, action, object] = request(change);
+        let params = vec![id, action, object, stamp.now_ms.into()];
+        batch.statements.insert(0, Statement::new(CLAIM, params).or(&CLAIMS));
+    }
+    Some(batch)
 }
 
 /// A read.
@@ -212,17 +229,11 @@ impl Core {
         change: &C,
         stamp: Stamp,
     ) -> Result<Option<(C::Output, Footprint)>, GuardianError> {
-        let Some(Batch { mut statements, output }) = change.batch(stamp) else { return Ok(None) };
+        let Some(Batch { statements, output }) = batch(change, stamp) else { return Ok(None) };
         let _changing = C::CATALOG.then(|| self.serving.answers.changing());
-        if C::REMEMBER {
-            let [id, action, object] = request(change);
-            let params = vec![id, action, object, stamp.now_ms.into()];
-            statements.insert(0, Statement { sql: CLAIM.into(), params });
-        }
-        let mut done = footprint(&statements, 0);
-        let Some(rows) = self.database.batch(C::ROLE, statements).await? else { return Ok(None) };
-        done.rows = rows;
-        Ok(Some((output, done)))
+        let fingerprint = fingerprint_of(&statements);
+        let rows = self.database.batch(C::ROLE, statements).await?;
+        Ok(rows.map(|rows| (output, Footprint { fingerprint, rows })))
     }
 
     /// Carries a change out, all but the commit.

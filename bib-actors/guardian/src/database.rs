@@ -8,7 +8,7 @@ mod tx;
 mod value;
 
 pub(crate) use role::DbRole;
-pub(crate) use tx::{Footprint, Tx, footprint};
+pub(crate) use tx::{Footprint, Tx, fingerprint_of};
 pub(crate) use value::{Column, Row, Value};
 
 use crate::error::GuardianError;
@@ -65,11 +65,45 @@ pub(crate) enum Pace {
     Calm,
 }
 
-/// A statement that is sent together with the one that follows it, so that both take one round trip.
+/// A statement that is sent together with others, so that all of them take one round trip.
 #[derive(Debug)]
 pub(crate) struct Statement {
     pub(crate) sql: Cow<'static, str>,
     pub(crate) params: Vec<Value>,
+    /// How a database that knows arrays does the same for many changes at once.
+    pub(crate) many: Option<&'static Many>,
+}
+
+impl Statement {
+    /// One that is always run by itself.
+    pub(crate) fn new(sql: impl Into<Cow<'static, str>>, params: Vec<Value>) -> Self {
+        Self { sql: sql.into(), params, many: None }
+    }
+
+    /// The same, which may be run for many changes at once.
+    pub(crate) const fn or(mut self, many: &'static Many) -> Self {
+        self.many = Some(many);
+        self
+    }
+}
+
+/// What does for many changes at once what a statement does for one. Where it does not change as many rows as it should,
+/// nothing of it stays.
+#[derive(Debug)]
+pub(crate) struct Many {
+    /// Takes an array in place of each parameter, with a value of each change.
+    pub(crate) sql: &'static str,
+    /// Which rows it changes.
+    pub(crate) rows: ManyRows,
+}
+
+/// Which rows a statement for many changes changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ManyRows {
+    /// One for each change.
+    Own,
+    /// One for all of them.
+    Shared,
 }
 
 /// What came of a statement, and of those ahead of it: how many rows each changed, up to the first that failed.

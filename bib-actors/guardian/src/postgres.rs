@@ -3,6 +3,7 @@
 mod admin;
 mod batch;
 mod flushes;
+mod fold;
 mod group;
 mod migrate;
 mod pools;

@@ -39,11 +39,11 @@ pub(crate) struct Footprint {
     pub(crate) rows: u64,
 }
 
-/// What a transaction of these statements did.
-pub(crate) fn footprint(statements: &[Statement], rows: u64) -> Footprint {
+/// The fingerprint of a transaction of these statements, whether each was run by itself or for many at once.
+pub(crate) fn fingerprint_of(statements: &[Statement]) -> String {
     let mut texts = Sha256::new();
     statements.iter().for_each(|one| note(&mut texts, &one.sql));
-    Footprint { fingerprint: fingerprint(texts), rows }
+    fingerprint(texts)
 }
 
 fn note(texts: &mut Sha256, sql: &str) {
@@ -85,7 +85,7 @@ impl Tx {
     pub(crate) async fn later(&mut self, sql: impl Into<Cow<'static, str>>, params: Vec<Value>) -> Result<(), DbError> {
         let sql = sql.into();
         self.note(&sql);
-        self.ahead.push(Statement { sql, params });
+        self.ahead.push(Statement::new(sql, params));
         if self.ahead.len() < AHEAD { Ok(()) } else { self.send().await }
     }
 
@@ -95,7 +95,7 @@ impl Tx {
         let before = ahead.len();
         statements.iter().for_each(|one| note(&mut self.statements, &one.sql));
         ahead.extend(statements);
-        let Some(Statement { sql, params }) = ahead.pop() else { return Ok(Vec::new()) };
+        let Some(Statement { sql, params, .. }) = ahead.pop() else { return Ok(Vec::new()) };
         let (mut counts, last) = self.session.execute(&ahead, &sql, &params).await;
         let last = last.map(|changed| counts.push(changed));
         let own = counts.get(before..).unwrap_or_default().to_vec();
@@ -105,11 +105,7 @@ impl Tx {
 
     /// Runs what waits for a next statement.
     async fn send(&mut self) -> Result<(), DbError> {
-        let mut ahead = self.ready()?;
-        let Some(Statement { sql, params }) = ahead.pop() else { return Ok(()) };
-        let (mut counts, last) = self.session.execute(&ahead, &sql, &params).await;
-        let last = last.map(|changed| counts.push(changed));
-        self.settle((counts, last))
+        self.run_all(Vec::new()).await.map(|_| ())
     }
 
     /// What is to go ahead of a statement.

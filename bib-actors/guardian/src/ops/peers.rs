@@ -64,7 +64,7 @@ impl UpsertPeer {
             to_i64(peer.sync_cursor, "the position in a peer's catalogue")?.into(),
             stamp.now_ms.into(),
         ];
-        Ok(Statement { sql: sql.into(), params })
+        Ok(Statement::new(sql, params))
     }
 }
 
@@ -133,7 +133,7 @@ impl EditPeer {
                 (sql, vec![node, position.into(), now])
             }
         };
-        Ok(Statement { sql: sql.into(), params })
+        Ok(Statement::new(sql, params))
     }
 }
 

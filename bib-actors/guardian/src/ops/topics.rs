@@ -2,7 +2,7 @@
 
 use crate::audited::{Batch, Change, Look, Stamp};
 use crate::core::Core;
-use crate::database::{DbError, DbRole, Row, Statement, Tx, Value};
+use crate::database::{DbError, DbRole, Many, ManyRows, Row, Statement, Tx, Value};
 use crate::error::GuardianError;
 use crate::events::SubscriptionsChanged;
 use crate::recall::Weigh;
@@ -41,13 +41,28 @@ async fn get(tx: &mut Tx, name: &TopicName) -> Result<Topic, GuardianError> {
 /// Moves the catalogue on by a position, which is then [`POSITION`]. Its row stays locked until the transaction ends, so
 /// positions become visible in order.
 pub(crate) async fn next_position(tx: &mut Tx) -> Result<(), DbError> {
-    tx.later(NEXT_POSITION, Vec::new()).await
+    tx.later(NEXT_POSITION, vec![1_i64.into()]).await
 }
 
-const NEXT_POSITION: &str = "update counters set value = value + 1 where name = 'catalog'";
+const NEXT_POSITION: &str = "update counters set value = value + $1 where name = 'catalog'";
+const NEXT_POSITIONS: Many = Many {
+    sql: "update counters set value = value + (select sum(step)::bigint from unnest($1::bigint[]) as steps (step)) \
+          where name = 'catalog'",
+    rows: ManyRows::Shared,
+};
 
 /// The position that a transaction drew.
 pub(crate) const POSITION: &str = "(select value from counters where name = 'catalog')";
+
+/// Each topic gets one of the positions that were drawn for all.
+const NEW_TOPICS: Many = Many {
+    sql: "insert into topics (name, description, owner, position, created_ms, updated_ms) \
+          select name, description, owner, \
+              (select value from counters where name = 'catalog') - cardinality($1::text[]) + number, created_ms, updated_ms \
+          from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[]) with ordinality \
+          as made (name, description, owner, created_ms, updated_ms, number) on conflict (name) do nothing",
+    rows: ManyRows::Own,
+};
 
 /// Makes a topic.
 pub(crate) struct CreateTopic {
@@ -75,8 +90,8 @@ impl CreateTopic {
             new.created_ms.into(),
             stamp.now_ms.into(),
         ];
-        let next = Statement { sql: NEXT_POSITION.into(), params: Vec::new() };
-        vec![next, Statement { sql: sql.into(), params }]
+        let next = Statement::new(NEXT_POSITION, vec![1_i64.into()]).or(&NEXT_POSITIONS);
+        vec![next, Statement::new(sql, params).or(&NEW_TOPICS)]
     }
 
     /// The topic, once it is made.

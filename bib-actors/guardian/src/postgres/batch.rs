@@ -3,13 +3,15 @@
 //! A change that looks at the answer of each statement before it sends the next one lets the database's process and the
 //! node wait for each other, one after the other. Where it is known beforehand what a change says, and that it is done
 //! when each statement has changed a row, all changes that wait go to the database at once: one transaction, no
-//! savepoints, one wait for all their answers and one for their commit.
+//! savepoints, one wait for all their answers and one for their commit, and what many of them say alike is said once
+//! ([`super::fold`]).
 //!
-//! If a single statement fails or changes nothing, the transaction is rolled back, and each of its changes is tried by
+//! If a single statement fails or does not change the rows that it should, the transaction is rolled back, and each of its changes is tried by
 //! itself, where what is wrong with it gets its own error. While a batch runs its statements it has the turn of the line
 //! in [`super::group`]: of two such transactions neither could wait for a lock that the other holds.
 
 use super::flushes::{Flushes, Writing};
+use super::fold::{fold, shares};
 use super::group::{Line, Turn};
 use super::pools::Pools;
 use super::session::{BEGIN_WRITE, finished};
@@ -85,10 +87,13 @@ impl Open {
         self.client.as_ref().ok_or_else(finished)
     }
 
-    /// How many rows each statement changed, if each of them did. If not, the transaction is rolled back.
-    async fn run_all(&mut self, statements: &[&Statement]) -> Option<Vec<u64>> {
+    /// How many rows each change changed, if each statement changed those that it should. If not, the transaction is
+    /// rolled back.
+    async fn run_all(&mut self, changes: &[&[Statement]]) -> Option<Vec<u64>> {
         let client = self.client.as_ref()?;
-        let counts = run_all(client, statements).await.ok().filter(|counts| counts.iter().all(|rows| *rows > 0));
+        let steps = fold(changes);
+        let rows = run_all(client, &steps).await.ok();
+        let counts = rows.and_then(|rows| shares(&steps, &rows, changes.len()));
         if counts.is_none() && client.batch_execute("rollback").await.is_ok() {
             // it goes back as it came
             drop(self.client.take());
@@ -153,8 +158,8 @@ impl Batches {
 
     /// Runs the statements of a batch and sends its commit, whose end somebody else waits for.
     async fn carry_out(&self, mut open: Open, batch: Vec<Waiting>, turn: Turn) {
-        let statements: Vec<&Statement> = batch.iter().flat_map(|one| &one.statements).collect();
-        let counts = open.run_all(&statements).await;
+        let changes: Vec<&[Statement]> = batch.iter().map(|one| one.statements.as_slice()).collect();
+        let counts = open.run_all(&changes).await;
         let Some((counts, (client, mut writing))) = counts.zip(open.client.take().zip(open.writing.take())) else {
             drop(open);
             return tell(batch, || Ok(None));
@@ -167,17 +172,16 @@ impl Batches {
     }
 }
 
-/// Waits until a batch is durable, and tells its changes.
+/// Waits until a batch is durable, and tells each of its changes how many rows it changed.
 async fn end(client: Object, writing: Writing, commit: &'static str, batch: Vec<Waiting>, counts: Vec<u64>) {
     match client.batch_execute(commit).await {
         Ok(()) => {
             writing.settled();
             // the connection goes back before anybody asks for one
             drop(client);
-            let mut counts = counts.into_iter();
-            for Waiting { statements, answer } in batch {
+            for (one, rows) in batch.into_iter().zip(counts) {
                 // whoever has been given up hears nothing
-                let _ = answer.send(Ok(Some(counts.by_ref().take(statements.len()).sum())));
+                let _ = one.answer.send(Ok(Some(rows)));
             }
         }
         Err(error) => {

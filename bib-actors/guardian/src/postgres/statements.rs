@@ -1,5 +1,6 @@
 //! Statements on a connection: prepared, sent together, answered in their order.
 
+use super::fold::Step;
 use super::value;
 use crate::database::{Answered, DbError, Row, Statement, Value};
 use deadpool_postgres::Object;
@@ -84,12 +85,12 @@ impl<'a> Prepared<'a> {
 }
 
 /// Sends statements, all before the first of them is answered, in this order; how many rows each of them changed.
-pub(super) async fn run_all(client: &Object, statements: &[&Statement]) -> Result<Vec<u64>, DbError> {
-    let mut prepared = Vec::with_capacity(statements.len());
-    for one in statements {
-        prepared.push(client.prepare_cached(&one.sql).await.map_err(|error| db_error(&error))?);
+pub(super) async fn run_all(client: &Object, steps: &[Step<'_>]) -> Result<Vec<u64>, DbError> {
+    let mut prepared = Vec::with_capacity(steps.len());
+    for one in steps {
+        prepared.push((client.prepare_cached(one.sql()).await.map_err(|error| db_error(&error))?, one.params()));
     }
-    let sent = prepared.iter().zip(statements).map(|(statement, one)| execute(client, statement, &one.params));
+    let sent = prepared.iter().map(|(statement, params)| client.execute(statement, params));
     in_order(sent.collect()).await.into_iter().collect::<Result<_, _>>().map_err(|error| db_error(&error))
 }
 
@@ -112,6 +113,9 @@ async fn in_order<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     all.iter_mut().filter_map(|one| one.as_mut().take_output()).collect()
 }
 
-pub(super) fn references(params: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+/// Parameters as a statement takes them.
+pub(super) type Params<'a> = Vec<&'a (dyn ToSql + Sync)>;
+
+pub(super) fn references(params: &[Value]) -> Params<'_> {
     params.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }

@@ -8,7 +8,7 @@ use bib_kit::{Event, clock};
 
 on_both!(peers, invites, one_of_many, users, sessions);
 
-fn peer(end: &str) -> PeerRow {
+pub(crate) fn peer(end: &str) -> PeerRow {
     PeerRow {
         node_id: node_id(end),
         name: format!("node {end}"),

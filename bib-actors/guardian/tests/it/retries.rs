@@ -1,12 +1,13 @@
 //! A retry with the same request id gets the first answer, and nothing is done twice. On both databases.
 
 use crate::catalog::{on, on_both};
+use crate::people::peer;
 use crate::support::{Backend, Node, manifest, new_topic, op, own_key, topic};
 use bib_domain::{OpContext, VersionId};
 use bib_guardian::{GuardianError, VersionState};
 use futures::future::{join, join_all};
 
-on_both!(retries, at_the_same_time, many_at_once, after_a_crash);
+on_both!(retries, at_the_same_time, many_at_once, nobody_waits_in_a_ring, after_a_crash);
 
 const WHOLE: VersionState = VersionState { complete: true };
 
@@ -107,6 +108,39 @@ async fn many_at_once(node: &mut Node) {
     }
     assert_eq!(places, expected.len());
     assert!(node.audit.verify().await.unwrap().problem.is_none());
+}
+
+/// Changes that share transactions, in batches and without, beside some that have their own: two that waited for each other's
+/// locks would be ended by the database, and one of them would fail.
+async fn nobody_waits_in_a_ring(node: &mut Node) {
+    let g = &node.guardian;
+    for name in ["x", "y"] {
+        g.create_topic(&op(), new_topic(name)).await.unwrap();
+        g.upsert_peer(&op(), peer(name)).await.unwrap();
+    }
+    for round in 0..4_u32 {
+        let changes = (0..60_u32).map(|number| {
+            let (g, cx) = (g.clone(), op());
+            let (one, other) = if number % 2 == 0 { ("x", "y") } else { ("y", "x") };
+            async move {
+                match number % 6 {
+                    0 => g.create_topic(&cx, new_topic(&format!("t{round}-{number}"))).await.map(drop),
+                    1 => g.set_subscribed(&cx, &topic(one), number % 12 == 1).await.map(drop),
+                    2 => g.upsert_peer(&cx, peer(one)).await,
+                    3 => g.set_cursor(&cx, &peer(other).node_id, u64::from(number)).await,
+                    4 => g.blame_peer(&cx, &peer(other).node_id, "").await,
+                    _ => {
+                        let (name, place) = (format!("{other}/d{}", number % 4), u64::from(round * 60 + number));
+                        let version = manifest(&name, place, &[], &own_key());
+                        g.publish(&cx, version, WHOLE).await.map(drop)
+                    }
+                }
+            }
+        });
+        for (number, done) in join_all(changes).await.into_iter().enumerate() {
+            assert!(done.is_ok(), "{round} {number}: {done:?}");
+        }
+    }
 }
 
 async fn after_a_crash(node: &mut Node) {

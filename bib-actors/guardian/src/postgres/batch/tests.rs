@@ -1,9 +1,13 @@
 //! Batches on a real server: what goes together, and what becomes of a change that cannot go.
 
 use super::*;
+use crate::audited::{Stamp, batch};
 use crate::database::{Access, Database, Value};
+use crate::ops::topics::CreateTopic;
 use crate::postgres::PgDatabase;
 use crate::postgres::scratch::on_a_server;
+use crate::rows::NewTopic;
+use bib_domain::OpContext;
 use bib_kit::clock;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,7 +17,7 @@ const MOST: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn statement(sql: &'static str, params: Vec<Value>) -> Statement {
-    Statement { sql: sql.into(), params }
+    Statement::new(sql, params)
 }
 
 fn add(name: &str) -> Vec<Statement> {
@@ -82,6 +86,54 @@ async fn what_waits_goes_together(database: &Arc<PgDatabase>) {
     assert!(matches!(other, Ok(None)), "{other:?}");
 }
 
+fn topic(name: &str) -> Vec<Statement> {
+    let new = NewTopic {
+        name: name.parse().unwrap(),
+        description: format!("all about {name}"),
+        owner: "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp".parse().unwrap(),
+        created_ms: i64::try_from(name.len()).unwrap(),
+        if_not_exists: false,
+    };
+    let cx = OpContext::node(clock::new_request_id(), "test");
+    let stamp = Stamp { now_ms: 9, passed_ms: 9, audit_seq: None };
+    batch(&CreateTopic::new(cx, new), stamp).unwrap().statements
+}
+
+/// Topics as the guardian makes them: of those that go together each has what is its own, in the order in which they came.
+async fn topics_become_one_statement(database: &Arc<PgDatabase>) {
+    let names = ["t-one", "t-second", "t-3", "t-the-fourth"];
+    let mut changes: Vec<Vec<Statement>> = names.iter().map(|name| topic(name)).collect();
+    assert_eq!(fold(&changes.iter().map(Vec::as_slice).collect::<Vec<_>>()).len(), 3);
+    changes.insert(0, topic("t-alone"));
+    let answers = together(database, vec![changes.remove(0)]).await;
+    assert!(matches!(answers[..], [Ok(Some(3))]), "{answers:?}");
+    let answers = together(database, changes).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(Some(3)))), "{answers:?}");
+    for twice in [vec![topic("t-new"), topic("t-3")], vec![topic("t-new"), topic("t-new")]] {
+        let answers = together(database, twice).await;
+        assert!(answers.iter().all(|answer| matches!(answer, Ok(None))), "{answers:?}");
+    }
+
+    let mut session = database.begin(DbRole::Node, Access::Read).await.unwrap();
+    let sql = "select name, description, created_ms, updated_ms, position - (select min(position) from topics) \
+               from topics where starts_with(name, 't-') order by position";
+    let rows = session.query(&[], sql, &[]).await.1.unwrap();
+    let sql = "select count(*), count(distinct request_id), min(created_ms) from requests where action = 'topic.create' \
+               and object in (select name from topics)";
+    let mut claims = session.query(&[], sql, &[]).await.1.unwrap();
+    session.commit().await.unwrap();
+    assert_eq!(rows.len(), 5);
+    for (at, (mut row, name)) in rows.into_iter().zip(["t-alone"].into_iter().chain(names)).enumerate() {
+        assert_eq!(row.text().unwrap(), name);
+        assert_eq!(row.text().unwrap(), format!("all about {name}"));
+        let at = i64::try_from(at).unwrap();
+        let expected = (i64::try_from(name.len()).unwrap(), 9, at);
+        assert_eq!((row.int().unwrap(), row.int().unwrap(), row.int().unwrap()), expected, "{name}");
+    }
+    let claims = (claims[0].int().unwrap(), claims[0].int().unwrap(), claims[0].int().unwrap());
+    assert_eq!(claims, (5, 5, 9), "each request has a row of its own");
+}
+
 /// Nothing of any of them stays, and each is to be tried by itself.
 async fn one_that_cannot_go_stops_all(database: &Arc<PgDatabase>) {
     let fails = statement("insert into requests (request_id) values (null)", Vec::new());
@@ -132,6 +184,7 @@ async fn changes_that_are_statements_alone_go_together() {
         |options| options.shared_changes = MOST,
         async |database: Arc<PgDatabase>, _| {
             what_waits_goes_together(&database).await;
+            topics_become_one_statement(&database).await;
             one_that_cannot_go_stops_all(&database).await;
             it_waits_for_its_turn(&database).await;
             nobody_waits_for_ever(&database).await;
