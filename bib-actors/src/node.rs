@@ -124,7 +124,7 @@ impl Node {
             shutdown: Arc::new(move || asked.cancel()),
         };
         let (gateway_handle, gateway) = bib_gateway::child(bib_gateway::spec(&gateway_options), gateway_options, deps);
-        let (pages_handle, pages) = web::child(web::spec(), pages_options(config, &id), door, health.clone());
+        let (pages_handle, pages) = web::child(web::spec(), pages_options(config, mode, &id), door, health.clone());
         let root = Root::builder(runtime)
             .options(options)
             .health(health)
@@ -216,11 +216,12 @@ fn gateway_options(config: &Config, mode: NodeMode, data: &DataDir, id: &NodeId)
     Ok(options)
 }
 
-fn pages_options(config: &Config, id: &NodeId) -> PagesOptions {
+fn pages_options(config: &Config, mode: NodeMode, id: &NodeId) -> PagesOptions {
     let mut options = PagesOptions::new(id.clone(), config.node.name.clone());
     options.listen = config.web.listen;
     options.tls = config.web.tls;
     options.hosts = config.grpc.names.iter().chain(&config.web.hosts).cloned().collect();
+    options.mode = mode;
     options
 }
 

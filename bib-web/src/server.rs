@@ -301,6 +301,7 @@ mod tests {
             node_name: "lab-a".into(),
             hosts: Vec::new(),
             tls: false,
+            keeps: true,
             readiness: Arc::new(|| Readiness { ready: true, actors: Vec::new() }),
             connector: Arc::new(|| Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })),
             take: Arc::new(|_| Box::pin(async { tonic::Status::unavailable("away").into_http() })),

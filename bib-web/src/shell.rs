@@ -18,6 +18,8 @@ pub(crate) struct Shell {
     pub(crate) nav: &'static str,
     /// The node's name.
     pub(crate) node: String,
+    /// Whether the node keeps data: a proxy does not.
+    pub(crate) keeps: bool,
     /// Who has signed in; empty if nobody.
     pub(crate) user: String,
     /// As what.
@@ -51,6 +53,7 @@ impl Shell {
             title,
             nav,
             node,
+            keeps: web.is_none_or(|web| web.site.keeps),
             user: String::new(),
             role: String::new(),
             csrf: csrf.unwrap_or_default(),

@@ -28,6 +28,8 @@ pub struct Site {
     pub hosts: Vec<String>,
     /// Whether the pages are served over TLS.
     pub tls: bool,
+    /// Whether the node keeps data. What one that does not would refuse is not offered.
+    pub keeps: bool,
     /// What `/readyz` says.
     pub readiness: ReadinessFn,
     /// The way to the API for bytes: a connection of its own for each transfer.

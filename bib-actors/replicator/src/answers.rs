@@ -3,7 +3,7 @@
 //! Nothing of it is evidence. Whoever reads a version takes its manifest, and every chunk is checked against that.
 
 use bib_domain::{DatasetRef, TopicName, VersionId};
-use bib_guardian::{DatasetRow, VersionRow};
+use bib_guardian::{DatasetRow, Topic, VersionRow};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Question {
+    /// So many topics after a name.
+    Topics { after: Option<TopicName>, limit: u32 },
+    /// One topic.
+    Topic(TopicName),
     /// So many datasets after a name.
     Datasets { topic: Option<TopicName>, after: Option<DatasetRef>, limit: u32 },
     /// All versions of a dataset.
@@ -22,6 +26,7 @@ pub(crate) enum Question {
 /// What the peers together answered.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
+    Topics(Arc<Vec<Topic>>),
     Datasets(Arc<Vec<DatasetRow>>),
     Versions(Arc<Vec<VersionRow>>),
     Version(VersionId),

@@ -4,13 +4,14 @@ use crate::actor::Replicator;
 use crate::error::ReplicatorError;
 use crate::fetch::Found;
 use crate::messages::{
-    Catalogs, CreateInvite, Demand, Find, Heal, Join, ListDatasets, ListVersions, Repair, SyncNow, Transfers,
+    Catalogs, CreateInvite, Demand, Find, Heal, Join, ListDatasets, ListTopics, ListVersions, Repair, SyncNow,
+    Transfers,
 };
 use crate::pairing::Invite;
 use crate::report::TransferRow;
 use bib_chunks::ChunkRef;
 use bib_domain::{ChunkHash, DatasetRef, NodeId, OpContext, TopicName, VersionId};
-use bib_guardian::{DatasetRow, PeerRow, VersionRow};
+use bib_guardian::{DatasetRow, PeerRow, Topic, VersionRow};
 use bib_kit::Ref;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -111,6 +112,28 @@ impl ReplicatorHandle {
     /// [`bib_guardian::GuardianError::Ambiguous`], what a peer did wrong, or if the replicator does not answer.
     pub async fn find(&self, dataset: &DatasetRef, selector: &str) -> Result<Found, ReplicatorError> {
         self.actor.ask(Find { dataset: dataset.clone(), selector: selector.to_owned() }, FIND).await?
+    }
+
+    /// At most `limit` topics after a name that connected peers know, in the order of names; fewer are the end, and `None` is
+    /// said when no peer is connected. What a list says nobody signed.
+    ///
+    /// # Errors
+    /// If the replicator does not answer.
+    pub async fn topics(
+        &self,
+        after: Option<TopicName>,
+        limit: u32,
+    ) -> Result<Option<Arc<Vec<Topic>>>, ReplicatorError> {
+        self.actor.ask(ListTopics { name: None, after, limit }, FIND).await?
+    }
+
+    /// A topic as connected peers know it, if any of them does.
+    ///
+    /// # Errors
+    /// If the replicator does not answer.
+    pub async fn topic(&self, name: &TopicName) -> Result<Option<Topic>, ReplicatorError> {
+        let found = self.actor.ask(ListTopics { name: Some(name.clone()), after: None, limit: 1 }, FIND).await??;
+        Ok(found.and_then(|topics| topics.first().cloned()))
     }
 
     /// At most `limit` datasets after a name that connected peers have whole versions of, in the order of names; fewer are

@@ -5,7 +5,8 @@ use crate::driver::Note;
 use crate::error::ReplicatorError;
 use crate::fetch;
 use crate::messages::{
-    Catalogs, CreateInvite, Demand, Find, Heal, Join, ListDatasets, ListVersions, Repair, SyncNow, Transfers,
+    Catalogs, CreateInvite, Demand, Find, Heal, Join, ListDatasets, ListTopics, ListVersions, Repair, SyncNow,
+    Transfers,
 };
 use crate::pairing;
 use crate::shared::Shared;
@@ -52,6 +53,12 @@ impl Replicator {
 impl Handles<Find> for Replicator {
     fn handle(&mut self, msg: Find, _cx: &mut Cx<'_, Self>) -> Reply<<Find as Message>::Reply> {
         self.have_done("find", |shared| async move { fetch::find(&shared, &msg.dataset, &msg.selector).await })
+    }
+}
+
+impl Handles<ListTopics> for Replicator {
+    fn handle(&mut self, msg: ListTopics, _cx: &mut Cx<'_, Self>) -> Reply<<ListTopics as Message>::Reply> {
+        self.have_done("list", |shared| async move { fetch::topics(&shared, msg.name, msg.after, msg.limit).await })
     }
 }
 

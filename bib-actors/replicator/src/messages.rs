@@ -6,7 +6,7 @@ use crate::pairing::Invite;
 use crate::report::TransferRow;
 use bib_chunks::ChunkRef;
 use bib_domain::{ChunkHash, DatasetRef, NodeId, OpContext, TopicName, VersionId};
-use bib_guardian::{DatasetRow, PeerRow, VersionRow};
+use bib_guardian::{DatasetRow, PeerRow, Topic, VersionRow};
 use bib_kit::Message;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,6 +63,18 @@ pub(crate) struct Find {
 
 impl Message for Find {
     type Reply = Result<Found, ReplicatorError>;
+}
+
+/// List topics that connected peers know; `None` when no peer is connected.
+pub(crate) struct ListTopics {
+    /// Only this one.
+    pub(crate) name: Option<TopicName>,
+    pub(crate) after: Option<TopicName>,
+    pub(crate) limit: u32,
+}
+
+impl Message for ListTopics {
+    type Reply = Result<Option<Arc<Vec<Topic>>>, ReplicatorError>;
 }
 
 /// List datasets that connected peers have; `None` when no peer is connected.

@@ -3,7 +3,8 @@
 use bib_domain::{ChunkHash, DatasetRef, NodeId, TopicName, VersionId};
 use bib_guardian::{NewTopic, PeerRow, Topic, VersionRow};
 use bib_proto::v1::{
-    PeerInfo, PeerTopic, PeerVersion, PeerVersionRow, SyncError, SyncRequest, SyncResponse, sync_request, sync_response,
+    PeerInfo, PeerTopic, PeerTopicRow, PeerVersion, PeerVersionRow, SyncError, SyncRequest, SyncResponse, sync_request,
+    sync_response,
 };
 
 /// The peer is not paired.
@@ -129,6 +130,24 @@ pub(crate) fn new_topic(topic: &PeerTopic) -> Result<NewTopic, String> {
         created_ms: topic.created_ms,
         if_not_exists: true,
     })
+}
+
+/// A topic as a list shows it.
+pub(crate) fn peer_topic_row(topic: &Topic) -> PeerTopicRow {
+    PeerTopicRow {
+        topic: Some(peer_topic(topic)),
+        datasets: topic.datasets,
+        bytes: topic.bytes,
+        updated_ms: topic.updated_ms,
+    }
+}
+
+/// A topic that a peer has, as somebody sees it who is not subscribed to it.
+pub(crate) fn topic_row(said: &PeerTopicRow) -> Result<Topic, String> {
+    let topic = said.topic.as_ref().ok_or("a row without a topic")?;
+    let NewTopic { name, description, owner, created_ms, if_not_exists: _ } = new_topic(topic)?;
+    let &PeerTopicRow { topic: _, datasets, bytes, updated_ms } = said;
+    Ok(Topic { name, description, owner, datasets, bytes, subscribed: false, created_ms, updated_ms })
 }
 
 /// The topic of a version of which the peer told nothing else.

@@ -161,7 +161,11 @@ fn figures(this: &GetSelfResponse, nodes: &[Node]) -> Vec<Figure> {
     let figure = |label, value, note, link| Figure { label, value, note, link };
     vec![
         figure("Topics", count(this.topics), String::new(), "/topics"),
-        figure("Datasets", count(this.datasets), counted(this.versions, "version"), "/datasets"),
+        if proxy {
+            figure("Datasets", "remote".to_owned(), "read from others".to_owned(), "/datasets")
+        } else {
+            figure("Datasets", count(this.datasets), counted(this.versions, "version"), "/datasets")
+        },
         figure(kept, bytes(this.store_bytes), counted(this.store_chunks, "chunk"), ""),
         figure("Nodes", count(paired), format!("{} connected", count(connected)), "/nodes"),
     ]

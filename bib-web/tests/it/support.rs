@@ -22,6 +22,7 @@ pub(crate) fn serve() -> Served {
         node_name: "lab-a".into(),
         hosts: vec!["lab-a.example".into()],
         tls: false,
+        keeps: true,
         readiness: Arc::new(move || Readiness { ready: false, actors: vec![actor.clone()] }),
         connector: Arc::new(|| Box::pin(async { Err(std::io::ErrorKind::ConnectionRefused.into()) })),
         take: Arc::new(|_| Box::pin(async { tonic::Status::unavailable("away").into_http() })),

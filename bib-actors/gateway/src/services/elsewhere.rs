@@ -8,8 +8,9 @@ use crate::problem::Problem;
 use crate::shared::Shared;
 use bib_chunks::{ChunkError, ChunkRef, ChunkStore};
 use bib_domain::{DatasetRef, NodeMode, OpContext, TopicName, VersionId};
-use bib_guardian::{DatasetRow, GuardianError, VersionRow};
+use bib_guardian::{DatasetRow, GuardianError, Topic, VersionRow};
 use bib_replicator::Found;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::Code;
@@ -29,6 +30,44 @@ pub(super) fn check_keep(shared: &Shared) -> Result<(), Problem> {
             "do it on a node that keeps data (bib node list), or make this one such a node: bib setup --mode selective",
         )
     })
+}
+
+/// Topics as the guardian lists them: at most `limit` after a name, fewer at the end. A proxy knows those of the nodes
+/// that it joined, and asks them what they have of each.
+pub(super) async fn topics(
+    shared: &Shared,
+    op: &OpContext,
+    after: Option<TopicName>,
+    limit: u32,
+) -> Result<Vec<Topic>, Problem> {
+    let own = shared.deps.guardian.on_behalf_of(op).list_topics(after.clone(), limit).await?;
+    if !is_proxy(shared) {
+        return Ok(own);
+    }
+    let told = shared.deps.replicator.topics(after, limit).await?;
+    Ok(with_told(own, told.iter().flat_map(|rows| rows.iter()), limit))
+}
+
+/// A topic, if it is known.
+pub(super) async fn topic(shared: &Shared, op: &OpContext, name: &TopicName) -> Result<Option<Topic>, Problem> {
+    let own = shared.deps.guardian.on_behalf_of(op).get_topic(name).await?;
+    if !is_proxy(shared) {
+        return Ok(own);
+    }
+    let told = shared.deps.replicator.topic(name).await?;
+    Ok(with_told(own.into_iter().collect(), told.iter(), 1).pop())
+}
+
+/// The topics of two lists that begin after the same name and hold at most `limit`: so does what comes of them.
+fn with_told<'a>(own: Vec<Topic>, told: impl Iterator<Item = &'a Topic>, limit: u32) -> Vec<Topic> {
+    let mut topics: BTreeMap<TopicName, Topic> = own.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
+    for far in told {
+        let topic = topics.entry(far.name.clone()).or_insert_with(|| far.clone());
+        topic.datasets = topic.datasets.max(far.datasets);
+        topic.bytes = topic.bytes.max(far.bytes);
+        topic.updated_ms = topic.updated_ms.max(far.updated_ms);
+    }
+    topics.into_values().take(limit as usize).collect()
 }
 
 /// Datasets as the guardian lists them: at most `limit` after a name, fewer at the end.
@@ -165,5 +204,33 @@ pub(super) async fn read<T: Send + 'static>(
             // damage that a read finds is noted by the store, and mended from a peer
             done => return Ok(done?),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(name: &str, datasets: u64, subscribed: bool) -> Topic {
+        Topic {
+            name: name.parse().unwrap(),
+            description: String::new(),
+            owner: "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp".parse().unwrap(),
+            datasets,
+            bytes: datasets * 10,
+            subscribed,
+            created_ms: 1,
+            updated_ms: i64::try_from(datasets).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_proxy_knows_topics_of_its_own_and_how_much_others_have() {
+        let own = vec![topic("b", 0, true), topic("c", 0, false)];
+        let told = [topic("a", 4, false), topic("b", 5, false), topic("d", 6, false)];
+        let all = [topic("a", 4, false), topic("b", 5, true), topic("c", 0, false), topic("d", 6, false)];
+        assert_eq!(with_told(own.clone(), told.iter(), 10), all);
+        assert_eq!(with_told(own.clone(), told.iter(), 3), all[..3]);
+        assert_eq!(with_told(own.clone(), [].iter(), 10), own);
     }
 }

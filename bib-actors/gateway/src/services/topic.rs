@@ -38,7 +38,7 @@ impl TopicService for Topics {
     async fn get_topic(&self, request: Request<GetTopicRequest>) -> Result<Response<GetTopicResponse>, Status> {
         answer(request, |caller, asked| async move {
             let name: TopicName = asked.name.parse()?;
-            let row = self.0.deps.guardian.on_behalf_of(&caller.op()).get_topic(&name).await?;
+            let row = elsewhere::topic(&self.0, &caller.op(), &name).await?;
             let topic = row.ok_or_else(|| topic_not_found(name.as_str()))?;
             Ok(GetTopicResponse { topic: Some(convert::topic(topic)) })
         })
@@ -87,7 +87,7 @@ impl Topics {
     async fn list(&self, caller: &Caller, asked: &ListTopicsRequest) -> Result<ListTopicsResponse, Problem> {
         let size = pages::size(&self.0.options.calls, asked.page_size);
         let after = pages::after::<TopicName>("topics", &asked.page_token)?;
-        let rows = self.0.deps.guardian.on_behalf_of(&caller.op()).list_topics(after, size + 1).await?;
+        let rows = elsewhere::topics(&self.0, &caller.op(), after, size + 1).await?;
         let (rows, next_page_token) = pages::cut("topics", rows, size, |row| row.name.to_string());
         Ok(ListTopicsResponse { topics: rows.into_iter().map(convert::topic).collect(), next_page_token })
     }

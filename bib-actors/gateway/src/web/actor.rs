@@ -115,6 +115,7 @@ impl PagesActor {
             node_name: options.node_name,
             hosts,
             tls: tls.is_some(),
+            keeps: options.mode.check_keep().is_ok(),
             readiness: Arc::new(move || readiness(&health)),
             connector,
             take,

@@ -1,6 +1,6 @@
 //! What the pages' actor is told.
 
-use bib_domain::NodeId;
+use bib_domain::{NodeId, NodeMode};
 use bib_web::WebOptions;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -19,6 +19,8 @@ pub struct PagesOptions {
     pub node_id: NodeId,
     /// The node's name for people. Since 0.1.
     pub node_name: String,
+    /// The node's mode: what a proxy would refuse is not offered. Since 0.1.
+    pub mode: NodeMode,
     /// How long to wait for a port that the incarnation before holds.
     pub bind_patience: Duration,
     /// How long to wait for the gateway's certificate, which it makes in its first start.
@@ -39,6 +41,7 @@ impl PagesOptions {
             hosts: Vec::new(),
             node_id,
             node_name: node_name.into(),
+            mode: NodeMode::Full,
             bind_patience: Duration::from_secs(5),
             certificate_patience: Duration::from_secs(60),
             inside_buffer: 256 << 10,

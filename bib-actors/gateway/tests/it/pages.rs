@@ -2,6 +2,7 @@
 //! of events.
 
 use crate::support::{Item, Node, Person, ed25519, eventually, hint, run, said, sign, upload};
+use bib_domain::NodeMode;
 use bib_proto::SIGN_IN_NAMESPACE;
 use bib_proto::v1::{
     CreateOneTimeTokenRequest, CreateTopicRequest, ExchangeOneTimeTokenRequest, GetSignInChallengeRequest,
@@ -164,6 +165,27 @@ fn a_signature_made_by_hand_opens_a_session_once() {
         let raw = sign(&key, None, next.as_bytes()).1;
         let refused = sign_in(next, String::from_utf8_lossy(&raw).into_owned()).await.unwrap_err();
         assert_eq!(said(&refused).1, "SIGNATURE_REFUSED");
+    });
+}
+
+#[test]
+fn a_proxy_offers_nothing_that_it_would_refuse() {
+    run(async {
+        for (mode, offered) in [(NodeMode::Selective, true), (NodeMode::Proxy, false)] {
+            let node = Node::with_pages(|pages| pages.mode = mode).await;
+            let cookie = signed_in(&node).await;
+            let none = get(&node, "/topics", &cookie).await.body;
+            assert_eq!((none.contains("bib topic create"), none.contains("bib join")), (offered, !offered), "{none}");
+            let request = CreateTopicRequest { name: "real".into(), ..Default::default() };
+            node.local().await.topics().create_topic(request).await.unwrap();
+            for (path, form) in
+                [("/topics", "action=\"/topics\""), ("/topics/real", "action=\"/topics/real/subscribe\"")]
+            {
+                let page = get(&node, path, &cookie).await.body;
+                assert_eq!(page.contains(form), offered, "{page}");
+                assert_eq!(page.contains("read from others"), !offered, "{page}");
+            }
+        }
     });
 }
 

@@ -1,4 +1,4 @@
-//! Which datasets and versions the connected peers have, for somebody who keeps no copies of them.
+//! Which topics, datasets and versions the connected peers have, for somebody who keeps no copies of them.
 //!
 //! All peers are asked at once and their answers made one list. Nobody signed these: they say what there is to read, and
 //! whoever reads it takes the signed manifest.
@@ -9,9 +9,9 @@ use crate::error::ReplicatorError;
 use crate::shared::Shared;
 use crate::wire;
 use bib_domain::{DatasetRef, NodeId, TopicName};
-use bib_guardian::{DatasetRow, VersionRow};
+use bib_guardian::{DatasetRow, Topic, VersionRow};
 use bib_kit::clock;
-use bib_proto::v1::{DatasetsRequest, DatasetsResponse, PeerDataset};
+use bib_proto::v1::{DatasetsRequest, DatasetsResponse, PeerDataset, TopicsRequest, TopicsResponse};
 use futures::StreamExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,11 +19,75 @@ use std::sync::Arc;
 /// Pages that are asked for until one of ours is full: peers with nothing whole to show must not keep anybody for ever.
 const PAGES: usize = 100;
 
+/// What is listed by its name.
+trait Listed: Sized {
+    type Name: Ord + Clone;
+
+    fn name(&self) -> &Self::Name;
+
+    /// What is known when another peer says something of the same thing.
+    fn join(&mut self, other: Self);
+}
+
+impl Listed for Topic {
+    type Name = TopicName;
+
+    fn name(&self) -> &TopicName {
+        &self.name
+    }
+
+    /// Peers know a topic from its owner, who made it before they heard of it.
+    fn join(&mut self, other: Self) {
+        let (datasets, bytes) = (self.datasets.max(other.datasets), self.bytes.max(other.bytes));
+        let updated_ms = self.updated_ms.max(other.updated_ms);
+        if (other.created_ms, &other.owner) < (self.created_ms, &self.owner) {
+            *self = other;
+        }
+        (self.datasets, self.bytes, self.updated_ms) = (datasets, bytes, updated_ms);
+    }
+}
+
+impl Listed for DatasetRow {
+    type Name = DatasetRef;
+
+    fn name(&self) -> &DatasetRef {
+        &self.name
+    }
+
+    fn join(&mut self, other: Self) {
+        let age = |row: &Self| row.latest.as_ref().map(|latest| (latest.number, latest.created_ms, latest.id));
+        let (versions, created_ms) = (self.versions.max(other.versions), self.created_ms.min(other.created_ms));
+        if age(&other) > age(self) {
+            *self = other;
+        }
+        (self.versions, self.created_ms) = (versions, created_ms);
+    }
+}
+
 /// A page of one peer.
-struct Page {
-    rows: Vec<DatasetRow>,
+struct Page<R: Listed> {
+    rows: Vec<R>,
     /// Nothing is known of what comes after this name; `None` when the peer has nothing else.
-    known_to: Option<DatasetRef>,
+    known_to: Option<R::Name>,
+}
+
+/// At most `limit` topics after a name, or one alone, in the order of names; fewer are the end. `None` when no peer is
+/// connected.
+pub(crate) async fn topics(
+    shared: &Shared,
+    name: Option<TopicName>,
+    after: Option<TopicName>,
+    limit: u32,
+) -> Result<Option<Arc<Vec<Topic>>>, ReplicatorError> {
+    let question = name.clone().map_or_else(|| Question::Topics { after: after.clone(), limit }, Question::Topic);
+    if let Some(Answer::Topics(rows)) = shared.answers.get(&question, clock::monotonic()) {
+        return Ok(Some(rows));
+    }
+    let ask = |peer, after| topics_page(shared, peer, name.clone(), after, limit);
+    let Some(rows) = pages(shared, after, limit, ask).await else { return Ok(None) };
+    let rows = Arc::new(rows);
+    shared.answers.put(question, Answer::Topics(Arc::clone(&rows)), clock::monotonic());
+    Ok(Some(rows))
 }
 
 /// At most `limit` datasets after a name, in the order of names; fewer are the end. `None` when no peer is connected.
@@ -37,20 +101,9 @@ pub(crate) async fn datasets(
     if let Some(Answer::Datasets(rows)) = shared.answers.get(&question, clock::monotonic()) {
         return Ok(Some(rows));
     }
-    let (mut found, mut from) = (Vec::new(), after);
-    for _ in 0..PAGES {
-        let (topic, from_now) = (topic.as_ref(), from.as_ref());
-        let ask = |peer: NodeId| async move { page(shared, &peer, topic, from_now, limit).await };
-        let Some(pages) = all(shared, ask).await else { return Ok(None) };
-        let known_to = pages.iter().filter_map(|page| page.known_to.clone()).min();
-        found.extend(merge(pages, known_to.as_ref()));
-        if known_to.is_none() || found.len() >= limit as usize {
-            break;
-        }
-        from = known_to;
-    }
-    found.truncate(limit as usize);
-    let rows = Arc::new(found);
+    let ask = |peer, after| datasets_page(shared, peer, topic.clone(), after, limit);
+    let Some(rows) = pages(shared, after, limit, ask).await else { return Ok(None) };
+    let rows = Arc::new(rows);
     shared.answers.put(question, Answer::Datasets(Arc::clone(&rows)), clock::monotonic());
     Ok(Some(rows))
 }
@@ -80,6 +133,30 @@ pub(crate) async fn versions(
     Ok(Some(rows))
 }
 
+/// Asks for page after page until one of ours is full.
+async fn pages<R: Listed, F>(
+    shared: &Shared,
+    after: Option<R::Name>,
+    limit: u32,
+    ask: impl Fn(NodeId, Option<R::Name>) -> F,
+) -> Option<Vec<R>>
+where
+    F: Future<Output = Result<Page<R>, ReplicatorError>>,
+{
+    let (mut found, mut from) = (Vec::new(), after);
+    for _ in 0..PAGES {
+        let pages = all(shared, |peer| ask(peer, from.clone())).await?;
+        let known_to = pages.iter().filter_map(|page| page.known_to.clone()).min();
+        found.extend(merge(pages, known_to.as_ref()));
+        if known_to.is_none() || found.len() >= limit as usize {
+            break;
+        }
+        from = known_to;
+    }
+    found.truncate(limit as usize);
+    Some(found)
+}
+
 /// Asks all connected peers. One that fails is left out: the others' answers are as good as there are.
 async fn all<T, F>(shared: &Shared, ask: impl Fn(NodeId) -> F) -> Option<Vec<T>>
 where
@@ -106,23 +183,43 @@ where
     Some(answers.filter_map(|answer| async move { answer }).collect().await)
 }
 
-async fn page(
+async fn topics_page(
     shared: &Shared,
-    peer: &NodeId,
-    topic: Option<&TopicName>,
-    after: Option<&DatasetRef>,
+    peer: NodeId,
+    name: Option<TopicName>,
+    after: Option<TopicName>,
     limit: u32,
-) -> Result<Page, ReplicatorError> {
-    let mut session = Session::open(shared, peer).await?;
+) -> Result<Page<Topic>, ReplicatorError> {
+    let mut session = Session::open(shared, &peer).await?;
+    let text = |name: &Option<TopicName>| name.as_ref().map(ToString::to_string).unwrap_or_default();
+    let request = TopicsRequest { name: text(&name), after: text(&after), page_size: limit };
+    let TopicsResponse { topics, next } = session.topics(request).await?;
+    session.close().await;
+    let fits = |row: &Topic| {
+        name.as_ref().is_none_or(|name| row.name == *name) && after.as_ref().is_none_or(|after| row.name > *after)
+    };
+    let rows = topics.iter().filter_map(|said| wire::topic_row(said).ok()).filter(fits).collect();
+    Ok(Page { rows, known_to: next.parse().ok() })
+}
+
+async fn datasets_page(
+    shared: &Shared,
+    peer: NodeId,
+    topic: Option<TopicName>,
+    after: Option<DatasetRef>,
+    limit: u32,
+) -> Result<Page<DatasetRow>, ReplicatorError> {
+    let mut session = Session::open(shared, &peer).await?;
     let request = DatasetsRequest {
-        topic: topic.map(ToString::to_string).unwrap_or_default(),
-        after: after.map(ToString::to_string).unwrap_or_default(),
+        topic: topic.as_ref().map(ToString::to_string).unwrap_or_default(),
+        after: after.as_ref().map(ToString::to_string).unwrap_or_default(),
         page_size: limit,
     };
     let DatasetsResponse { datasets, next } = session.datasets(request).await?;
     session.close().await;
     let fits = |row: &DatasetRow| {
-        topic.is_none_or(|topic| row.name.topic == *topic) && after.is_none_or(|after| row.name > *after)
+        topic.as_ref().is_none_or(|topic| row.name.topic == *topic)
+            && after.as_ref().is_none_or(|after| row.name > *after)
     };
     let rows = datasets.iter().filter_map(dataset_row).filter(fits).collect();
     // what is no name cannot be gone on after
@@ -143,22 +240,15 @@ fn dataset_row(said: &PeerDataset) -> Option<DatasetRow> {
 }
 
 /// One list of what several peers have, up to the name to which all of them told what they have.
-fn merge(pages: Vec<Page>, known_to: Option<&DatasetRef>) -> Vec<DatasetRow> {
-    let age = |row: &DatasetRow| row.latest.as_ref().map(|latest| (latest.number, latest.created_ms, latest.id));
-    let mut rows: BTreeMap<DatasetRef, DatasetRow> = BTreeMap::new();
+fn merge<R: Listed>(pages: Vec<Page<R>>, known_to: Option<&R::Name>) -> Vec<R> {
+    let mut rows: BTreeMap<R::Name, R> = BTreeMap::new();
     for row in pages.into_iter().flat_map(|page| page.rows) {
-        if known_to.is_some_and(|end| row.name > *end) {
+        if known_to.is_some_and(|end| row.name() > end) {
             continue;
         }
-        match rows.get_mut(&row.name) {
-            None => drop(rows.insert(row.name.clone(), row)),
-            Some(known) => {
-                let (versions, created) = (known.versions.max(row.versions), known.created_ms.min(row.created_ms));
-                if age(&row) > age(known) {
-                    *known = row;
-                }
-                (known.versions, known.created_ms) = (versions, created);
-            }
+        match rows.get_mut(row.name()) {
+            None => drop(rows.insert(row.name().clone(), row)),
+            Some(known) => known.join(row),
         }
     }
     rows.into_values().collect()
@@ -168,6 +258,7 @@ fn merge(pages: Vec<Page>, known_to: Option<&DatasetRef>) -> Vec<DatasetRow> {
 mod tests {
     use super::*;
     use bib_domain::VersionId;
+    use bib_proto::v1::{PeerTopic, PeerTopicRow};
 
     fn row(name: &str, number: u64, versions: u64) -> DatasetRow {
         let name: DatasetRef = name.parse().unwrap();
@@ -186,7 +277,27 @@ mod tests {
         dataset_row(&said).unwrap()
     }
 
-    fn page(rows: &[DatasetRow], known_to: Option<&str>) -> Page {
+    fn topic(name: &str, owner: char, created_ms: i64, datasets: u64, bytes: u64) -> Topic {
+        let owner = format!("12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDE{owner}");
+        let topic = PeerTopic { name: name.to_owned(), description: format!("by {owner}"), owner, created_ms };
+        wire::topic_row(&PeerTopicRow { topic: Some(topic), datasets, bytes, updated_ms: created_ms + 5 }).unwrap()
+    }
+
+    #[test]
+    fn a_topic_of_several_peers_is_its_owners_with_the_most_that_anybody_has() {
+        let (own, heard) = (topic("lab", 'p', 10, 2, 700), topic("lab", 'q', 20, 3, 600));
+        for pages in [[&own, &heard], [&heard, &own]] {
+            let pages = pages.map(|row| Page { rows: vec![row.clone()], known_to: None });
+            let merged = merge(pages.into(), None);
+            let expected = Topic { datasets: 3, updated_ms: 25, ..own.clone() };
+            assert_eq!(merged, [expected]);
+        }
+        let garbled = PeerTopicRow { topic: None, ..wire::peer_topic_row(&own) };
+        wire::topic_row(&garbled).unwrap_err();
+        assert_eq!(wire::topic_row(&wire::peer_topic_row(&own)), Ok(own));
+    }
+
+    fn page(rows: &[DatasetRow], known_to: Option<&str>) -> Page<DatasetRow> {
         Page { rows: rows.to_vec(), known_to: known_to.map(|name| name.parse().unwrap()) }
     }
 

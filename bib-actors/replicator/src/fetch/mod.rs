@@ -14,6 +14,6 @@ pub(crate) use catalog::{SyncOutcome, sync};
 pub(crate) use demand::demand;
 pub use find::Found;
 pub(crate) use find::find;
-pub(crate) use list::{datasets, versions};
+pub(crate) use list::{datasets, topics, versions};
 pub(crate) use repair::repair;
 pub(crate) use session::Session;

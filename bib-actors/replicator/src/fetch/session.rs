@@ -7,8 +7,8 @@ use crate::wire;
 use bib_domain::{DatasetRef, NodeId, VersionId};
 use bib_proto::v1::{
     Announce, CatalogRequest, CatalogResponse, DatasetsRequest, DatasetsResponse, FindRequest, FindResponse, Hello,
-    ManifestRequest, PeerInfo, PeerVersion, PeerVersionRow, SyncResponse, VersionsRequest, sync_request::Request,
-    sync_response::Response,
+    ManifestRequest, PeerInfo, PeerVersion, PeerVersionRow, SyncResponse, TopicsRequest, TopicsResponse,
+    VersionsRequest, sync_request::Request, sync_response::Response,
 };
 use bib_swarm::protocols;
 use futures::io::AsyncWriteExt;
@@ -69,6 +69,20 @@ impl Session {
             Ok(Response::Find(found)) => Ok(Some(found)),
             Ok(other) => Err(self.unasked(&other)),
             Err(ReplicatorError::Peer { code, .. }) if code == wire::NOT_FOUND => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A page of the topics that the peer knows; nothing if it is too old to say.
+    pub(crate) async fn topics(&mut self, request: TopicsRequest) -> Result<TopicsResponse, ReplicatorError> {
+        let after = request.after.clone();
+        match self.ask(Request::Topics(request), self.frame_bytes).await {
+            Ok(Response::Topics(page)) if !page.next.is_empty() && page.next <= after => {
+                Err(self.violation("its list of topics does not go on"))
+            }
+            Ok(Response::Topics(page)) => Ok(page),
+            Ok(other) => Err(self.unasked(&other)),
+            Err(ReplicatorError::Peer { code, .. }) if code == wire::NOT_FOUND => Ok(TopicsResponse::default()),
             Err(error) => Err(error),
         }
     }
@@ -149,6 +163,7 @@ impl Session {
             Response::Hello(_) => "a greeting",
             Response::Error(_) => "an error",
             Response::Find(_) => "a version",
+            Response::Topics(_) => "topics",
             Response::Datasets(_) => "datasets",
             Response::Versions(_) => "versions",
         };

@@ -1,23 +1,56 @@
-//! Serving lists of datasets and versions to peers that keep no copies: what this node has whole.
+//! Serving lists of topics, datasets and versions to peers that keep no copies: what this node has whole.
 
 use super::sync::{WRAPPING, busy};
 use crate::shared::Shared;
 use crate::wire::{self, NOT_FOUND};
 use bib_domain::{DatasetRef, NodeId, TopicName};
 use bib_proto::v1::{
-    DatasetsRequest, DatasetsResponse, PeerDataset, SyncResponse, VersionsRequest, VersionsResponse,
-    sync_response::Response,
+    DatasetsRequest, DatasetsResponse, PeerDataset, SyncResponse, TopicsRequest, TopicsResponse, VersionsRequest,
+    VersionsResponse, sync_response::Response,
 };
 use prost::Message;
+use std::str::FromStr;
+
+/// A page of topics. Long descriptions make it shorter.
+pub(super) async fn topics(shared: &Shared, peer: &NodeId, request: TopicsRequest) -> SyncResponse {
+    let (Ok(name), Ok(after)) = (named::<TopicName>(&request.name), named::<TopicName>(&request.after)) else {
+        return wire::sync_error(NOT_FOUND, "that is not the name of a topic");
+    };
+    if let Some(name) = name {
+        return match shared.guardian.get_topic(&name).await {
+            Ok(found) => {
+                let topics = found.iter().map(wire::peer_topic_row).collect();
+                wire::respond(Response::Topics(TopicsResponse { topics, next: String::new() }))
+            }
+            Err(error) => busy(peer, &error.into()),
+        };
+    }
+    let mut limit = request.page_size.clamp(1, shared.options.catalog_page);
+    loop {
+        let rows = match shared.guardian.list_topics(after.clone(), limit).await {
+            Ok(rows) => rows,
+            Err(error) => return busy(peer, &error.into()),
+        };
+        let goes_on = rows.len() >= limit as usize;
+        let next = rows.last().filter(|_| goes_on).map(|row| row.name.to_string()).unwrap_or_default();
+        let response = TopicsResponse { topics: rows.iter().map(wire::peer_topic_row).collect(), next };
+        if limit == 1 || response.encoded_len() + WRAPPING <= shared.options.frame_bytes {
+            return wire::respond(Response::Topics(response));
+        }
+        limit /= 2;
+    }
+}
+
+/// A name in a request, where an empty text says that there is none.
+fn named<T: FromStr>(text: &str) -> Result<Option<T>, T::Err> {
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
+}
 
 /// A page of datasets. Long messages of versions make it shorter.
 pub(super) async fn datasets(shared: &Shared, peer: &NodeId, request: DatasetsRequest) -> SyncResponse {
-    let named = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some) };
-    let topic = if request.topic.is_empty() { Ok(None) } else { request.topic.parse::<TopicName>().map(Some) };
-    let (Ok(topic), Ok(after)) = (topic, named(&request.after)) else {
+    let (Ok(topic), Ok(after)) = (named::<TopicName>(&request.topic), named::<DatasetRef>(&request.after)) else {
         return wire::sync_error(NOT_FOUND, "those are not the names of a topic and of a dataset");
     };
-    let after: Option<DatasetRef> = after;
     let mut limit = request.page_size.clamp(1, shared.options.catalog_page);
     loop {
         let rows = match shared.guardian.list_datasets(topic.clone(), after.clone(), limit).await {

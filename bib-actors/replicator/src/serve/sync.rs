@@ -51,7 +51,12 @@ async fn answer(shared: &Shared, peer: &NodeId, request: SyncRequest) -> SyncRes
             Ok(Response::Announce(AnnounceResponse {}))
         }
         Some(
-            Request::Catalog(_) | Request::Manifest(_) | Request::Find(_) | Request::Datasets(_) | Request::Versions(_),
+            Request::Catalog(_)
+            | Request::Manifest(_)
+            | Request::Find(_)
+            | Request::Topics(_)
+            | Request::Datasets(_)
+            | Request::Versions(_),
         ) if !shared.serves() => {
             return wire::sync_error(
                 NOT_SERVING,
@@ -59,6 +64,7 @@ async fn answer(shared: &Shared, peer: &NodeId, request: SyncRequest) -> SyncRes
             );
         }
         Some(Request::Catalog(request)) => catalog(shared, request).await.map(Response::Catalog),
+        Some(Request::Topics(request)) => return list::topics(shared, peer, request).await,
         Some(Request::Datasets(request)) => return list::datasets(shared, peer, request).await,
         Some(Request::Versions(request)) => return list::versions(shared, peer, request).await,
         Some(Request::Find(request)) => return find(shared, peer, request).await,

@@ -66,8 +66,14 @@ fn a_proxy_gives_what_others_have_and_keeps_nothing() {
         (here["signature"].clone(), false.into())
     );
 
-    let topics = proxy.json(&["topic", "list"]).unwrap();
-    assert_eq!(names(&topics), ["t"], "{topics}");
+    for topics in
+        [proxy.json(&["topic", "list"]).unwrap(), serde_json::json!([proxy.json(&["topic", "get", "t"]).unwrap()])]
+    {
+        assert_eq!(names(&topics), ["t"], "{topics}");
+        let topic = &topics.as_array().or_else(|| topics["items"].as_array()).unwrap()[0];
+        assert_eq!((topic["datasets"].as_u64(), topic["subscribed"].clone()), (Some(2), false.into()), "{topics}");
+        assert!(topic["bytes"].as_u64() > Some(100 << 20), "{topics}");
+    }
     let status = proxy.json(&["status"]).unwrap();
     assert_eq!(
         (status["mode"].clone(), status["warnings"].clone()),

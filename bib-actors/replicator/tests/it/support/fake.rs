@@ -202,7 +202,7 @@ impl Library {
                 Some(Request::Manifest(request)) => self.manifest(&request.version),
                 Some(Request::Find(request)) => self.find(&request),
                 // as a node says that is too old to know them
-                Some(Request::Datasets(_) | Request::Versions(_)) => {
+                Some(Request::Topics(_) | Request::Datasets(_) | Request::Versions(_)) => {
                     Response::Error(SyncError { code: "not-found".into(), message: "no".into() })
                 }
                 None => break,
