@@ -197,7 +197,9 @@ impl Library {
                 Some(Request::Catalog(request)) => self.catalog(request.after),
                 Some(Request::Manifest(request)) => self.manifest(&request.version),
                 // what it lies about it offers by itself
-                Some(Request::Find(_) | Request::Topics(_) | Request::Datasets(_) | Request::Versions(_)) => not_found(),
+                Some(Request::Find(_) | Request::Topics(_) | Request::Datasets(_) | Request::Versions(_)) => {
+                    not_found()
+                }
                 None => break,
             };
             if write_frame(&mut stream, &SyncResponse { response: Some(response) }, SOON).await.is_err() {

@@ -4,6 +4,7 @@ mod disk;
 mod files;
 mod keys;
 mod node;
+pub(crate) mod web;
 mod wire;
 
 pub(crate) use files::{Item, download, replicated, send, upload, upload_parts};
