@@ -1,7 +1,8 @@
 // One stream of events for the whole browser: the tab that holds the lock reads it and tells the others.
 //
 // A signal becomes an event "bib:KIND" on the body, at most one of a kind in a second; what shows that kind then fetches
-// itself again. "bib:resync" is for everything: after a gap, after an outage, after a tab was hidden.
+// itself again. "bib:resync" is for everything: after a gap, after an outage, after a tab was hidden, and when it is not
+// known what came between the page and the stream.
 "use strict";
 (() => {
   const EVERY = 1000;
@@ -13,6 +14,19 @@
   let asking = null;
   let stale = false;
   let outage = false;
+
+  // Up to where this tab has been told. Its next page goes on from there, which was asked for after that: what comes while
+  // a page is on its way may not be in it.
+  const KEPT = "bib-live";
+  const kept = () => { try { return sessionStorage.getItem(KEPT) || ""; } catch { return ""; } };
+  let last = kept();
+  let leaving = false;
+  window.addEventListener("beforeunload", () => { leaving = true; });
+  const reach = (at) => {
+    last = at;
+    if (leaving) return;
+    try { sessionStorage.setItem(KEPT, at); } catch { /* then the next page begins with a resync */ }
+  };
 
   const due = new Map();
   const dispatch = (kind) => document.body.dispatchEvent(new CustomEvent(`bib:${kind}`));
@@ -29,6 +43,11 @@
 
   const say = (text) => { banner.textContent = text; banner.hidden = text === ""; };
   const hear = (message) => {
+    if (message.at) {
+      // whoever stands elsewhere than the reader did before has missed something, or cannot know that it has not
+      if (last === "" || last !== message.after) tell("resync");
+      reach(message.at);
+    }
     if (message.kind === "away") {
       outage = true;
       say(`Disconnected from the node. Trying again in ${message.seconds} s.`);
@@ -40,8 +59,15 @@
       tell(message.kind);
     }
   };
-  const share = (message) => { hear(message); if (channel) channel.postMessage(message); };
-  if (channel) channel.onmessage = (event) => hear(event.data);
+  const share = (message) => { if (channel) channel.postMessage(message); hear(message); };
+  if (channel) {
+    channel.onmessage = ({ data }) => {
+      if (data.kind !== "hello") hear(data);
+      // a page that has just come is told where the stream stands
+      else if (release && last) channel.postMessage({ kind: "begin", at: last, after: last });
+    };
+    channel.postMessage({ kind: "hello" });
+  }
 
   // a session that has ended looks like an outage from here
   const stillSignedIn = async () => {
@@ -56,11 +82,12 @@
     let source = null;
     let timer = 0;
     let tries = 0;
-    let last = "";
     const open = () => {
       source = new EventSource(last ? `/events?after=${encodeURIComponent(last)}` : "/events");
       source.onopen = () => { tries = 0; share({ kind: "back" }); };
-      source.addEventListener("signal", (event) => { last = event.lastEventId || last; share(JSON.parse(event.data)); });
+      source.addEventListener("signal", (event) => {
+        share({ ...JSON.parse(event.data), at: event.lastEventId, after: last });
+      });
       source.onerror = () => {
         source.close();
         const seconds = Math.min(2 * 2 ** Math.min(tries, 3), 15);
@@ -89,7 +116,12 @@
     clearTimeout(hiding);
     if (document.hidden) {
       // soon enough that a tab that is looked at gets the lock
-      hiding = setTimeout(() => { if (release) release(); else if (asking && asking.abort) asking.abort(); }, HIDDEN);
+      hiding = setTimeout(() => {
+        // nobody may read from now on: what this tab shows is old when it is looked at again
+        stale = true;
+        if (release) release();
+        else if (asking && asking.abort) asking.abort();
+      }, HIDDEN);
     } else {
       if (stale) { stale = false; tell("resync"); }
       lead();

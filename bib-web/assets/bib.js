@@ -3,6 +3,7 @@
 (() => {
   const root = document.documentElement;
   const themes = ["system", "dark", "light"];
+  const REFERRER_MAX = 4096;
 
   const wear = (theme) => {
     if (theme === "system") {
@@ -86,6 +87,8 @@
   document.addEventListener("htmx:configRequest", (event) => {
     const token = document.querySelector("meta[name=csrf]");
     if (token && event.detail.verb !== "get") event.detail.headers["X-CSRF-Token"] = token.content;
+    // a long address goes along without what is asked in it, as browsers do in Referer: both would not fit one request
+    if (location.href.length > REFERRER_MAX) event.detail.headers["HX-Current-URL"] = location.origin + location.pathname;
   });
   // a dialog that the server opened becomes a real one
   for (const dialog of document.querySelectorAll("dialog[open]")) { dialog.close(); dialog.showModal(); }

@@ -26,9 +26,10 @@ pub(crate) async fn file(client: Client, dataset: &str, version: &str, path: &st
     let mut parts = begin(client, dataset, version, vec![path.to_owned()]).await?;
     let size = loop {
         match parts.message().await?.and_then(|message| message.part) {
+            Some(Part::Version(_)) => {}
             Some(Part::Entry(entry)) if entry.path == path && entry.kind == "file" => break entry.size,
-            Some(_) => {}
-            None => return Err(PageError::NotFound),
+            // the first entry decides: of a folder, all that is in it would come
+            _ => return Err(PageError::NotFound),
         }
     };
     let name = path.rsplit('/').next().unwrap_or(path);

@@ -1,9 +1,11 @@
 //! What goes wrong on the way to a page, said as the command line says it: what happened, and what to do next.
 
 use crate::assets;
+use crate::format::count;
 use crate::shell::page_with;
-use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use crate::site::Web;
+use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
 use bib_proto::client::ClientError;
 use tonic::Code;
@@ -60,6 +62,8 @@ pub(crate) enum PageError {
     Forbidden(&'static str),
     /// There is no such page.
     NotFound,
+    /// The request is longer than what is read: so many bytes.
+    TooLong(usize),
     /// A defect of ours.
     Broken,
 }
@@ -68,8 +72,12 @@ impl PageError {
     /// Leads to the sign-in and, after it, back.
     pub(crate) fn sign_in(request: &HttpRequest) -> Self {
         let part = is_part(request);
-        let here = if part { request.headers().get("hx-current-url").and_then(|url| url.to_str().ok()) } else { None };
-        let back = here.and_then(path_of).or_else(|| request.uri().path_and_query().map(ToString::to_string));
+        let here = if part { text(request, "hx-current-url").and_then(path_of) } else { None };
+        let back = here.or_else(|| match *request.method() {
+            Method::GET | Method::HEAD => request.uri().path_and_query().map(ToString::to_string),
+            // where a form is sent to is no page: back to the one on which it stands
+            _ => came_from(request),
+        });
         let to = match back.as_deref() {
             None | Some("/") => "/login".to_owned(),
             Some(back) => {
@@ -85,6 +93,14 @@ impl PageError {
             Self::Node(error) => Notice::from(error.as_ref()),
             Self::Forbidden(why) => Notice::new(*why, ""),
             Self::NotFound => Notice::new("There is no such page.", ""),
+            Self::TooLong(most) => Notice::new(
+                format!(
+                    "This is too long: of an address, with what the browser sends along, these pages read {} bytes. \
+                     Longer queries are sent from the command line.",
+                    count(*most as u64)
+                ),
+                "bib dataset query",
+            ),
             Self::Broken => Notice::new("The page could not be made; the node's log says why.", "bib status"),
         }
     }
@@ -93,6 +109,20 @@ impl PageError {
 /// Whether a script asks for a part of a page, to put it into the one that is shown.
 pub(crate) fn is_part(request: &HttpRequest) -> bool {
     request.headers().contains_key("hx-request")
+}
+
+fn text<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    request.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The page of ours that the browser says it comes from; its path only.
+fn came_from(request: &HttpRequest) -> Option<String> {
+    let (from, host) = (text(request, "referer")?, text(request, "host")?);
+    let scheme = request.app_data::<web::Data<Web>>()?.scheme();
+    let address = url::Url::parse(from).ok().filter(|address| address.scheme() == scheme)?;
+    let ours = url::Url::parse(&format!("{scheme}://{host}")).ok()?;
+    (address.origin() == ours.origin())
+        .then(|| address[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
 }
 
 fn path_of(url: &str) -> Option<String> {
@@ -150,6 +180,7 @@ impl ResponseError for PageError {
             Self::Node(error) => status_of(error),
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::TooLong(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -160,6 +191,14 @@ impl ResponseError for PageError {
             let name = if *part { "hx-redirect" } else { "location" };
             return HttpResponse::build(status).insert_header((name, to.as_str())).finish();
         }
-        page_with(status, &ErrorPage { status: status.as_u16(), notice: self.notice(), css: assets::url("app.css") })
+        let mut answer = page_with(
+            status,
+            &ErrorPage { status: status.as_u16(), notice: self.notice(), css: assets::url("app.css") },
+        );
+        if matches!(self, Self::TooLong(_)) {
+            // where the next request begins is not known
+            answer.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        answer
     }
 }

@@ -41,6 +41,9 @@ pub(crate) async fn guard<B: MessageBody>(
 }
 
 async fn check(request: &mut ServiceRequest) -> Result<(), PageError> {
+    if let Some(most) = stream::cut_at(request) {
+        return Err(PageError::TooLong(most));
+    }
     if PROBES.contains(&request.path()) {
         return Ok(());
     }

@@ -44,7 +44,8 @@ pub struct WebOptions {
     pub send_timeout: Duration,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
-    /// Bytes of the line and the headers of a request. Cookies of other servers of the same host are among them.
+    /// Bytes of the line and the headers of a request. Cookies of other servers of the same host are among them. Who sends
+    /// more is told so.
     pub head_bytes: usize,
     /// Bytes that are taken from a client whose request is being answered. Browsers send none; who sends more waits.
     pub read_ahead: usize,
@@ -80,6 +81,7 @@ impl WebOptions {
             ahead: self.read_ahead,
             receive: self.receive_timeout,
             send: self.send_timeout,
+            linger: LINGER,
         }
     }
 }

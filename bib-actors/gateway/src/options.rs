@@ -287,6 +287,9 @@ pub struct CallOptions {
     pub page_max: u32,
     /// Entries of one page when the client does not say.
     pub page_default: u32,
+    /// Bytes of a version's entries in one answer, but for a single entry that is larger: further ones come with a further
+    /// call. Below what a client takes in one message.
+    pub entries_bytes: usize,
     /// Background tasks of the gateway: one for each stream, record and renewal.
     pub tasks: usize,
     /// How often the standard health service and the certificate are looked at.
@@ -302,6 +305,7 @@ impl Default for CallOptions {
         Self {
             page_max: 500,
             page_default: 100,
+            entries_bytes: 16 << 20,
             tasks: 2048,
             tick: Duration::from_millis(500),
             invite_ttl: Duration::from_secs(24 * 3600),

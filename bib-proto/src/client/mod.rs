@@ -2,6 +2,7 @@
 
 mod address;
 mod connect;
+mod entries;
 mod error;
 mod login;
 mod passing;

@@ -5,6 +5,7 @@ use crate::error::{Notice, PageError, status_of};
 use crate::format::{When, bytes, count, counted, part, short};
 use crate::list::{Form, answer};
 use crate::pages::datasets::whereabouts;
+use crate::pages::versions::{self, Other};
 use crate::session::Visitor;
 use crate::shell::{Shell, page, page_with};
 use actix_web::{HttpResponse, web};
@@ -12,8 +13,8 @@ use askama::Template;
 use bib_proto::client::ClientError;
 use bib_proto::v1::verify_response::Part;
 use bib_proto::v1::{
-    Entry, GetDatasetRequest, GetDatasetResponse, GetSelfRequest, ListNodesRequest, ListVersionsRequest, Node,
-    VerifyReport, VerifyRequest, Version,
+    Entry, GetDatasetResponse, GetSelfRequest, ListNodesRequest, ListVersionsRequest, Node, VerifyReport,
+    VerifyRequest, Version,
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,7 @@ struct FileRow {
 
 struct VersionRow {
     number: u64,
+    /// Enough of its id for an address: another publisher may have given the same number.
     id: String,
     link: String,
     message: String,
@@ -96,7 +98,12 @@ struct DatasetPage {
     name: String,
     topic: String,
     link: String,
-    latest: bool,
+    /// The name of the version that is shown, as that of the others.
+    shown: String,
+    /// The latest, unless it is shown.
+    latest: Option<Other>,
+    /// A newer one that is not whole yet, unless it is shown or there is nothing better.
+    arriving: Option<Other>,
     version: VersionRow,
     rows: String,
     chunks: String,
@@ -139,34 +146,43 @@ async fn show(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Resul
 
 async fn dataset_page(visitor: &Visitor, names: &Names, asked: &Asked) -> Result<DatasetPage, PageError> {
     let name = dataset_of(names);
-    let (mut datasets, mut again) = (visitor.client.datasets(), visitor.client.datasets());
-    let (mut nodes, mut this) = (visitor.client.nodes(), visitor.client.nodes());
+    let (mut datasets, mut nodes, mut this) =
+        (visitor.client.datasets(), visitor.client.nodes(), visitor.client.nodes());
     let (found, versions, nodes, this) = futures::try_join!(
-        datasets.get_dataset(GetDatasetRequest { name: name.clone(), version: asked.v.clone() }),
-        again.list_versions(ListVersionsRequest { name: name.clone() }),
+        visitor.client.whole_version(&name, &asked.v),
+        datasets.list_versions(ListVersionsRequest { name: name.clone() }),
         nodes.list_nodes(ListNodesRequest::default()),
         this.get_self(GetSelfRequest {}),
     )?;
-    let (found, versions, nodes) = (found.into_inner(), versions.into_inner().versions, nodes.into_inner().nodes);
+    let (versions, nodes) = (versions.into_inner().versions, nodes.into_inner().nodes);
     let own = this.into_inner().node.unwrap_or_default();
     let version = found.version.clone().unwrap_or_default();
-    let latest = versions.first().is_none_or(|first| first.id == version.id);
     let link = format!("/datasets/{name}");
-    let version_query = if latest { String::new() } else { format!("?v={}", version.number) };
-    let mut shell =
-        visitor.shell(name.clone(), "datasets").live_on(&["datasets", "transfers", "peers"]).same_as(format!(
-            "bib dataset get {name}{}",
-            if latest { String::new() } else { format!(" --version {}", version.number) }
-        ));
-    shell.here = format!("{link}{version_query}");
-    let publisher = if version.publisher == own.id { own.name.clone() } else { name_of(&version.publisher, &nodes) };
-    let files: Vec<FileRow> =
-        found.entries.iter().skip(asked.from).take(FILES).map(|entry| file_row(entry, &link, &version)).collect();
+    let (latest, arriving) = versions::better(&found, &version, &versions);
+    let selector = versions::selector(&version, &versions);
+    let other = |other: &Version| Other::new(other, &versions, &link);
+    let cli = if latest.is_some() { format!(" --version {selector}") } else { String::new() };
+    let mut shell = visitor
+        .shell(name.clone(), "datasets")
+        .live_on(&["datasets", "transfers", "peers"])
+        .same_as(format!("bib dataset get {name}{cli}"));
+    // also of the latest: what is fetched again stands above the files of this version
+    shell.here = versions::address(&link, &version);
+    let (publisher, publisher_link) = publisher(&version, &own, &nodes);
+    let files: Vec<FileRow> = found
+        .entries
+        .iter()
+        .skip(asked.from)
+        .take(FILES)
+        .map(|entry| file_row(entry, &link, &version, &selector))
+        .collect();
     let next_from = (asked.from + FILES < found.entries.len()).then_some(asked.from + FILES);
     Ok(DatasetPage {
         shell,
         topic: names.0.clone(),
-        latest,
+        shown: versions::name(&version, &versions),
+        latest: latest.map(other),
+        arriving: arriving.map(other),
         rows: if version.rows == 0 { "–".to_owned() } else { count(version.rows) },
         chunks: counted(version.chunks, "chunk"),
         files,
@@ -174,12 +190,8 @@ async fn dataset_page(visitor: &Visitor, names: &Names, asked: &Asked) -> Result
         from: asked.from,
         next_from,
         proof: proof(&found, &version),
-        publisher_link: if version.publisher == own.id {
-            "/".to_owned()
-        } else {
-            format!("/nodes/{}", version.publisher)
-        },
         publisher,
+        publisher_link,
         replicas: replicas(&version, &own, &nodes),
         elsewhere: version.remote,
         versions: versions.iter().map(|other| version_row(other, &link, &version.id)).collect(),
@@ -188,6 +200,16 @@ async fn dataset_page(visitor: &Visitor, names: &Names, asked: &Asked) -> Result
         link,
         verdict: None,
     })
+}
+
+/// Who signed the version, with a link where that node has a page here.
+fn publisher(version: &Version, own: &Node, nodes: &[Node]) -> (String, String) {
+    let id = &version.publisher;
+    if *id == own.id {
+        return (own.name.clone(), "/".to_owned());
+    }
+    let known = nodes.iter().any(|node| node.id == *id);
+    (name_of(id, nodes), if known { format!("/nodes/{id}") } else { String::new() })
 }
 
 fn name_of(id: &str, nodes: &[Node]) -> String {
@@ -217,10 +239,11 @@ fn replicas(version: &Version, own: &Node, nodes: &[Node]) -> Vec<Replica> {
     replicas
 }
 
-fn file_row(entry: &Entry, link: &str, version: &Version) -> FileRow {
+/// `selector` is for the addresses of tables, which people read.
+fn file_row(entry: &Entry, link: &str, version: &Version, selector: &str) -> FileRow {
     let rows = entry.schema.as_ref().map_or(-1, |schema| schema.rows);
     let columns = entry.schema.iter().flat_map(|schema| &schema.columns);
-    let place = format!("v={}&path={}", version.number, part(&entry.path));
+    let place = format!("v={}&path={}", short(&version.id), part(&entry.path));
     FileRow {
         media: match entry.kind.as_str() {
             "symlink" => format!("link to {}", entry.target),
@@ -233,7 +256,7 @@ fn file_row(entry: &Entry, link: &str, version: &Version) -> FileRow {
         hash_short: short(&entry.content_hash),
         link: if entry.kind == "file" { format!("{link}/file?{place}") } else { String::new() },
         table: match entry.schema {
-            Some(_) => format!("{link}/v/{}/table?file={}", version.number, part(&entry.path)),
+            Some(_) => format!("{link}/v/{selector}/table?file={}", part(&entry.path)),
             None => String::new(),
         },
         columns: columns.map(|column| (column.name.clone(), column.r#type.clone(), column.nullable)).collect(),
@@ -251,7 +274,7 @@ fn version_row(version: &Version, link: &str, shown: &str) -> VersionRow {
     VersionRow {
         number: version.number,
         id: short(&version.id),
-        link: format!("{link}?v={}", version.number),
+        link: versions::address(link, version),
         message: version.message.clone(),
         files: count(version.files),
         bytes: bytes(version.bytes),
@@ -265,8 +288,7 @@ fn version_row(version: &Version, link: &str, shown: &str) -> VersionRow {
 }
 
 async fn files(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
-    let request = GetDatasetRequest { name: dataset_of(&names), version: asked.into_inner().v };
-    let found = visitor.client.datasets().get_dataset(request).await?.into_inner();
+    let found = visitor.client.whole_version(dataset_of(&names), asked.into_inner().v).await?;
     let records: Vec<Record> = found.entries.into_iter().map(record).collect();
     Ok(answer(Form::of(visitor.request().path()), &records, None))
 }

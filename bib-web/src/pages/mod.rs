@@ -10,6 +10,7 @@ mod query;
 mod sure;
 mod table;
 mod topics;
+mod versions;
 
 use crate::error::PageError;
 use crate::{assets, events};

@@ -50,6 +50,8 @@ struct Row {
     id: String,
     short: String,
     name: String,
+    /// What is typed to mean it: its name, or what can be typed of the short id.
+    typed: String,
     link: String,
     mode: String,
     storage: String,
@@ -182,12 +184,13 @@ async fn disconnect(
     sure: web::Form<Sure>,
 ) -> Result<HttpResponse, PageError> {
     let mut shown = node_page(&visitor, &path, true).await?;
-    if let Some(notice) = sure.check(&shown.node.name, "node") {
+    if let Some(notice) = sure.check(&shown.node.typed, "node") {
         shown.shell = shown.shell.with_alert(Some(notice));
         return Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown));
     }
     match visitor.client.nodes().disconnect_node(DisconnectNodeRequest { id: shown.node.id.clone() }).await {
-        Ok(_) => Ok(see(&format!("{}?done=disconnected", shown.node.link))),
+        // not to its own page: one that is not paired is not known any more
+        Ok(_) => Ok(see("/nodes?done=disconnected")),
         Err(status) => {
             let error: ClientError = status.into();
             shown.shell = shown.shell.with_alert(Some(Notice::from(&error)));
@@ -214,10 +217,13 @@ fn record(node: Node) -> Record {
 }
 
 fn row(node: Node) -> Row {
+    let short = short(&node.id);
+    let typed = if node.name.is_empty() { short.trim_start_matches('…') } else { node.name.as_str() };
     Row {
         link: format!("/nodes/{}", part(&node.id)),
-        short: short(&node.id),
-        name: if node.name.is_empty() { short(&node.id) } else { node.name },
+        typed: typed.to_owned(),
+        name: if node.name.is_empty() { short.clone() } else { node.name },
+        short,
         id: node.id,
         mode: node.mode,
         storage: node.storage,

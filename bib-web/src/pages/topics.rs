@@ -7,13 +7,14 @@ use crate::format::{When, bytes, count, part, short};
 use crate::list::{Form, answer};
 use crate::session::Visitor;
 use crate::shell::{Shell, page, page_with, see};
+use crate::site::Web;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use bib_proto::client::ClientError;
 use bib_proto::v1::{
-    CreateTopicRequest, GetTopicRequest, ListDatasetsRequest, ListTopicsRequest, SubscribeRequest, Topic,
-    UnsubscribeRequest,
+    CreateTopicRequest, GetTopicRequest, ListDatasetsRequest, ListNodesRequest, ListTopicsRequest, Node,
+    SubscribeRequest, Topic, UnsubscribeRequest,
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +51,6 @@ struct Row {
     name: String,
     description: String,
     owner: String,
-    owner_link: String,
     datasets: String,
     bytes: String,
     subscribed: bool,
@@ -63,6 +63,8 @@ struct TopicsPage {
     shell: Shell,
     topics: Vec<Row>,
     next: String,
+    json: String,
+    csv: String,
     operates: bool,
     name: String,
     description: String,
@@ -73,6 +75,8 @@ struct TopicsPage {
 struct TopicPage {
     shell: Shell,
     topic: Row,
+    /// The page of the node that made it; empty where there is none.
+    owner_link: String,
     datasets: Vec<DatasetRow>,
     more: bool,
     operates: bool,
@@ -86,7 +90,8 @@ struct Page {
 }
 
 async fn list(visitor: Visitor, query: web::Query<Page>) -> Result<HttpResponse, PageError> {
-    let request = ListTopicsRequest { page_size: PAGE, page_token: query.into_inner().page };
+    let shown = query.into_inner().page;
+    let request = ListTopicsRequest { page_size: PAGE, page_token: shown.clone() };
     let found = visitor.client.topics().list_topics(request).await?.into_inner();
     let form = Form::of(visitor.request().path());
     if form != Form::Page {
@@ -94,14 +99,18 @@ async fn list(visitor: Visitor, query: web::Query<Page>) -> Result<HttpResponse,
         let records: Vec<Record> = found.topics.into_iter().map(record).collect();
         return Ok(answer(form, &records, next.as_deref()));
     }
-    Ok(page(&topics_page(&visitor, found.topics, &found.next_page_token, NewTopic::default())))
+    Ok(page(&topics_page(&visitor, found.topics, (&shown, &found.next_page_token), NewTopic::default())))
 }
 
-fn topics_page(visitor: &Visitor, topics: Vec<Topic>, next: &str, typed: NewTopic) -> TopicsPage {
+/// The part of the list that begins at the token `shown`, empty for the first one, and is followed by that at `next`.
+fn topics_page(visitor: &Visitor, topics: Vec<Topic>, (shown, next): (&str, &str), typed: NewTopic) -> TopicsPage {
+    let same_as = |path: &str| next_of(path, shown).unwrap_or_else(|| path.to_owned());
     TopicsPage {
         shell: visitor.shell("Topics", "topics").live_on(&["topics", "datasets"]).same_as("bib topic list"),
         topics: topics.into_iter().map(row).collect(),
         next: next_of("/topics", next).unwrap_or_default(),
+        json: same_as("/topics.json"),
+        csv: same_as("/topics.csv"),
         operates: visitor.operates(),
         name: typed.name,
         description: typed.description,
@@ -132,7 +141,7 @@ async fn create(visitor: Visitor, typed: web::Form<NewTopic>) -> Result<HttpResp
             let error = ClientError::from(status);
             let request = ListTopicsRequest { page_size: PAGE, ..Default::default() };
             let found = visitor.client.topics().list_topics(request).await?.into_inner();
-            let mut again = topics_page(&visitor, found.topics, &found.next_page_token, typed);
+            let mut again = topics_page(&visitor, found.topics, ("", &found.next_page_token), typed);
             again.shell = again.shell.with_alert(Some(Notice::from(&error)));
             again.shell.here = "/topics".to_owned();
             Ok(page_with(status_of(&error), &again))
@@ -146,9 +155,13 @@ async fn show(visitor: Visitor, path: web::Path<String>, query: web::Query<Ask>)
 
 async fn topic_page(visitor: &Visitor, name: &str, asks: bool) -> Result<TopicPage, PageError> {
     let (mut topics, mut datasets) = (visitor.client.topics(), visitor.client.datasets());
+    let mut nodes = visitor.client.nodes();
     let list = ListDatasetsRequest { topic: name.to_owned(), page_size: PAGE, ..Default::default() };
-    let (topic, found) =
-        futures::try_join!(topics.get_topic(GetTopicRequest { name: name.to_owned() }), datasets.list_datasets(list))?;
+    let (topic, found, nodes) = futures::try_join!(
+        topics.get_topic(GetTopicRequest { name: name.to_owned() }),
+        datasets.list_datasets(list),
+        nodes.list_nodes(ListNodesRequest::default()),
+    )?;
     let (topic, found) = (topic.into_inner().topic.unwrap_or_default(), found.into_inner());
     let mut shell = visitor
         .shell(topic.name.clone(), "topics")
@@ -157,12 +170,22 @@ async fn topic_page(visitor: &Visitor, name: &str, asks: bool) -> Result<TopicPa
     shell.here = format!("/topics/{}", part(&topic.name));
     Ok(TopicPage {
         shell,
+        owner_link: owner_link(visitor, &topic.owner, &nodes.into_inner().nodes),
         topic: row(topic),
         more: !found.next_page_token.is_empty(),
         datasets: found.datasets.into_iter().map(dataset_row).collect(),
         operates: visitor.operates(),
         asks,
     })
+}
+
+/// The page of a node: this one's is the first, and one that is neither paired nor connected has none.
+fn owner_link(visitor: &Visitor, owner: &str, nodes: &[Node]) -> String {
+    if visitor.request().app_data::<web::Data<Web>>().is_some_and(|web| web.site.node_id == owner) {
+        return "/".to_owned();
+    }
+    let known = nodes.iter().any(|node| node.id == owner);
+    if known { format!("/nodes/{}", part(owner)) } else { String::new() }
 }
 
 async fn subscribe(visitor: Visitor, path: web::Path<String>) -> Result<HttpResponse, PageError> {
@@ -214,7 +237,6 @@ fn row(topic: Topic) -> Row {
     Row {
         name: topic.name,
         description: topic.description,
-        owner_link: format!("/nodes/{}", part(&topic.owner)),
         owner: short(&topic.owner),
         datasets: count(topic.datasets),
         bytes: bytes(topic.bytes),

@@ -25,6 +25,8 @@ pub(crate) struct Bounds {
     pub(crate) receive: Duration,
     /// How long a client may take nothing of what waits for it.
     pub(crate) send: Duration,
+    /// How long a client whose request was cut may take to go.
+    pub(crate) linger: Duration,
 }
 
 /// A timer of the turn with this number.
@@ -44,12 +46,18 @@ pub(crate) struct Bounded<S> {
     at: usize,
     filled: usize,
     seam: Seam,
+    /// What ends a head that is too long, as far as it was not given yet.
+    ending: &'static [u8],
+    /// Bytes that were dropped behind such a head.
+    dropped: usize,
     /// A head has ended: the request is looked at before anything else is given.
     pause: bool,
     /// Runs while the client sends a request.
     late: Option<Late>,
     /// Runs while the client takes nothing of what waits for it.
     stuck: Option<Pin<Box<Sleep>>>,
+    /// Runs while a client whose request was cut may go.
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Bounded<S> {
@@ -65,9 +73,12 @@ impl<S> Bounded<S> {
             at: 0,
             filled: 0,
             seam: Seam::default(),
+            ending: &[],
+            dropped: 0,
             pause: false,
             late: None,
             stuck: None,
+            linger: None,
         }
     }
 
@@ -111,6 +122,21 @@ impl<S> Bounded<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Bounded<S> {
+    /// Takes what comes behind a head that was cut, and drops it. Ready when there is no more, or more than is borne.
+    fn poll_drop(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.dropped < self.bounds.request {
+            let mut inbox = ReadBuf::new(&mut self.inbox);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut inbox))?;
+            if inbox.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.dropped += inbox.filled().len();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -123,6 +149,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
         if std::mem::take(&mut this.pause) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
+        }
+        if this.turn.head_too_long(&this.bounds) {
+            this.ending = this.seam.ending();
+            this.turn.cut(this.bounds.head);
+        }
+        if this.turn.cut_at().is_some() {
+            if this.ending.is_empty() {
+                return this.poll_drop(cx);
+            }
+            let (given, rest) = this.ending.split_at(this.ending.len().min(buf.remaining()));
+            buf.put_slice(given);
+            this.ending = rest;
+            return Poll::Ready(Ok(()));
         }
         let room = this.turn.room(&this.bounds).min(buf.remaining());
         if room == 0 {
@@ -139,6 +178,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
         }
         let waiting = &this.inbox[this.at..this.filled];
         let waiting = &waiting[..room.min(waiting.len())];
+        if this.turn.begins_anew() {
+            this.seam = Seam::default();
+        }
         let (given, ended) = this.seam.cut(waiting);
         buf.put_slice(&waiting[..given]);
         this.at += given;
@@ -152,7 +194,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.check_place(cx)?;
@@ -182,6 +224,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
             this.check_stuck(cx)?;
             return Poll::Pending;
         };
+        if this.turn.cut_at().is_some() {
+            // closed with something unread, the connection would take the answer with it
+            let linger = this.bounds.linger;
+            let linger = this.linger.get_or_insert_with(|| Box::pin(sleep(linger)));
+            if linger.as_mut().poll(cx).is_pending() && this.poll_drop(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
         Poll::Ready(closed)
     }
 }
@@ -199,7 +249,10 @@ mod tests {
         ahead: 64,
         receive: Duration::from_secs(3600),
         send: Duration::from_secs(3600),
+        linger: Duration::from_secs(3600),
     };
+    /// What ends the first line of a head that is too long, and the head.
+    const ENDING: &str = " HTTP/1.1\r\n\r\n";
 
     fn pair(bounds: Bounds, kernel: usize) -> (DuplexStream, Bounded<DuplexStream>) {
         let (client, server) = duplex(kernel);
@@ -242,7 +295,8 @@ mod tests {
         let ahead: usize = (0..10).map(|_| gulp(&mut server).unwrap().len()).sum();
         assert_eq!(ahead, BOUNDS.ahead);
         server.turn().answered();
-        assert_eq!(gulp(&mut server).unwrap().len(), BOUNDS.head, "then the next request may come");
+        let next = gulp(&mut server).unwrap();
+        assert_eq!(next.strip_suffix(ENDING).unwrap().len(), BOUNDS.head, "then the next request may come");
     }
 
     #[tokio::test]
@@ -255,7 +309,30 @@ mod tests {
         assert_eq!(head + form, BOUNDS.request);
         let (mut client, mut server) = pair(BOUNDS, 4096);
         client.write_all(&[b'x'; 1000]).await.unwrap();
-        assert_eq!(gulp(&mut server).unwrap().len(), BOUNDS.head);
+        assert_eq!(gulp(&mut server).unwrap().strip_suffix(ENDING).unwrap().len(), BOUNDS.head);
+    }
+
+    #[tokio::test]
+    async fn behind_a_head_that_was_cut_nothing_is_a_request() {
+        let (mut client, mut server) = pair(BOUNDS, 4096);
+        client.write_all(b"POST / HTTP/1.1\r\nA: b\r\n\r\na form of\ntwo lines").await.unwrap();
+        assert!(gulp(&mut server).unwrap().ends_with("\r\n\r\n") && gulp(&mut server).unwrap().ends_with("lines"));
+        server.turn().received();
+        server.turn().answered();
+        client.write_all(&[b'x'; 150]).await.unwrap();
+        assert_eq!(gulp(&mut server).unwrap(), format!("{}{ENDING}", "x".repeat(BOUNDS.head)));
+        assert_eq!(server.turn().cut_at(), Some(BOUNDS.head));
+        server.turn().received();
+        client.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+        assert_eq!(gulp(&mut server).unwrap(), "");
+        server.turn().answered();
+        client.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+        assert_eq!(gulp(&mut server).unwrap(), "");
+        // the client is waited for until it has gone
+        let mut cx = Context::from_waker(noop_waker_ref());
+        assert!(Pin::new(&mut server).poll_shutdown(&mut cx).is_pending());
+        drop(client);
+        server.shutdown().await.unwrap();
     }
 
     #[tokio::test]

@@ -14,16 +14,24 @@ enum At {
 
 /// Looks at the bytes of a connection one after another.
 #[derive(Debug, Default)]
-pub(super) struct Seam(At);
+pub(super) struct Seam {
+    at: At,
+    /// Behind the first line of a head.
+    later: bool,
+    /// The last byte was a carriage return.
+    returned: bool,
+}
 
 impl Seam {
     /// How many of these bytes lie before the end of the first empty line in them, that line included, and whether there
     /// is one. Only those were looked at: the next call begins behind them.
     pub(super) fn cut(&mut self, bytes: &[u8]) -> (usize, bool) {
         for (index, byte) in bytes.iter().enumerate() {
-            self.0 = match (self.0, byte) {
+            self.returned = *byte == b'\r';
+            self.later |= *byte == b'\n';
+            self.at = match (self.at, byte) {
                 (At::Start | At::Return, b'\n') => {
-                    self.0 = At::Start;
+                    *self = Self::default();
                     return (index + 1, true);
                 }
                 (At::Text, b'\n') => At::Start,
@@ -32,6 +40,18 @@ impl Seam {
             };
         }
         (bytes.len(), false)
+    }
+
+    /// What ends the head here, whatever of it has been there.
+    pub(super) const fn ending(&self) -> &'static [u8] {
+        match (self.at, self.later) {
+            (At::Start, true) => b"\r\n",
+            (At::Return, true) => b"\n",
+            (At::Text, _) if self.returned => b"\n\r\n",
+            // within a name or a value
+            (At::Text, true) => b": \r\n\r\n",
+            (_, false) => b" HTTP/1.1\r\n\r\n",
+        }
     }
 }
 
@@ -54,6 +74,25 @@ mod tests {
         }
         out.push(piece);
         out
+    }
+
+    #[test]
+    fn a_head_is_ended_wherever_it_is() {
+        for (begun, whole) in [
+            ("GET /query?q=aaa", "GET /query?q=aaa HTTP/1.1\r\n\r\n"),
+            ("GET / HTTP/1.1\r", "GET / HTTP/1.1\r\n\r\n"),
+            ("GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\n\r\n"),
+            ("GET / HTTP/1.1\r\nCookie", "GET / HTTP/1.1\r\nCookie: \r\n\r\n"),
+            ("GET / HTTP/1.1\r\nCookie: a=b", "GET / HTTP/1.1\r\nCookie: a=b: \r\n\r\n"),
+            ("GET / HTTP/1.1\r\nCookie: a\r\n\r", "GET / HTTP/1.1\r\nCookie: a\r\n\r\n"),
+        ] {
+            let mut seam = Seam::default();
+            assert!(seam.cut(b"GET /before HTTP/1.1\r\nA: b\r\n\r\n").1);
+            assert_eq!(seam.cut(begun.as_bytes()), (begun.len(), false));
+            let ended = [begun.as_bytes(), seam.ending()].concat();
+            assert_eq!(String::from_utf8(ended.clone()).unwrap(), whole);
+            assert_eq!(Seam::default().cut(&ended), (ended.len(), true), "{begun:?}");
+        }
     }
 
     #[test]

@@ -28,6 +28,10 @@ struct State {
     /// Counts the changes of turn, so that a timer knows whether it is still about the same request.
     round: Cell<u64>,
     waker: RefCell<Option<Waker>>,
+    /// The next bytes begin a request, wherever in a line the last ones left off.
+    anew: Cell<bool>,
+    /// The head was longer than so many bytes, and was ended there; 0 for one that was not.
+    cut_at: Cell<usize>,
     settler: Option<Settler>,
 }
 
@@ -51,6 +55,7 @@ impl Turn {
     /// The request is there as a whole: what comes now is another one.
     pub(super) fn received(&self) {
         self.change(Phase::Answer);
+        self.0.anew.set(true);
     }
 
     /// The answer was made as a whole.
@@ -78,6 +83,27 @@ impl Turn {
     /// So many bytes were given.
     pub(super) fn give(&self, bytes: usize) {
         self.0.given.set(self.0.given.get() + bytes);
+    }
+
+    /// Whether a request begins; true once for each.
+    pub(super) fn begins_anew(&self) -> bool {
+        self.0.anew.take()
+    }
+
+    /// Whether a head has all the room that there is, and has not ended.
+    pub(super) fn head_too_long(&self, bounds: &Bounds) -> bool {
+        self.0.phase.get() == Phase::Head && self.room(bounds) == 0
+    }
+
+    /// The head is cut after so many bytes: what is left of the request is no request.
+    pub(super) fn cut(&self, bytes: usize) {
+        self.0.cut_at.set(bytes);
+        self.head_ended();
+    }
+
+    /// After how many bytes the head of the request was cut, if it was.
+    pub(super) fn cut_at(&self) -> Option<usize> {
+        Some(self.0.cut_at.get()).filter(|bytes| *bytes > 0)
     }
 
     /// The last of the bytes that were given ended a head.
@@ -110,6 +136,11 @@ pub(crate) fn settled(request: &HttpRequest) {
     if let Some(turn) = request.conn_data::<Turn>() {
         turn.settled();
     }
+}
+
+/// After how many bytes the head of this request was cut, if it was: then it is none, and there is only to be said why.
+pub(crate) fn cut_at(request: &ServiceRequest) -> Option<usize> {
+    request.conn_data::<Turn>().and_then(Turn::cut_at)
 }
 
 /// Says that the whole request is there, with its form.

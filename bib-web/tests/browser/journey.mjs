@@ -15,6 +15,7 @@ const steps = [
   "without-scripts",
   "forged",
   "eight-tabs",
+  "missed",
   "accessible",
   "narrow",
   "outage",

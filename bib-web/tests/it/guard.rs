@@ -109,3 +109,43 @@ fn a_form_that_is_too_large_is_not_read() {
     // the server may close before all was sent
     assert!(answer.is_err() || status(&answer.unwrap()) == 403);
 }
+
+#[test]
+fn a_form_without_a_session_leads_back_to_the_page_on_which_it_stands() {
+    let served = serve();
+    let at = served.server.address();
+    let host = format!("127.0.0.1:{}", at.port());
+    let ours = |path: &str| format!("http://{host}{path}");
+    let sent = |line: &str, referer: Option<&str>| {
+        let mut headers = vec![
+            ("host", host.as_str()),
+            ("sec-fetch-site", "same-origin"),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        headers.extend(referer.map(|from| ("referer", from)));
+        let answer = ask(at, line, &headers, "").unwrap();
+        assert_eq!(status(&answer), 303, "{answer}");
+        let location = answer.lines().find_map(|line| line.strip_prefix("location: ")).unwrap_or_default();
+        location.trim().to_owned()
+    };
+    let form = "POST /topics/weather/subscribe";
+    let page = ours("/topics/weather?page=2#more");
+    assert_eq!(sent(form, Some(&page)), "/login?next=%2Ftopics%2Fweather%3Fpage%3D2");
+    assert_eq!(sent("POST /logout", Some(&ours("/audit"))), "/login?next=%2Faudit");
+    for elsewhere in [
+        None,
+        Some("http://evil.example/topics"),
+        Some("http://127.0.0.1:1/topics"),
+        Some("http://localhost/topics"),
+        Some("https://127.0.0.1/topics"),
+        Some("/topics"),
+        Some("nonsense"),
+        Some(format!("http://{host}@evil.example/topics").as_str()),
+        Some(format!("http://{host}.evil.example/topics").as_str()),
+        Some(ours("").as_str()),
+    ] {
+        assert_eq!(sent(form, elsewhere), "/login", "{elsewhere:?}");
+    }
+    // a page is led back to itself, whatever page it was opened from
+    assert_eq!(sent("GET /topics?page=2", Some(&ours("/audit"))), "/login?next=%2Ftopics%3Fpage%3D2");
+}

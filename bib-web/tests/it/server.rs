@@ -101,3 +101,39 @@ fn requests_behind_each_other_are_answered_in_turn() {
         assert_eq!(status(&head), wanted, "{path}");
     }
 }
+
+#[test]
+fn who_sends_too_long_an_address_is_told_so() {
+    let served = serve();
+    let at = served.server.address();
+    let long = |length: usize| "a".repeat(length);
+    for length in [33 << 10, 65_536, 100 << 10] {
+        for (line, cookie) in
+            [(format!("GET /query?q={}", long(length)), String::new()), ("GET /".into(), long(length))]
+        {
+            let answer = ask(at, &line, &[("host", "localhost"), ("cookie", &cookie)], "").unwrap();
+            assert_eq!(status(&answer), 431, "{answer}");
+            assert!(answer.contains("32,768 bytes") && answer.contains("bib dataset query"), "{answer}");
+            let head = answer.to_lowercase();
+            assert!(head.contains("connection: close") && head.contains("content-security-policy: "), "{answer}");
+        }
+    }
+    // what fits is a request like any other
+    let answer = get(at, &format!("/query?q={}", long(30 << 10))).unwrap();
+    assert!(status(&answer) == 303 && answer.contains("/login?next=%2Fquery"), "{answer}");
+}
+
+/// The rest of a request that was cut is not read as another one.
+#[test]
+fn behind_an_address_that_is_too_long_nothing_is_answered() {
+    let served = serve();
+    let mut stream = TcpStream::connect(served.server.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let first = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let long = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(40 << 10));
+    stream.write_all(format!("{first}{long}{first}").as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let answers: Vec<u16> = text.split("HTTP/1.1 ").skip(1).map(|answer| answer[..3].parse().unwrap()).collect();
+    assert_eq!(answers, [200, 431], "{text}");
+}

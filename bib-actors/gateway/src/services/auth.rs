@@ -162,7 +162,7 @@ impl Auth {
             .map_err(|refusal| refused("SIGNATURE_REFUSED", refusal.to_string()))?;
         let user = self.known(&fingerprint).await?;
         (op.who, op.role) = (Who::User(user.name.clone()), user.role);
-        let opened = self.open_session_of(op, &user.name, user.role, &fingerprint, false).await?;
+        let opened = self.open_session_of(op, &user.name, user.role, &fingerprint, false, i64::MAX).await?;
         Ok((opened, fingerprint))
     }
 
@@ -180,7 +180,8 @@ impl Auth {
         Ok(user)
     }
 
-    /// Opens a session with a new token. `local` is a user of this machine, whom the catalogue need not know.
+    /// Opens a session with a new token, which ends at `until_ms` at the latest. `local` is a user of this machine, whom the
+    /// catalogue need not know.
     pub(super) async fn open_session_of(
         &self,
         op: &OpContext,
@@ -188,9 +189,10 @@ impl Auth {
         role: Role,
         key: &str,
         local: bool,
+        until_ms: i64,
     ) -> Result<Opened, Problem> {
         let token = new_token(TOKEN_PREFIX)?;
-        let expires_ms = clock::deadline_ms() + millis(self.0.options.sessions.lifetime);
+        let expires_ms = until_ms.min(clock::deadline_ms().saturating_add(millis(self.0.options.sessions.lifetime)));
         let hash = hash_token(token.as_bytes());
         let guardian = &self.0.deps.guardian;
         if local {

@@ -1,6 +1,6 @@
 //! From the node's types to the API's. One direction only: requests are read where they are checked.
 
-use bib_chunks::{Entry, EntryKind, SignedManifest, TableSchema};
+use bib_chunks::{Entry, EntryKind, TableSchema};
 use bib_guardian::{DatasetRow, Topic, VersionRow};
 use bib_proto::v1;
 use bib_replicator::TransferRow;
@@ -48,10 +48,6 @@ pub(super) fn version(row: VersionRow, proxy: bool) -> v1::Version {
         completed_ms: row.completed_ms,
         remote: proxy && !row.complete,
     }
-}
-
-pub(super) fn entries(signed: &SignedManifest) -> Vec<v1::Entry> {
-    signed.manifest().entries.iter().map(entry).collect()
 }
 
 pub(super) fn entry(entry: &Entry) -> v1::Entry {

@@ -1,5 +1,6 @@
 //! Datasets: lists and look-ups here; streams of bytes in modules of their own.
 
+use super::entries::{self, Place};
 use super::stream::Out;
 use super::{answer, convert, download, elsewhere, pages, upload, verify};
 use crate::access::Caller;
@@ -125,8 +126,11 @@ impl Datasets {
         let op = caller.op();
         let name: DatasetRef = asked.name.parse()?;
         let proxy = elsewhere::is_proxy(&self.0);
+        let place = pages::after::<Place>("entries", &asked.page_token)?;
+        let (wanted, from) =
+            place.map_or_else(|| (asked.version.clone(), 0), |place| (place.version.to_hex(), place.from));
         // a proxy knows the dataset after this only, or has a reason why not
-        let found = if proxy { Some(find(&self.0, &op, &name, &asked.version).await?) } else { None };
+        let found = if proxy { Some(find(&self.0, &op, &name, &wanted).await?) } else { None };
         let row = self
             .0
             .deps
@@ -137,13 +141,16 @@ impl Datasets {
             .ok_or_else(|| dataset_not_found(&asked.name))?;
         let (version, signed) = match found {
             Some(found) => found,
-            None => find(&self.0, &op, &name, &asked.version).await?,
+            None => find(&self.0, &op, &name, &wanted).await?,
         };
+        let (entries, next) = entries::page(&signed, from, asked.page_size, self.0.options.calls.entries_bytes);
+        let next = next.map(|from| pages::token("entries", &Place { version: version.id, from }.to_string()));
         Ok(GetDatasetResponse {
             dataset: Some(convert::dataset(row, proxy)),
             version: Some(convert::version(version, proxy)),
-            entries: convert::entries(&signed),
+            entries,
             signature: hex::encode(signed.signature()),
+            next_page_token: next.unwrap_or_default(),
         })
     }
 }

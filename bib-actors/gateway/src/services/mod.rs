@@ -7,6 +7,7 @@ mod convert;
 mod dataset;
 mod download;
 mod elsewhere;
+mod entries;
 mod etags;
 mod health;
 mod ipc;

@@ -47,7 +47,7 @@ impl Auth {
         let fingerprint = self.check_signature(asked)?;
         let user = self.known(&fingerprint).await?;
         (op.who, op.role) = (Who::User(user.name.clone()), user.role);
-        let opened = self.open_session_of(op, &user.name, user.role, &fingerprint, false).await?;
+        let opened = self.open_session_of(op, &user.name, user.role, &fingerprint, false, i64::MAX).await?;
         Ok((opened, fingerprint))
     }
 
@@ -114,15 +114,16 @@ impl Auth {
             Identity::Local { user } => {
                 (op.who, op.role) = (Who::User(user.clone()), Role::Admin);
                 let key = "this machine's user".to_owned();
-                Ok((self.open_session_of(op, &user, Role::Admin, &key, true).await?, key))
+                Ok((self.open_session_of(op, &user, Role::Admin, &key, true, i64::MAX).await?, key))
             }
-            Identity::Session { user, role, token_hash, fingerprint, .. } => {
+            Identity::Session { user, role, token_hash, fingerprint, expires_ms, .. } => {
                 let still = self.0.deps.guardian.session(&token_hash).await?.filter(|row| !row.suspended);
                 if still.is_none() {
                     return Err(refused("SESSION_EXPIRED", "the session that made this link has ended").hint("bib ui"));
                 }
                 (op.who, op.role) = (Who::User(user.clone()), role);
-                Ok((self.open_session_of(op, &user, role, &fingerprint, false).await?, fingerprint))
+                // who has a session cannot make it last longer than its key did
+                Ok((self.open_session_of(op, &user, role, &fingerprint, false, expires_ms).await?, fingerprint))
             }
         }
     }

@@ -7,7 +7,7 @@ use bib_domain::NodeMode;
 use bib_proto::SIGN_IN_NAMESPACE;
 use bib_proto::v1::{
     CreateOneTimeTokenRequest, CreateTopicRequest, ExchangeOneTimeTokenRequest, GetSignInChallengeRequest,
-    GetTopicRequest, ListTopicsRequest, LogoutRequest, SignInRequest, WatchEventsRequest,
+    GetTopicRequest, ListTopicsRequest, LogoutRequest, SignInRequest, WatchEventsRequest, WhoAmIRequest,
 };
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
@@ -41,6 +41,8 @@ fn a_link_opens_one_session_for_who_made_it() {
         let late = rita.auth().create_one_time_token(CreateOneTimeTokenRequest {}).await.unwrap().into_inner();
         let opened = exchange(&made.token).await.unwrap().into_inner();
         assert_eq!((opened.user.as_str(), opened.role.as_str()), ("rita", "reader"), "no more than she may do");
+        let own = rita.auth().who_am_i(WhoAmIRequest {}).await.unwrap().into_inner();
+        assert_eq!(opened.expires_ms, own.expires_ms, "nor for longer");
         rita.auth().logout(LogoutRequest {}).await.unwrap();
         assert_eq!(said(&exchange(&late.token).await.unwrap_err()).1, "SESSION_EXPIRED");
         let records = node.audited("auth.login", "refused").await;

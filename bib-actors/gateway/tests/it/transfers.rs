@@ -130,7 +130,7 @@ fn parts_of_a_version_and_older_versions_can_be_had() {
         assert_eq!(versions.versions.iter().map(|version| version.number).collect::<Vec<_>>(), [2, 1]);
         let got = rosa
             .datasets()
-            .get_dataset(GetDatasetRequest { name: "lab/d".into(), version: String::new() })
+            .get_dataset(GetDatasetRequest { name: "lab/d".into(), ..Default::default() })
             .await
             .unwrap();
         let got = got.into_inner();
@@ -164,6 +164,38 @@ fn lists_come_in_pages() {
         let wrong = ListDatasetsRequest { page_token: "nonsense".into(), ..Default::default() };
         let refused = rosa.datasets().list_datasets(wrong).await.unwrap_err();
         assert_eq!(said(&refused), (Code::InvalidArgument, "BAD_PAGE_TOKEN".into()));
+    });
+}
+
+#[test]
+fn a_version_of_many_files_comes_in_several_answers() {
+    run(async {
+        let node = Node::with(|options| options.calls.entries_bytes = 1_000).await;
+        node.topic("lab").await;
+        let rosa = node.client(Person::Rosa).await;
+        let items: Vec<Item> = (10..60).map(|n| Item::file(&format!("{n}.txt"), n.to_string())).collect();
+        upload(&rosa, "lab/d", &items).await.unwrap();
+        let first = rosa.whole_version("lab/d", "").await.unwrap();
+        let paths: Vec<&str> = first.entries.iter().map(|entry| entry.path.as_str()).collect();
+        assert_eq!(paths, items.iter().map(|item| item.path.as_str()).collect::<Vec<_>>());
+
+        let get = |page_size, page_token: &str| {
+            let (mut datasets, page_token) = (rosa.datasets(), page_token.to_owned());
+            let request = GetDatasetRequest { name: "lab/d".into(), page_size, page_token, ..Default::default() };
+            async move { datasets.get_dataset(request).await.map(tonic::Response::into_inner) }
+        };
+        let some = get(0, "").await.unwrap();
+        assert!(some.entries.len() > 1 && some.entries.len() < 50, "{}", some.entries.len());
+        assert_eq!(some.entries, first.entries[..some.entries.len()]);
+        // who goes on does so in the same version, also when there is a newer one by then
+        upload(&rosa, "lab/d", &items[..1]).await.unwrap();
+        let next = get(3, &some.next_page_token).await.unwrap();
+        assert_eq!(next.version.unwrap().id, first.version.as_ref().unwrap().id);
+        assert_eq!(next.entries, first.entries[some.entries.len()..some.entries.len() + 3]);
+        let refused = get(0, "nonsense").await.unwrap_err();
+        assert_eq!(said(&refused), (Code::InvalidArgument, "BAD_PAGE_TOKEN".into()));
+        let last = get(0, "").await.unwrap();
+        assert_eq!((last.entries.len(), last.next_page_token.as_str()), (1, ""));
     });
 }
 

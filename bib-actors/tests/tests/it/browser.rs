@@ -50,11 +50,14 @@ fn act(node: &mut Node, what: &str, words: &str) -> anyhow::Result<String> {
     }
 }
 
-/// A table of which everything is longer than a narrow window is wide.
+/// A table of which everything is longer than a narrow window is wide, beside another one.
 fn long_names(folder: &Path) -> PathBuf {
     let long = |word: &str| word.repeat(90 / word.len());
     let text = format!("{},b\n{},1\n", long("column_"), long("value"));
-    file(folder, &format!("{}.csv", long("measurements_")), text.as_bytes())
+    let folder = folder.join("long-names");
+    file(&folder, &format!("{}.csv", long("measurements_")), text.as_bytes());
+    file(&folder, "others.csv", b"a,b\n1,2\n");
+    folder
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::session::Env;
 use crate::settings::sync_folder;
 use bib_proto::client::Client;
 use bib_proto::v1::download_response::Part;
-use bib_proto::v1::{DownloadRequest, Entry, GetDatasetRequest, Version};
+use bib_proto::v1::{DownloadRequest, Entry, Version};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fs::{File, Permissions};
@@ -63,8 +63,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
 }
 
 async fn plan(env: &Env, client: &Client, args: &Args, out: &Path) -> CliResult {
-    let request = GetDatasetRequest { name: args.name.clone(), version: args.version.clone() };
-    let answer = env.call(client.datasets().get_dataset(request)).await?.into_inner();
+    let answer = env.call(client.whole_version(&args.name, &args.version)).await?;
     let version = answer.version.unwrap_or_default();
     let wanted = |entry: &&Entry| args.paths.is_empty() || args.paths.contains(&entry.path);
     let chosen: Vec<&Entry> = answer.entries.iter().filter(|entry| entry.kind == "file").filter(wanted).collect();

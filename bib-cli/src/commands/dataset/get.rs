@@ -5,7 +5,7 @@ use crate::output::{align, bytes, counted, rfc3339};
 use crate::session::Env;
 use crate::views;
 use crate::watch::Rounds;
-use bib_proto::v1::{GetDatasetRequest, GetDatasetResponse};
+use bib_proto::v1::GetDatasetResponse;
 use serde_json::{Value, json};
 
 /// How many entries a person is shown; programs get all.
@@ -30,8 +30,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let client = env.client().await?;
     let mut rounds = Rounds::new(env, args.watch, None);
     while rounds.next().await {
-        let request = GetDatasetRequest { name: args.name.clone(), version: args.version.clone() };
-        let answer = env.call(client.datasets().get_dataset(request)).await?.into_inner();
+        let answer = env.call(client.whole_version(&args.name, &args.version)).await?;
         rounds.object(&record(&answer), || people(&answer))?;
     }
     Ok(())

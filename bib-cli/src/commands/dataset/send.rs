@@ -15,9 +15,7 @@ use crate::session::Env;
 use bib_domain::ContentHash;
 use bib_proto::client::Client;
 use bib_proto::v1::upload_request::Part;
-use bib_proto::v1::{
-    Entry, GetDatasetRequest, KeptFile, PassedFile, UploadEnd, UploadHeader, UploadRequest, UploadResponse,
-};
+use bib_proto::v1::{Entry, KeptFile, PassedFile, UploadEnd, UploadHeader, UploadRequest, UploadResponse};
 use futures::StreamExt;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -67,10 +65,8 @@ impl Base {
         if wanted.is_empty() {
             return base;
         }
-        let request = GetDatasetRequest { name: dataset.to_owned(), version: base.version.clone() };
         // there may be no such dataset yet; whatever else is wrong, the upload will say
-        let Ok(answer) = client.datasets().get_dataset(request).await else { return base };
-        let answer = answer.into_inner();
+        let Ok(answer) = client.whole_version(dataset, &base.version).await else { return base };
         let Some(version) = answer.version.filter(|version| version.complete) else { return base };
         let same = answer.entries.into_iter().filter(|entry| wanted.get(entry.path.as_str()) == Some(&entry.size));
         base.contents = same.filter_map(|e| Some((e.path, (e.size, e.content_hash.parse().ok()?)))).collect();

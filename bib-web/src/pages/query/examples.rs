@@ -28,7 +28,7 @@ pub(crate) async fn examples(visitor: &Visitor) -> Vec<Example> {
         .filter(|dataset| dataset.latest.as_ref().is_some_and(|latest| latest.complete && latest.rows > 0));
     let details = names.take(DATASETS).map(|dataset| {
         let mut client = visitor.client.datasets();
-        async move { client.get_dataset(GetDatasetRequest { name: dataset.name, version: String::new() }).await }
+        async move { client.get_dataset(GetDatasetRequest { name: dataset.name, ..Default::default() }).await }
     });
     let details = futures::future::join_all(details).await;
     details.into_iter().flatten().flat_map(|found| of_dataset(&found.into_inner())).collect()

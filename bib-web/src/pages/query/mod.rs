@@ -17,6 +17,10 @@ use examples::examples;
 use serde::Deserialize;
 use view::QueryPage;
 
+/// Characters of an expression that the page sends. It is a part of the address, where most signs take three bytes, and
+/// the head of a request has its bound; letters that are not ASCII take more, and may not fit.
+const EXPRESSION_MAX: usize = 8 << 10;
+
 /// Adds the routes.
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -171,4 +175,22 @@ async fn json_lines(visitor: Visitor, asked: web::Query<Asked>) -> Result<HttpRe
 
 async fn parquet(visitor: Visitor, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
     export::file(visitor.bulk_client()?, asked.view(), "parquet", "query").await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The longest address that browsers put into `Referer`.
+    const REFERRER_MAX: usize = 4 << 10;
+    /// What browsers send besides, with the cookies of this server and some others.
+    const REST: usize = 3 << 10;
+
+    #[test]
+    fn what_the_page_lets_people_write_can_be_sent() {
+        let longest = Asked { q: "{".repeat(EXPRESSION_MAX), show: "explain".to_owned(), ..Asked::default() };
+        let address = longest.with("", |_| ());
+        assert!(address.len() > 3 * EXPRESSION_MAX);
+        assert!(address.len() + REFERRER_MAX + REST < crate::WebOptions::default().head_bytes, "{}", address.len());
+    }
 }

@@ -1,7 +1,7 @@
 //! What the template of the query page shows, as text.
 
-use super::Asked;
 use super::examples::Example;
+use super::{Asked, EXPRESSION_MAX};
 use crate::cel;
 use crate::error::{Notice, PageError};
 use crate::format::{bytes, count, counted};
@@ -37,6 +37,7 @@ pub(crate) struct Explained {
 pub(crate) struct QueryPage {
     shell: Shell,
     expression: String,
+    expression_max: usize,
     lines: usize,
     filter: String,
     all_link: String,
@@ -68,6 +69,7 @@ impl QueryPage {
             shell,
             lines: asked.q.lines().count().clamp(4, 20),
             expression: asked.q.clone(),
+            expression_max: EXPRESSION_MAX,
             filter: asked.f.clone(),
             all_link: asked.with("", |asked| (asked.f, asked.page) = (String::new(), 0)),
             mistake: None,
@@ -164,9 +166,17 @@ fn exports(asked: &Asked) -> Vec<Link> {
 
 /// What a query may use on this node.
 pub(super) fn limits_in_words(limits: &QueryLimits) -> String {
+    let own = if limits.expression_bytes > EXPRESSION_MAX as u64 {
+        format!(
+            "; this page sends up to {} characters of ASCII, less of others, and bib dataset query any that is longer",
+            count(EXPRESSION_MAX as u64)
+        )
+    } else {
+        String::new()
+    };
     format!(
         "On this node, one query gives out up to {}, runs for up to {}, and holds up to {} while it sorts or groups. \
-         An expression has up to {}. Each limit says so when it is reached, and what to do.",
+         An expression has up to {}{own}. Each limit says so when it is reached, and what to do.",
         counted(limits.max_rows, "row"),
         counted(limits.timeout_ms / 1000, "second"),
         bytes(limits.memory_bytes),
@@ -179,4 +189,17 @@ pub(super) fn limits_in_words(limits: &QueryLimits) -> String {
 #[template(path = "mistake.html")]
 pub(crate) struct CheckPart {
     pub(crate) mistake: Option<Mistake>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_own_limit_is_said_where_it_is_the_smaller_one() {
+        let limits = |expression_bytes| limits_in_words(&QueryLimits { expression_bytes, ..Default::default() });
+        assert!(limits(65_536).contains("65,536 bytes; this page sends up to 8,192 characters of ASCII"));
+        assert!(limits(65_536).contains("bib dataset query"));
+        assert!(limits(4_096).contains("4,096 bytes. Each limit"));
+    }
 }

@@ -2,11 +2,13 @@
 //! and all of it as a file.
 
 mod address;
+mod row;
 mod view;
 
 use crate::cel;
 use crate::error::{Notice, PageError, status_of};
 use crate::export;
+use crate::format::short;
 use crate::fragments::Drawn;
 use crate::grid::{Mistake, PAGE_ROWS, Paging, Rows};
 use crate::session::Visitor;
@@ -17,17 +19,19 @@ use actix_web::{HttpResponse, web};
 use address::{Address, Asked};
 use bib_proto::client::ClientError;
 use bib_proto::v1::{
-    CheckViewRequest, Entry, GetDatasetRequest, GetStatisticsRequest, GetStatisticsResponse, ReadPageRequest, Version,
-    View,
+    CheckViewRequest, Entry, GetStatisticsRequest, GetStatisticsResponse, ReadPageRequest, Version, View,
 };
+use row::RowPage;
 use std::sync::Arc;
 use tonic::Code;
-use view::{CheckPart, RowPage, TablePage};
+use view::{CheckPart, TablePage};
 
 /// How long a page waits for statistics that are not known yet; after that it is shown without them and asks again.
 const STATISTICS_PATIENCE_MS: u64 = 700;
 /// Columns of one page: more of them are a page too large to be drawn.
 const COLUMNS: usize = 60;
+/// Tables of a version that have a tab each. Among more of them nobody finds one by reading tabs.
+const TABS: usize = 50;
 
 type Names = web::Path<(String, String, String)>;
 
@@ -53,14 +57,33 @@ struct Table {
     /// Which of them is meant; none when there is none.
     chosen: Option<usize>,
     address: Address,
+    /// Whether the address names the version by its number, which only one version had just now.
+    by_number: bool,
+}
+
+/// What is known of what is in the columns.
+enum Counted {
+    Known(GetStatisticsResponse),
+    /// It takes longer than a page may.
+    Later,
+    /// It cannot be said, and why.
+    Failed(Notice),
+}
+
+impl Counted {
+    const fn known(&self) -> Option<&GetStatisticsResponse> {
+        match self {
+            Self::Known(found) => Some(found),
+            Self::Later | Self::Failed(_) => None,
+        }
+    }
 }
 
 impl Table {
     async fn find(visitor: &Visitor, names: Names, asked: Asked) -> Result<Self, PageError> {
         let (topic, name, wanted) = names.into_inner();
         let dataset = format!("{topic}/{name}");
-        let request = GetDatasetRequest { name: dataset.clone(), version: wanted.clone() };
-        let found = visitor.client.datasets().get_dataset(request).await?.into_inner();
+        let found = visitor.client.whole_version(&dataset, &wanted).await?;
         let files: Vec<Entry> = found.entries.into_iter().filter(|entry| entry.schema.is_some()).collect();
         let address = Address::new(&topic, &name, &wanted, asked);
         let file = &address.asked.file;
@@ -69,17 +92,28 @@ impl Table {
             return Err(PageError::NotFound);
         }
         let chosen = chosen.filter(|at| *at < files.len());
-        Ok(Self { dataset, version: found.version.unwrap_or_default(), files, chosen, address })
+        let version = found.version.unwrap_or_default();
+        let by_number = wanted == version.number.to_string();
+        Ok(Self { dataset, version, files, chosen, address, by_number })
     }
 
     fn file(&self) -> Result<&Entry, PageError> {
         self.chosen.and_then(|at| self.files.get(at)).ok_or(PageError::NotFound)
     }
 
-    /// The query for the whole table. The version by its number: it is what people read, and it was found by it.
+    /// The query for the whole table. The version by its id: another publisher may give the same number any time.
     fn expression(&self) -> String {
+        self.query_for(&short(&self.version.id))
+    }
+
+    /// The same for people, to read and to copy: with the number where that was enough to find the version.
+    fn readable(&self) -> String {
+        if self.by_number { self.query_for(&self.version.number.to_string()) } else { self.expression() }
+    }
+
+    fn query_for(&self, version: &str) -> String {
         let path = self.chosen.and_then(|at| self.files.get(at)).map_or("", |entry| entry.path.as_str());
-        cel::table(&self.dataset, &self.version.number.to_string(), path)
+        cel::table(&self.dataset, version, path)
     }
 
     /// The columns that are shown, by name; empty for all.
@@ -127,18 +161,18 @@ async fn show(
         return one_row(&visitor, &table).await;
     }
     let kept = web.tables.find(&table.key());
-    let (rows, statistics) = read(&visitor, &table, kept.as_deref()).await;
+    let (rows, counted) = read(&visitor, &table, kept.as_deref()).await;
     match rows {
         Ok(rows) => {
             let drawn = match kept.filter(|_| rows.header.not_modified) {
                 Some(kept) => kept,
                 None => {
-                    let drawn = Arc::new(view::draw(&table, &rows, statistics.as_ref())?);
+                    let drawn = Arc::new(view::draw(&table, &rows, &counted)?);
                     web.tables.keep(table.key(), &drawn);
                     drawn
                 }
             };
-            Ok(page(&TablePage::new(&visitor, &table, &rows.header, &drawn, statistics.is_some())))
+            Ok(page(&TablePage::new(&visitor, &table, &rows.header, &drawn, &counted)))
         }
         Err(error) => {
             let mistake = Mistake::of(&error, "", &table.address.asked.f);
@@ -146,17 +180,13 @@ async fn show(
                 Some(_) => (StatusCode::UNPROCESSABLE_ENTITY, None),
                 None => (status_of(&error), Some(Notice::from(&error))),
             };
-            Ok(page_with(status, &TablePage::refused(&visitor, &table, mistake, notice, statistics.as_ref())?))
+            Ok(page_with(status, &TablePage::refused(&visitor, &table, mistake, notice, counted.known())?))
         }
     }
 }
 
 /// The rows and what is in their columns; neither is sent once more when both are as in what is `kept`.
-async fn read(
-    visitor: &Visitor,
-    table: &Table,
-    kept: Option<&Drawn>,
-) -> (Result<Rows, ClientError>, Option<GetStatisticsResponse>) {
+async fn read(visitor: &Visitor, table: &Table, kept: Option<&Drawn>) -> (Result<Rows, ClientError>, Counted) {
     let (known_rows, known_statistics) = kept.map_or(("", ""), |kept| (&kept.rows, &kept.statistics));
     let page = |known: &str| {
         let request = ReadPageRequest {
@@ -171,7 +201,7 @@ async fn read(
     let (mut rows, mut found) = futures::join!(page(known_rows), statistics(visitor, table, known_statistics));
     // a table is drawn from both, so one that did not change is needed when the other did
     let same_rows = rows.as_ref().is_ok_and(|rows| rows.header.not_modified);
-    let same_statistics = found.as_ref().is_some_and(|found| found.not_modified);
+    let same_statistics = found.known().is_some_and(|found| found.not_modified);
     match (same_rows, same_statistics) {
         (true, false) => rows = page("").await,
         (false, true) => found = statistics(visitor, table, "").await,
@@ -181,17 +211,17 @@ async fn read(
 }
 
 /// What is in the columns, unless it takes longer than a page may, or is what is `known` already.
-async fn statistics(visitor: &Visitor, table: &Table, known: &str) -> Option<GetStatisticsResponse> {
+async fn statistics(visitor: &Visitor, table: &Table, known: &str) -> Counted {
     let view = View { filter: String::new(), sort: String::new(), descending: false, ..table.view() };
-    let timeout_ms = if table.address.asked.stats == "wait" { 0 } else { STATISTICS_PATIENCE_MS };
+    let waits = table.address.asked.stats == "wait";
+    let timeout_ms = if waits { 0 } else { STATISTICS_PATIENCE_MS };
     let request = GetStatisticsRequest { view: Some(view), timeout_ms, if_none_match: known.to_owned() };
     match visitor.client.queries().get_statistics(request).await {
-        Ok(found) => Some(found.into_inner()),
+        Ok(found) => Counted::Known(found.into_inner()),
+        Err(status) if status.code() == Code::DeadlineExceeded && !waits => Counted::Later,
         Err(status) => {
-            if status.code() != Code::DeadlineExceeded {
-                tracing::debug!(%status, "a table is shown without its statistics");
-            }
-            None
+            tracing::debug!(%status, "a table is shown without its statistics");
+            Counted::Failed(Notice::from(&ClientError::from(status)))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the templates of a table show, as text. Pure but for the present person's frame.
 
-use super::{Address, COLUMNS, Table};
+use super::{Address, COLUMNS, Counted, TABS, Table};
 use crate::cel;
 use crate::error::{Notice, PageError};
 use crate::format::{bytes, count, counted, part, short};
@@ -73,11 +73,13 @@ impl<'g> Grid<'g> {
 }
 
 /// The table with these rows.
-pub(super) fn draw(table: &Table, rows: &Rows, statistics: Option<&GetStatisticsResponse>) -> Result<Drawn, PageError> {
+pub(super) fn draw(table: &Table, rows: &Rows, counted: &Counted) -> Result<Drawn, PageError> {
     let (header, address) = (&rows.header, &table.address);
     let columns = header.schema.as_ref().map(|schema| schema.columns.clone()).unwrap_or_default();
     let empty = header.positions.is_empty();
-    let later = later(address, statistics.is_some());
+    let statistics = counted.known();
+    // what has failed would fail again, as often as a script asks
+    let later = if matches!(counted, Counted::Later) { later(address) } else { String::new() };
     let texts = (nothing(header, empty), later.as_str());
     let html = Grid::new(address, &columns, statistics, texts).filled(table, rows)?.html()?.into();
     let statistics = statistics.map(|found| found.etag.clone()).unwrap_or_default();
@@ -94,9 +96,9 @@ const fn nothing(header: &PageHeader, empty: bool) -> &'static str {
     }
 }
 
-/// Where the heads are fetched from when their statistics are still being computed.
-fn later(address: &Address, known: bool) -> String {
-    if known { String::new() } else { address.with(|asked| asked.stats = "wait".to_owned()) }
+/// Where the heads are with their statistics, as soon as these are there.
+fn later(address: &Address) -> String {
+    address.with(|asked| asked.stats = "wait".to_owned())
 }
 
 /// A link with its words.
@@ -121,6 +123,8 @@ pub(crate) struct TablePage {
     shell: Shell,
     place: Place,
     files: Vec<Link>,
+    /// How many tables there are, when not each has a tab.
+    all_files: String,
     path: String,
     file: String,
     filter: String,
@@ -140,15 +144,25 @@ pub(crate) struct TablePage {
     columns: Vec<Link>,
     exports: Vec<Link>,
     too_many: String,
-    /// Where the heads are fetched from when their statistics are still being computed.
+    /// Where the heads are with their statistics, when they are without; else empty.
     later: String,
+    /// Why the statistics cannot be had; empty when they can.
+    uncounted: String,
 }
 
 impl TablePage {
-    /// The page of a table that is drawn already. `header` is of the same rows; `known`: with what is in their columns.
-    pub(super) fn new(visitor: &Visitor, table: &Table, header: &PageHeader, drawn: &Drawn, known: bool) -> Self {
+    /// The page of a table that is drawn already. `header` is of the same rows, `known` of the same columns.
+    pub(super) fn new(visitor: &Visitor, table: &Table, header: &PageHeader, drawn: &Drawn, known: &Counted) -> Self {
         let address = &table.address;
-        let mut shown = Self::frame(visitor, table, &drawn.columns, known);
+        let mut shown = Self::frame(visitor, table, &drawn.columns);
+        match known {
+            Counted::Known(_) => {}
+            Counted::Later => shown.later = later(address),
+            Counted::Failed(why) => {
+                shown.later = later(address);
+                why.message.trim_end_matches('.').clone_into(&mut shown.uncounted);
+            }
+        }
         shown.paging = Paging::new(address.asked.page, header.matches);
         let pages = [1, shown.paging.before().unwrap_or(1), shown.paging.after().unwrap_or(1), shown.paging.pages];
         shown.page_links = pages.map(|page| address.with(|asked| asked.page = page));
@@ -180,7 +194,7 @@ impl TablePage {
         let columns: Vec<Column> = schema.map(|schema| schema.columns).unwrap_or_default();
         let columns: Vec<Column> =
             columns.into_iter().filter(|column| names.is_empty() || names.contains(&column.name)).collect();
-        let mut shown = Self::frame(visitor, table, &columns, true);
+        let mut shown = Self::frame(visitor, table, &columns);
         shown.nothing = match &mistake {
             Some(_) => "The filter has a mistake, so no rows are shown.".to_owned(),
             None => "The rows cannot be shown.".to_owned(),
@@ -195,22 +209,26 @@ impl TablePage {
 
     /// The page of a version without a table.
     pub(super) fn without_tables(visitor: &Visitor, table: &Table) -> Self {
-        let mut shown = Self::frame(visitor, table, &[], true);
+        let mut shown = Self::frame(visitor, table, &[]);
         shown.nothing = "This version has no tables. Tables are CSV, JSON lines, Parquet and Arrow files.".to_owned();
         shown
     }
 
-    fn frame(visitor: &Visitor, table: &Table, columns: &[Column], known: bool) -> Self {
+    fn frame(visitor: &Visitor, table: &Table, columns: &[Column]) -> Self {
         let (address, asked) = (&table.address, &table.address.asked);
         let place = place(table);
-        let query = cel::view(&table.expression(), &asked.f, &asked.sort, asked.descending());
+        let query = cel::view(&table.readable(), &asked.f, &asked.sort, asked.descending());
         let mut shell = visitor.shell(format!("{} · {}", place.file, place.dataset), "datasets");
         if table.chosen.is_some() {
             shell = shell.same_as(format!("bib dataset query {} --limit 100", cel::shell(&query)));
         }
+        let files = files(table);
+        let left_out = table.files.len() > files.len().max(1);
+        let all_files = if left_out { count(table.files.len() as u64) } else { String::new() };
         Self {
             shell,
-            files: files(table),
+            files,
+            all_files,
             path: address.path.clone(),
             file: asked.file.clone(),
             filter: asked.f.clone(),
@@ -228,16 +246,18 @@ impl TablePage {
             columns: column_windows(table),
             exports: Vec::new(),
             too_many: String::new(),
-            later: later(address, known),
+            later: String::new(),
+            uncounted: String::new(),
             place,
         }
     }
 }
 
-fn place(table: &Table) -> Place {
+/// Where the table stands.
+pub(super) fn place(table: &Table) -> Place {
     let dataset_link = format!("/datasets/{}", table.dataset.split('/').map(part).collect::<Vec<_>>().join("/"));
     Place {
-        version_link: format!("{dataset_link}?v={}", table.version.number),
+        version_link: format!("{dataset_link}?v={}", short(&table.version.id)),
         dataset_link,
         dataset: table.dataset.clone(),
         version: table.version.number,
@@ -261,6 +281,7 @@ fn summary(table: &Table, matches: u64, total: u64, elapsed_us: u64) -> String {
     format!("{rows} · {columns} · {} · {} ms", bytes(size), count(elapsed_us.div_ceil(1000)))
 }
 
+/// Links to the first tables, and to the one that is shown.
 fn files(table: &Table) -> Vec<Link> {
     if table.files.len() < 2 {
         return Vec::new();
@@ -272,7 +293,7 @@ fn files(table: &Table) -> Vec<Link> {
         words: file.path.clone(),
         current: table.chosen == Some(at),
     };
-    table.files.iter().enumerate().map(link).collect()
+    table.files.iter().enumerate().filter(|(at, _)| *at < TABS || table.chosen == Some(*at)).map(link).collect()
 }
 
 /// Links to the parts of a table with many columns.
@@ -319,52 +340,6 @@ fn example(columns: &[Column]) -> String {
         (Some(number), None) => format!("{} > 10", cel::column(&number.name)),
         (None, Some(text)) => format!("{} == \"…\"", cel::column(&text.name)),
         (None, None) => String::new(),
-    }
-}
-
-/// One value of a row.
-pub(crate) struct Value {
-    name: String,
-    kind: String,
-    cell: Cell,
-}
-
-#[derive(Template)]
-#[template(path = "row.html")]
-pub(crate) struct RowPage {
-    shell: Shell,
-    place: Place,
-    number: String,
-    of: String,
-    values: Vec<Value>,
-    back: String,
-    before: String,
-    after: String,
-}
-
-impl RowPage {
-    pub(super) fn new(visitor: &Visitor, table: &Table, rows: &Rows) -> Result<Self, PageError> {
-        let (address, number) = (&table.address, table.address.asked.row);
-        let place = place(table);
-        let columns = rows.header.schema.as_ref().map(|schema| schema.columns.clone()).unwrap_or_default();
-        let cells = rows.first()?.unwrap_or_default();
-        let value = |(column, cell): (Column, Cell)| Value { name: column.name, kind: column.r#type, cell };
-        let query = format!("{}.offset({}).limit(1)", table.expression(), number - 1);
-        let total = rows.header.total;
-        let to =
-            |row: u64| if (1..=total).contains(&row) { address.with(|asked| asked.row = row) } else { String::new() };
-        Ok(Self {
-            shell: visitor
-                .shell(format!("Row {} · {} · {}", count(number), place.file, place.dataset), "datasets")
-                .same_as(format!("bib dataset query {}", cel::shell(&query))),
-            number: count(number),
-            of: counted(total, "row"),
-            values: columns.into_iter().zip(cells).map(value).collect(),
-            back: address.with(|asked| asked.row = 0),
-            before: to(number - 1),
-            after: to(number + 1),
-            place,
-        })
     }
 }
 

@@ -10,6 +10,8 @@ const hot = 'dataset("flights/nyc", "weather.csv").filter(r, r.temp > 90)';
 const pages = async (page, base) => {
   await page.goto(`${base}/datasets`);
   const long = await page.getByRole("link", { name: /^weather\/long/ }).getAttribute("href");
+  await page.goto(base + long);
+  const longTable = await page.getByRole("link", { name: /^measurements_/ }).first().getAttribute("href");
   const home = await (await page.request.get(`${base}/`)).text();
   return {
     home: "/",
@@ -20,6 +22,7 @@ const pages = async (page, base) => {
     "dataset-none": "/datasets/flights/none",
     table: table("flights.parquet", "&stats=wait"),
     "table-filtered": table("weather.csv", `&stats=wait&sort=temp${filtered("r.temp > 90")}`),
+    "table-long": longTable,
     "table-nothing": table("weather.csv", filtered("r.temp > 9000.0")),
     "table-mistake": table("flights.parquet", filtered('r.dep_dely > 60 && r.origin == "JFK" && r.carrier == "UA" && r.month == 7')),
     row: table("flights.parquet", "&row=12"),
