@@ -156,10 +156,10 @@ fn said(verdict: &VerifyAuditResponse) -> (bool, String) {
         let text = format!("The log is damaged at record {}: {}", count(verdict.first_bad_seq), verdict.problem);
         return (false, text);
     }
-    let index = if verdict.index_ok {
-        "the index in the database agrees"
-    } else {
-        "the index in the database does not agree yet"
+    let index = match (verdict.index_ok, verdict.index_problem.as_str()) {
+        (true, _) => "the index in the database agrees".to_owned(),
+        (false, "") => "the index in the database does not agree yet".to_owned(),
+        (false, problem) => format!("the index in the database could not be compared ({problem})"),
     };
     (true, format!("All {} records hang together up to {}; {index}.", count(verdict.records), short(&verdict.head)))
 }

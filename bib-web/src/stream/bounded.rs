@@ -252,7 +252,7 @@ mod tests {
         linger: Duration::from_secs(3600),
     };
     /// What ends the first line of a head that is too long, and the head.
-    const ENDING: &str = " HTTP/1.1\r\n\r\n";
+    const ENDING: &str = " HTTP/1.0\r\n\r\n";
 
     fn pair(bounds: Bounds, kernel: usize) -> (DuplexStream, Bounded<DuplexStream>) {
         let (client, server) = duplex(kernel);

@@ -42,7 +42,8 @@ impl Seam {
         (bytes.len(), false)
     }
 
-    /// What ends the head here, whatever of it has been there.
+    /// What ends the head here, whatever of it has been there. A first line ends as one of HTTP/1.0, which needs no `Host`
+    /// behind it.
     pub(super) const fn ending(&self) -> &'static [u8] {
         match (self.at, self.later) {
             (At::Start, true) => b"\r\n",
@@ -50,7 +51,7 @@ impl Seam {
             (At::Text, _) if self.returned => b"\n\r\n",
             // within a name or a value
             (At::Text, true) => b": \r\n\r\n",
-            (_, false) => b" HTTP/1.1\r\n\r\n",
+            (_, false) => b" HTTP/1.0\r\n\r\n",
         }
     }
 }
@@ -79,7 +80,7 @@ mod tests {
     #[test]
     fn a_head_is_ended_wherever_it_is() {
         for (begun, whole) in [
-            ("GET /query?q=aaa", "GET /query?q=aaa HTTP/1.1\r\n\r\n"),
+            ("GET /query?q=aaa", "GET /query?q=aaa HTTP/1.0\r\n\r\n"),
             ("GET / HTTP/1.1\r", "GET / HTTP/1.1\r\n\r\n"),
             ("GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\n\r\n"),
             ("GET / HTTP/1.1\r\nCookie", "GET / HTTP/1.1\r\nCookie: \r\n\r\n"),
