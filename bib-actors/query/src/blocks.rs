@@ -148,7 +148,10 @@ impl QueryEngine {
         let (reads, _alive) = self.reads(target);
         let state = self.session(&reads, &files, 1, self.shared.options.batch_rows)?;
         // reads the footers, which stay known
-        open_table(&state, &reads, &self.shared.schemas, files.clone(), &self.shared.options).await?;
+        let dataset = &target.manifest.manifest().dataset;
+        let (schemas, options) = (&self.shared.schemas, &self.shared.options);
+        let opened = open_table(&state, &reads, schemas, dataset, files.clone(), options).await;
+        opened.map_err(|refusal| refusal.of(&asked.query))?;
         let groups = files.iter().map(|file| self.groups(file)).collect::<Option<Vec<_>>>();
         let most = u64::try_from(self.block_bytes()).unwrap_or(u64::MAX);
         Ok(groups.and_then(|groups| divide(&groups.concat(), most)).map(Arc::new))

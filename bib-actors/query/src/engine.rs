@@ -30,8 +30,8 @@ use crate::spill::Spill;
 use crate::statistics::{StatisticsKey, TableStatistics};
 use crate::stream::{Bounds, QueryStats, QueryStream, RowLimit, bounded, calmly, convert};
 use crate::table::{
-    Arrivals, Bringer, ChunkFile, ChunkObjects, ChunkTable, Counters, NumberedTable, Reads, Refusal, SchemaCache,
-    choose_files, open_table,
+    Arrivals, Bringer, ChunkFile, ChunkObjects, ChunkTable, Counters, NumberedTable, Reads, SchemaCache, choose_files,
+    open_table,
 };
 use crate::view::{Asked, View};
 
@@ -291,12 +291,18 @@ impl QueryEngine {
         let (reads, alive) = self.reads(target);
         let options = QueryOptions { batch_rows: self.batch_rows(&files), ..options.clone() };
         // rows that are neither sorted nor grouped keep the order of the file, so one partition reads them
-        let numbered = matches!(purpose, Purpose::Pages | Purpose::Window { .. });
-        let in_order = numbered || (purpose == Purpose::Rows && query.keeps_order());
+        let numbered = match purpose {
+            Purpose::Pages | Purpose::Window { .. } => true,
+            Purpose::Rows => false,
+            // which rows a limit keeps is what the pages show
+            Purpose::Any => query.cuts(),
+        };
+        let in_order = numbered || (purpose == Purpose::Rows && query.needs_order());
         let partitions = if in_order { 1 } else { options.partitions.max(1) };
         let state = self.session(&reads, &files, partitions, options.batch_rows)?;
-        let opened = open_table(&state, &reads, &self.shared.schemas, files.clone(), &options).await;
-        let mut table: ChunkTable = opened?;
+        let dataset = &target.manifest.manifest().dataset;
+        let opened = open_table(&state, &reads, &self.shared.schemas, dataset, files.clone(), &options).await;
+        let mut table: ChunkTable = opened.map_err(|refusal| refusal.of(query))?;
         if query.gives_rows() {
             // no more than `max_rows` may come out of it, so its filters let few pass
             table.late_columns = LATE_COLUMNS_OF_FEW;
@@ -308,13 +314,12 @@ impl QueryEngine {
         let columns = Column::of_schema(&table.schema);
         let (stages, result) = asked.check(view, columns.clone())?;
         let context = SessionContext::new_with_state(state);
-        let (frame, order) = match purpose {
-            Purpose::Rows | Purpose::Any => (context.read_table(Arc::new(table)), Order::Promised),
-            Purpose::Pages | Purpose::Window { .. } => {
-                let table = NumberedTable::new(table, |name| names_column(&stages, name));
-                let position = table.position().to_owned();
-                (context.read_table(Arc::new(table)), Order::Total { position })
-            }
+        let (frame, order) = if numbered {
+            let table = NumberedTable::new(table, |name| names_column(&stages, name));
+            let position = table.position().to_owned();
+            (context.read_table(Arc::new(table)), Order::Total { position })
+        } else {
+            (context.read_table(Arc::new(table)), Order::Promised)
         };
         let plan =
             frame.and_then(|frame| build(frame, &stages, columns, order)).map_err(|error| self.convert(&error))?;
@@ -323,13 +328,7 @@ impl QueryEngine {
 
     pub(crate) fn files(&self, query: &RawQuery, target: &Target) -> Result<Vec<Arc<ChunkFile>>, QueryError> {
         let chosen = choose_files(&self.shared.store, target.manifest.manifest(), target.whole, query.file.as_deref());
-        chosen.map_err(|refusal| match refusal {
-            Refusal::Name { message, suggestion } => {
-                let at = if query.file.is_some() { query.file_at } else { query.at };
-                query.source.invalid_with(at, message, suggestion).into()
-            }
-            Refusal::Fault(fault) => fault.into(),
-        })
+        chosen.map_err(|refusal| refusal.of(query))
     }
 
     /// Rows in one batch, fewer where the table is wide.

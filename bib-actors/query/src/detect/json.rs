@@ -1,9 +1,7 @@
 //! The table in a JSON-lines file: one object a line, types and row count from all of it. Streams; holds one line.
 
 use std::io::{BufRead, BufReader, Read};
-use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
 use bib_chunks::TableSchema;
 use serde::de::DeserializeSeed;
 
@@ -27,11 +25,11 @@ pub(super) fn infer(reader: ChunkReader) -> Result<Option<TableSchema>, DetectEr
     Ok(Some(TableSchema { columns: columns_of(&shape.to_schema()), rows: Some(rows) }))
 }
 
-/// The Arrow schema of a file that was understood when it came in.
-pub(crate) fn json_schema(reader: ChunkReader) -> Result<SchemaRef, ReadFault> {
+/// The types in a file that was understood when it came in.
+pub(crate) fn json_shape(reader: ChunkReader) -> Result<Shape, ReadFault> {
     let path = reader.file().path.clone();
     let (shape, _) = scan(reader).map_err(|error| ReadFault::new(&path, error))?;
-    Ok(Arc::new(shape.to_schema()))
+    Ok(shape)
 }
 
 fn scan(mut reader: ChunkReader) -> Result<(Shape, u64), DetectError> {

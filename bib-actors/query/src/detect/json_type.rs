@@ -15,14 +15,14 @@ const MAX_DEPTH: usize = 48;
 
 /// What was seen at one place of the lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct JsonType {
+pub(crate) struct JsonType {
     pub(super) missing: bool,
     pub(super) shape: Shape,
 }
 
 /// A type; wider ones come later, as far as there is an order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Only null was seen.
     #[default]
     Unknown,
@@ -34,6 +34,13 @@ pub(super) enum Shape {
     Text,
     List(Box<JsonType>),
     Object(Vec<(String, JsonType)>),
+}
+
+impl JsonType {
+    fn merge(&mut self, by: &Self) -> Result<(), String> {
+        self.missing |= by.missing;
+        self.shape.merge(&by.shape)
+    }
 }
 
 impl Shape {
@@ -62,6 +69,35 @@ impl Shape {
         Ok(())
     }
 
+    /// Widens the type by what another file has in the same place.
+    pub(crate) fn merge(&mut self, by: &Self) -> Result<(), String> {
+        match (&mut *self, by) {
+            (_, Self::Unknown) => Ok(()),
+            (Self::List(item), Self::List(theirs)) => item.merge(theirs),
+            (Self::Object(fields), Self::Object(theirs)) => {
+                for (at, (name, theirs)) in theirs.iter().enumerate() {
+                    // files mostly have the same keys in the same order
+                    let known = match fields.get(at) {
+                        Some((known, _)) if known == name => Some(at),
+                        _ => fields.iter().position(|(known, _)| known == name),
+                    };
+                    match known {
+                        Some(known) => fields[known].1.merge(theirs)?,
+                        None if fields.len() >= MAX_KEYS => return Err(format!("more than {MAX_KEYS} different keys")),
+                        None => fields.push((name.clone(), theirs.clone())),
+                    }
+                }
+                Ok(())
+            }
+            (known @ Self::Unknown, by) => {
+                *known = by.clone();
+                Ok(())
+            }
+            (known, Self::List(_) | Self::Object(_)) => Err(mixed(by.name(), known)),
+            (known, by) => known.widen(by.clone()),
+        }
+    }
+
     pub(super) fn to_arrow(&self) -> DataType {
         match self {
             Self::Bool => DataType::Boolean,
@@ -76,7 +112,7 @@ impl Shape {
     }
 
     /// The schema of lines that are objects of this shape.
-    pub(super) fn to_schema(&self) -> Schema {
+    pub(crate) fn to_schema(&self) -> Schema {
         let Self::Object(fields) = self else { return Schema::empty() };
         Schema::new(fields.iter().map(|(name, ty)| Field::new(name, ty.shape.to_arrow(), true)).collect::<Vec<_>>())
     }

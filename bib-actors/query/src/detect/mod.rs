@@ -18,7 +18,8 @@ use std::sync::Arc;
 use bib_chunks::{ChunkRef, ChunkStore, Column, ColumnType, Entry, TableSchema};
 
 pub use error::DetectError;
-pub(crate) use json::json_schema;
+pub(crate) use json::json_shape;
+pub(crate) use json_type::Shape;
 pub use media::detect;
 pub(crate) use notice::notice;
 

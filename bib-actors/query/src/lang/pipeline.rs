@@ -33,15 +33,29 @@ impl RawQuery {
         self.steps.is_empty()
     }
 
-    /// Whether the rows come in the order of the file: no step looks at all of them first.
-    pub(crate) fn keeps_order(&self) -> bool {
-        !self.steps.iter().any(|step| matches!(step.name.as_str(), "aggregate" | "sort" | "count" | "distinct"))
+    /// Whether the rows must be read in the order of the file: no step looks at all of them first, or a limit or an
+    /// offset keeps some of them before.
+    pub(crate) fn needs_order(&self) -> bool {
+        let mut names = self.steps.iter().map(|step| step.name.as_str());
+        let first =
+            names.find(|name| matches!(*name, "aggregate" | "sort" | "count" | "distinct" | "limit" | "offset"));
+        first.is_none_or(is_cut)
+    }
+
+    /// Whether which rows there are depends on their order somewhere.
+    pub(crate) fn cuts(&self) -> bool {
+        self.steps.iter().any(|step| is_cut(&step.name))
     }
 
     /// Whether its result is rows of the table, not what was reckoned over many of them.
     pub(crate) fn gives_rows(&self) -> bool {
         !self.steps.iter().any(|step| matches!(step.name.as_str(), "aggregate" | "count" | "distinct"))
     }
+}
+
+/// Whether a step keeps rows by their place in the order.
+fn is_cut(name: &str) -> bool {
+    matches!(name, "limit" | "offset")
 }
 
 /// `.name(args)`.

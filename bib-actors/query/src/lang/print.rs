@@ -9,8 +9,9 @@ use super::types::Ty;
 pub(crate) enum Style {
     /// As a user would write it, with `r` for the row.
     People,
-    /// For the interpreter: columns are variables `c0`, `c1` and so on by position, comparisons are the
-    /// functions of `row/library.rs`, conversions are written out.
+    /// For the interpreter: columns are variables `c0`, `c1` and so on by position, variables of macros have a prefix
+    /// that keeps them from being one of these, comparisons are the functions of `row/library.rs`, conversions are
+    /// written out.
     Interpreter,
 }
 
@@ -29,7 +30,7 @@ fn write(node: &Node, style: Style, out: &mut String) {
             Style::People => out.push_str(&format!("r[{}]", quote(name))),
             Style::Interpreter => out.push_str(&format!("c{index}")),
         },
-        Kind::Local(name) => out.push_str(name),
+        Kind::Local(name) => local(name, style, out),
         Kind::Field(of, name) => {
             write(of, style, out);
             if is_identifier(name) {
@@ -107,7 +108,9 @@ fn write(node: &Node, style: Style, out: &mut String) {
         }
         Kind::Macro(call) => {
             operand(&call.range, style, out);
-            out.push_str(&format!(".{}({}, ", call.kind.name(), call.variable));
+            out.push_str(&format!(".{}(", call.kind.name()));
+            local(&call.variable, style, out);
+            out.push_str(", ");
             if let Some(condition) = &call.condition {
                 write(condition, style, out);
                 out.push_str(", ");
@@ -117,6 +120,14 @@ fn write(node: &Node, style: Style, out: &mut String) {
         }
         Kind::Aggregate(index) => out.push_str(&format!("a{index}")),
     }
+}
+
+/// The variable of a macro.
+fn local(name: &str, style: Style, out: &mut String) {
+    if style == Style::Interpreter {
+        out.push_str("v_");
+    }
+    out.push_str(name);
 }
 
 /// Whether a node always has an answer, if only null.

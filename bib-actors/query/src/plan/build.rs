@@ -174,6 +174,8 @@ fn aggregate(
 
 fn aggregate_call(lowering: &mut Lowering<'_>, call: &AggregateCall) -> Result<Expr> {
     let argument = match &call.argument {
+        // only whether there is a value matters
+        Some(node) if call.function == Aggregate::Count => lowering.output(node)?,
         Some(node) => lowering.lower(node)?,
         None => return Ok(aggregates::count(Expr::Literal(1_i64.into(), None))),
     };

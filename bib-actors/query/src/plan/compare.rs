@@ -1,6 +1,8 @@
 //! Comparisons as DataFusion expressions. Owns what doubles mean in them: the two zeros are equal, and nothing but
-//! `!=` is true for NaN. Arrow orders doubles by their bits instead, so a comparison with a constant is fenced in by
-//! constants, which scans can still skip by; any other comparison of doubles is a kernel.
+//! `!=` is true for NaN. Arrow orders doubles by their bits instead, so a comparison with a constant stands beside a
+//! test for NaN; any other comparison of doubles is a kernel. Scans skip by the least and greatest value, which leave
+//! NaN out: the test, which they cannot see through, keeps them from skipping where NaN makes the condition true, also
+//! when it is turned around by `!`.
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -8,7 +10,7 @@ use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ScalarUDF, lit};
 
 use super::kernels::{Kernel, Work};
-use crate::lang::{BinaryOp, Ty};
+use crate::lang::{BinaryOp, Op, Ty};
 
 /// `a op b` for two values of type `ty`.
 pub(super) fn comparison(op: BinaryOp, a: Expr, b: Expr, ty: &Ty) -> Expr {
@@ -37,7 +39,8 @@ pub(super) fn in_list(needle: Expr, items: Vec<Expr>, ty: &Ty) -> Expr {
     if list.iter().any(|item| constant(item) == Some(0.0)) {
         list.extend([lit(0.0_f64), lit(-0.0_f64)]);
     }
-    Expr::InList(InList::new(Box::new(needle), list, false))
+    let found = Expr::InList(InList::new(Box::new(needle.clone()), list, false));
+    if *ty == Ty::Double { binary(found, Operator::And, is_number(needle)) } else { found }
 }
 
 /// The value with one zero and one NaN, for sorting and grouping.
@@ -60,27 +63,38 @@ pub(crate) fn bits(value: Expr) -> Expr {
     ScalarUDF::from(Kernel::new(Work::Bits, vec![Ty::Double], Ty::Int)).call(vec![value])
 }
 
-/// `value op number`. Of two fences, one keeps off the NaNs on its side in Arrow's order, the other is the comparison.
+/// `value op number`, with the test for NaN on the side that it decides.
 fn with_constant(op: BinaryOp, value: Expr, number: f64) -> Expr {
     let compare = |op: Operator, number: f64| binary(value.clone(), op, lit(number));
-    let from_below = || compare(Operator::GtEq, f64::NEG_INFINITY);
-    let to_above = || compare(Operator::LtEq, f64::INFINITY);
     // the zero that keeps both on one side
     let (low, high) = if number == 0.0 { (-0.0, 0.0) } else { (number, number) };
-    match op {
-        BinaryOp::Lt => binary(compare(Operator::Lt, low), Operator::And, from_below()),
-        BinaryOp::Le => binary(compare(Operator::LtEq, high), Operator::And, from_below()),
-        BinaryOp::Gt => binary(compare(Operator::Gt, high), Operator::And, to_above()),
-        BinaryOp::Ge => binary(compare(Operator::GtEq, low), Operator::And, to_above()),
+    let compared = match op {
+        BinaryOp::Lt => compare(Operator::Lt, low),
+        BinaryOp::Le => compare(Operator::LtEq, high),
+        BinaryOp::Gt => compare(Operator::Gt, high),
+        BinaryOp::Ge => compare(Operator::GtEq, low),
         BinaryOp::Eq if number == 0.0 => {
             binary(compare(Operator::GtEq, low), Operator::And, compare(Operator::LtEq, high))
         }
         BinaryOp::Ne if number == 0.0 => binary(compare(Operator::Lt, low), Operator::Or, compare(Operator::Gt, high)),
         other => compare(operator(other), number),
+    };
+    match op {
+        BinaryOp::Ne => binary(compared, Operator::Or, is_nan(value)),
+        _ => binary(compared, Operator::And, is_number(value)),
     }
 }
 
-fn mirrored(op: BinaryOp) -> BinaryOp {
+fn is_nan(value: Expr) -> Expr {
+    ScalarUDF::from(Kernel::new(Work::Function(Op::IsNan), vec![Ty::Double], Ty::Bool)).call(vec![value])
+}
+
+fn is_number(value: Expr) -> Expr {
+    Expr::Not(Box::new(is_nan(value)))
+}
+
+/// The operator that says the same with its sides exchanged.
+pub(super) fn mirrored(op: BinaryOp) -> BinaryOp {
     match op {
         BinaryOp::Lt => BinaryOp::Gt,
         BinaryOp::Le => BinaryOp::Ge,

@@ -37,6 +37,14 @@ pub(super) enum Work {
     FiniteOrNull,
     /// The bits of a double as an int, the same ones for doubles that are equal.
     Bits,
+    /// The value as its type in the language, null where it does not fit. Comparisons of it stay as they are, where
+    /// DataFusion would make those of a cast to ones in the type of the data.
+    Convert,
+    /// A time as a whole number of `unit` microseconds, the next one above or below it.
+    Step {
+        unit: i64,
+        up: bool,
+    },
     Function(Op),
 }
 
@@ -75,6 +83,9 @@ impl ScalarUDFImpl for Kernel {
             Work::NumberOrNull => "number_or_null",
             Work::FiniteOrNull => "finite_or_null",
             Work::Bits => "bits",
+            Work::Convert => "convert",
+            Work::Step { up: true, .. } => "step_up",
+            Work::Step { up: false, .. } => "step_down",
             Work::Function(op) => op.name(),
         }
     }
@@ -114,6 +125,9 @@ impl ScalarUDFImpl for Kernel {
                 unary::<Float64Type, Int64Type>(&arrays[0], |d| Some(one_spelling(d).to_bits().cast_signed()))
             }
             Work::NumberOrNull => unary::<Float64Type, Float64Type>(&arrays[0], |d| (!d.is_nan()).then_some(d)),
+            // the cast of the arguments has done it
+            Work::Convert => Arc::clone(&arrays[0]),
+            Work::Step { unit, up } => step(&arrays[0], unit, up),
             Work::Function(op) => function(op, &self.params, &arrays)?,
         };
         Ok(ColumnarValue::Array(array))
@@ -204,6 +218,15 @@ fn compare(op: BinaryOp, args: &[ArrayRef]) -> ArrayRef {
     Arc::new(values)
 }
 
+fn step(array: &ArrayRef, unit: i64, up: bool) -> ArrayRef {
+    let times = array.as_primitive::<TimestampMicrosecondType>();
+    let steps = times.unary_opt::<_, TimestampMicrosecondType>(|us| {
+        let below = us.checked_sub(us.rem_euclid(unit))?;
+        if up && below < us { below.checked_add(unit) } else { Some(below) }
+    });
+    Arc::new(steps.with_data_type(Ty::Timestamp.to_arrow()))
+}
+
 /// Applies `f` to each value; none becomes null.
 fn unary<I: ArrowPrimitiveType, O: ArrowPrimitiveType>(
     array: &ArrayRef,
@@ -218,8 +241,7 @@ fn double(array: &ArrayRef, f: impl Fn(f64) -> f64) -> ArrayRef {
 }
 
 fn test(array: &ArrayRef, f: impl Fn(f64) -> bool) -> ArrayRef {
-    let values: BooleanArray = array.as_primitive::<Float64Type>().iter().map(|d| d.map(&f)).collect();
-    Arc::new(values)
+    Arc::new(BooleanArray::from_unary(array.as_primitive::<Float64Type>(), f))
 }
 
 fn function(op: Op, params: &[Ty], args: &[ArrayRef]) -> Result<ArrayRef> {

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::{Column as DfColumn, Result, ScalarValue};
 use datafusion::functions::{core, expr_fn};
 use datafusion::logical_expr::{Case, Cast, Expr, Operator, ScalarUDF, lit};
 
-use super::compare::{binary, comparison, in_list, is_canonical, operator};
+use super::compare::{binary, comparison, in_list, is_canonical, mirrored, operator};
 use super::kernels::{Kernel, Work};
+use super::stored::{convert, fence, is_unsigned, may_lie_between, on_grid, stored, unit};
 use crate::lang::{BinaryOp, Column, Kind, Lit, Node, Op, Style, Ty, print};
 use crate::row::RowExpression;
 
@@ -40,17 +42,20 @@ impl Lowering<'_> {
         }
         match &node.kind {
             Kind::Literal(value) => literal(value, &node.ty),
-            Kind::Column(index, name) => Ok(self.column(*index, name)),
+            Kind::Column(index, _) => {
+                let column = self.raw(node)?;
+                let canonical = is_canonical(&self.columns[*index].arrow, &node.ty);
+                Ok(if node.ty.is_nested() || canonical { column } else { self.computed(column, node) })
+            }
             Kind::Aggregate(index) => {
                 let value = Expr::Column(DfColumn::new_unqualified(aggregate_name(*index)));
                 // sums of ints come with 38 digits
                 Ok(if node.ty.is_number() { cast(value, &node.ty) } else { value })
             }
-            Kind::Field(of, name) => {
-                let of = self.lower(of)?;
-                let field = core::expr_fn::get_field(of, name.as_str());
+            Kind::Field(..) => {
+                let field = self.raw(node)?;
                 // the field may be narrower than what the language computes with
-                Ok(if node.ty.is_nested() { field } else { cast(field, &node.ty) })
+                Ok(if node.ty.is_nested() { field } else { self.computed(field, node) })
             }
             Kind::Not(inner) => match &inner.kind {
                 Kind::IsNull(of) => Ok(self.lower_any(of)?.is_not_null()),
@@ -67,7 +72,11 @@ impl Lowering<'_> {
             }
             Kind::InList(needle, items) => {
                 let ty = needle.ty.clone();
-                let needle = self.lower(needle)?;
+                let between = |unit| items.iter().any(|item| may_lie_between(item, unit));
+                let needle = match unit(self.columns, needle) {
+                    Some(unit) if between(unit) => convert(self.raw(needle)?, &ty),
+                    _ => self.lower(needle)?,
+                };
                 let items = items.iter().map(|item| self.lower(item)).collect::<Result<Vec<_>>>()?;
                 Ok(in_list(needle, items, &ty))
             }
@@ -84,18 +93,57 @@ impl Lowering<'_> {
         self.output(node)
     }
 
-    fn column(&self, index: usize, name: &str) -> Expr {
-        let column = Expr::Column(DfColumn::new_unqualified(name));
-        let known = &self.columns[index];
-        if known.ty.is_nested() || is_canonical(&known.arrow, &known.ty) { column } else { cast(column, &known.ty) }
+    /// A column or a field as it is in the data.
+    fn raw(&mut self, node: &Node) -> Result<Expr> {
+        match &node.kind {
+            Kind::Field(of, name) => Ok(core::expr_fn::get_field(self.lower(of)?, name.as_str())),
+            _ => self.output(node),
+        }
+    }
+
+    /// What [`Self::raw`] gave as a value of the language.
+    fn computed(&self, raw: Expr, node: &Node) -> Expr {
+        match stored(self.columns, node) {
+            // a cast would fail all rows for one that does not fit
+            Some(stored) if node.ty == Ty::Int && is_unsigned(stored) => convert(raw, &node.ty),
+            _ => cast(raw, &node.ty),
+        }
+    }
+
+    fn comparison(&mut self, op: BinaryOp, a: &Node, b: &Node) -> Result<Expr> {
+        let (left, right) = (self.side(op, a, b)?, self.side(mirrored(op), b, a)?);
+        let compared = comparison(op, left, right, &a.ty);
+        let fences = [self.fence(op, a, b)?, self.fence(mirrored(op), b, a)?];
+        Ok(fences.into_iter().flatten().fold(compared, |all, fence| binary(all, Operator::And, fence)))
+    }
+
+    /// The value of `node` in `node op other`, of which one may be a column of coarse times.
+    fn side(&mut self, op: BinaryOp, node: &Node, other: &Node) -> Result<Expr> {
+        if let Some(unit) = unit(self.columns, other)
+            && may_lie_between(node, unit)
+        {
+            let constant = self.lower(node)?;
+            return Ok(on_grid(op, &constant, unit).unwrap_or(constant));
+        }
+        match unit(self.columns, node) {
+            Some(unit) if matches!(op, BinaryOp::Eq | BinaryOp::Ne) && may_lie_between(other, unit) => {
+                Ok(convert(self.raw(node)?, &node.ty))
+            }
+            _ => self.lower(node),
+        }
+    }
+
+    fn fence(&mut self, op: BinaryOp, node: &Node, other: &Node) -> Result<Option<Expr>> {
+        match (stored(self.columns, node), &other.kind) {
+            (Some(DataType::UInt64), Kind::Literal(Lit::Int(number))) => Ok(fence(op, self.raw(node)?, *number)),
+            _ => Ok(None),
+        }
     }
 
     fn binary(&mut self, op: BinaryOp, a: &Node, b: &Node, result: &Ty) -> Result<Expr> {
         if op.is_comparison() {
             let (a, b) = as_whole_numbers(a, b).unwrap_or_else(|| (a.clone(), b.clone()));
-            let ty = a.ty.clone();
-            let (a, b) = (self.lower(&a)?, self.lower(&b)?);
-            return Ok(comparison(op, a, b, &ty));
+            return self.comparison(op, &a, &b);
         }
         match (op, result) {
             (BinaryOp::And | BinaryOp::Or, _) | (_, Ty::Double) => {

@@ -4,6 +4,7 @@ mod build;
 mod compare;
 mod kernels;
 mod lower;
+mod stored;
 mod text;
 
 pub(crate) use build::{Order, Plan, build, column_node};

@@ -1,8 +1,9 @@
 //! Arrow IPC files and streams to batches. Owns only the set-up of Arrow's reader.
 
 use std::io::BufReader;
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
@@ -15,11 +16,19 @@ use super::source::Batches;
 /// Reads record batches one at a time.
 pub(super) struct IpcBatches {
     batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>,
+    /// Of the table, which may have missing values where this file has none.
+    schema: SchemaRef,
     path: String,
 }
 
 impl IpcBatches {
-    pub(super) fn new(mut reader: ChunkReader, stream: bool, projection: Vec<usize>) -> Result<Self, ReadFault> {
+    /// `schema` has the columns of the projection only.
+    pub(super) fn new(
+        mut reader: ChunkReader,
+        stream: bool,
+        projection: Vec<usize>,
+        schema: SchemaRef,
+    ) -> Result<Self, ReadFault> {
         let path = reader.file().path.clone();
         check_frames(&mut reader, stream).map_err(|fault| fault.of(&path))?;
         let reader = BufReader::new(reader);
@@ -28,13 +37,18 @@ impl IpcBatches {
         } else {
             FileReader::try_new(reader, Some(projection)).map(|reader| Box::new(reader) as _)
         };
-        Ok(Self { batches: batches.map_err(|error| fault(&path, &error))?, path })
+        Ok(Self { batches: batches.map_err(|error| fault(&path, &error))?, schema, path })
     }
 }
 
 impl Batches for IpcBatches {
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, ReadFault> {
-        self.batches.next().transpose().map_err(|error| fault(&self.path, &error))
+        let Some(batch) = self.batches.next() else { return Ok(None) };
+        let batch = batch.and_then(|batch| {
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            RecordBatch::try_new_with_options(Arc::clone(&self.schema), batch.columns().to_vec(), &options)
+        });
+        batch.map(Some).map_err(|error| fault(&self.path, &error))
     }
 }
 

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use bib_chunks::{ChunkStore, ColumnType, EntryKind, Manifest, TableSchema};
 use bib_domain::ContentHash;
+use datafusion::common::DataFusionError;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::execution::SessionState;
+use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::fault::ReadFault;
 use super::file::ChunkFile;
@@ -17,10 +19,12 @@ use super::ipc::ipc_schema;
 use super::media::Media;
 use super::objects::meta;
 use super::parquet::check_footer;
-use super::provider::{ChunkTable, FOOTER_GUESS};
+use super::provider::{ChunkTable, FOOTER_GUESS, INT96_UNIT};
 use super::reads::Reads;
+use super::schemas::{of_batches, of_parquet};
+use crate::detect::{Shape, json_shape};
 use crate::error::QueryError;
-use crate::lang::nearest;
+use crate::lang::{RawQuery, nearest};
 use crate::options::QueryOptions;
 
 /// Files that a message lists at most.
@@ -46,13 +50,13 @@ pub(crate) fn choose_files(
     let files = chosen
         .iter()
         .map(|entry| {
-            let file = ChunkFile::new(store, &manifest.chunks, entry).map_err(Refusal::Fault)?;
-            Ok(Arc::new(if whole { file } else { file.partly() }))
+            let file = ChunkFile::new(store, &manifest.chunks, entry)?;
+            Ok::<_, Refusal>(Arc::new(if whole { file } else { file.partly() }))
         })
         .collect::<Result<Vec<_>, _>>()?;
     let first = &files[0];
     let kind = std::mem::discriminant(&first.media);
-    let alike = |file: &Arc<ChunkFile>| std::mem::discriminant(&file.media) == kind && columns(file) == columns(first);
+    let alike = |file: &Arc<ChunkFile>| std::mem::discriminant(&file.media) == kind && columns(file).eq(columns(first));
     if let Some(other) = files.iter().find(|file| !alike(file)) {
         let message = format!(
             "the dataset has {} tables that do not fit together: {}; {:?} and {:?} differ in format or columns",
@@ -61,13 +65,12 @@ pub(crate) fn choose_files(
             first.path,
             other.path
         );
-        let suggestion = format!("name one: dataset(\"{}\", \"{}\")", manifest.dataset, first.path);
-        return Err(Refusal::Name { message, suggestion });
+        return Err(Refusal::differ(message, &manifest.dataset, &first.path));
     }
     Ok(files)
 }
 
-/// Why no table was chosen.
+/// Why no table was chosen, or the chosen one could not be opened.
 pub(crate) enum Refusal {
     /// The name of the file or the lack of one is at fault.
     Name {
@@ -75,10 +78,38 @@ pub(crate) enum Refusal {
         suggestion: String,
     },
     Fault(ReadFault),
+    Other(QueryError),
 }
 
-fn columns(file: &ChunkFile) -> Option<&[bib_chunks::Column]> {
-    file.schema.as_ref().map(|schema| schema.columns.as_slice())
+impl Refusal {
+    /// Files of `dataset` that do not fit together, of which `path` is the first.
+    fn differ(message: String, dataset: &str, path: &str) -> Self {
+        Self::Name { message, suggestion: format!("name one: dataset(\"{dataset}\", \"{path}\")") }
+    }
+
+    /// As an error of `query`, which names the files.
+    pub(crate) fn of(self, query: &RawQuery) -> QueryError {
+        match self {
+            Self::Name { message, suggestion } => {
+                let at = if query.file.is_some() { query.file_at } else { query.at };
+                query.source.invalid_with(at, message, suggestion).into()
+            }
+            Self::Fault(fault) => fault.into(),
+            Self::Other(error) => error,
+        }
+    }
+}
+
+impl From<ReadFault> for Refusal {
+    fn from(fault: ReadFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Names and types; whether a value is missing in one file says nothing about another.
+fn columns(file: &ChunkFile) -> impl Iterator<Item = (&str, ColumnType)> {
+    let columns = file.schema.iter().flat_map(|schema| &schema.columns);
+    columns.map(|column| (column.name.as_str(), column.data_type))
 }
 
 fn nothing_chosen(manifest: &Manifest, wanted: Option<&str>, tables: &[&str]) -> Refusal {
@@ -137,22 +168,22 @@ fn matches_path(pattern: &str, path: &str) -> bool {
     ends.take_while(|&at| !tail[..at].contains('/')).any(|at| matches_path(rest, &tail[at..]))
 }
 
-/// Opens a table over `files`, which are of one kind.
+/// Opens a table over `files` of `dataset`, which are of one kind.
 pub(crate) async fn open_table(
     state: &SessionState,
     reads: &Reads,
     cache: &SchemaCache,
+    dataset: &str,
     files: Vec<Arc<ChunkFile>>,
     options: &QueryOptions,
-) -> Result<ChunkTable, QueryError> {
+) -> Result<ChunkTable, Refusal> {
     let first = Arc::clone(&files[0]);
     let schema = match first.media {
-        Media::Parquet => parquet_schema(state, reads, &files).await?,
-        Media::ArrowFile | Media::ArrowStream => {
-            let (reader, stream) = (reads.reader(&first), first.media == Media::ArrowStream);
-            reads.run(&first.path, move || ipc_schema(reader, stream)).await?
+        Media::Parquet => parquet_schema(state, reads, dataset, &files).await?,
+        Media::ArrowFile | Media::ArrowStream => batch_schema(reads, dataset, &files, options.partitions).await?,
+        Media::JsonLines if is_nested(&first) => {
+            nested_schema(reads, cache, dataset, &files, options.partitions).await?
         }
-        Media::JsonLines if is_nested(&first) => nested_schema(reads, cache, &first).await?,
         _ => Arc::new(text_schema(first.schema.as_ref())),
     };
     Ok(ChunkTable::new(schema, files, reads.clone(), options.batch_rows, options))
@@ -161,21 +192,57 @@ pub(crate) async fn open_table(
 async fn parquet_schema(
     state: &SessionState,
     reads: &Reads,
+    dataset: &str,
     files: &[Arc<ChunkFile>],
-) -> Result<SchemaRef, QueryError> {
+) -> Result<SchemaRef, Refusal> {
     for file in files {
         check_footer(reads, file).await?;
     }
-    let store = state.runtime_env().object_store(ChunkTable::url()).map_err(|e| crate::stream::convert(&e, 0))?;
+    let store = state.runtime_env().object_store(ChunkTable::url());
+    let store = store.map_err(|error| Refusal::Other(crate::stream::convert(&error, 0)))?;
+    let format = ParquetFormat::default()
+        .with_skip_metadata(true)
+        .with_metadata_size_hint(Some(FOOTER_GUESS))
+        .with_coerce_int96(Some(INT96_UNIT.to_owned()));
     let metas: Vec<_> = files.iter().map(|file| meta(file)).collect();
-    let format = ParquetFormat::default().with_skip_metadata(true).with_metadata_size_hint(Some(FOOTER_GUESS));
-    format.infer_schema(state, &store, &metas).await.map_err(|error| match crate::stream::convert(&error, 0) {
-        fault @ QueryError::Data { .. } => fault,
-        _ => QueryError::Data {
-            file: files[0].path.clone(),
-            detail: format!("its Parquet footer is damaged ({error}); make the file again and publish it"),
-        },
-    })
+    let error = match format.infer_schema(state, &store, &metas).await {
+        Ok(schema) => return Ok(schema),
+        Err(error) => error,
+    };
+    let damaged = |file: &ChunkFile, error: &DataFusionError| {
+        let detail = || format!("its Parquet footer is damaged ({error}); make the file again and publish it");
+        Refusal::Fault(ReadFault::find(error).unwrap_or_else(|| ReadFault::new(&file.path, detail())))
+    };
+    if ReadFault::find(&error).is_some() {
+        return Err(damaged(&files[0], &error));
+    }
+    // which file it is that is damaged or differs; the footers are in memory by now
+    let mut known = Vec::with_capacity(files.len());
+    for (file, meta) in files.iter().zip(metas) {
+        let schema = format.infer_schema(state, &store, &[meta]).await.map_err(|error| damaged(file, &error))?;
+        known.push((file.path.clone(), schema));
+    }
+    match of_parquet(&known) {
+        Some(message) => Err(Refusal::differ(message, dataset, &files[0].path)),
+        None => Err(damaged(&files[0], &error)),
+    }
+}
+
+/// Every file says what its batches are, and a query must not find out midway that they differ.
+async fn batch_schema(
+    reads: &Reads,
+    dataset: &str,
+    files: &[Arc<ChunkFile>],
+    at_once: usize,
+) -> Result<SchemaRef, Refusal> {
+    let schema = |file: &Arc<ChunkFile>| {
+        let (reads, reader, path) = (reads.clone(), reads.reader(file), file.path.clone());
+        let stream = file.media == Media::ArrowStream;
+        async move { Ok::<_, ReadFault>((path.clone(), reads.run(&path, move || ipc_schema(reader, stream)).await?)) }
+    };
+    let schemas: Vec<_> = files.iter().map(schema).collect();
+    let known: Vec<_> = stream::iter(schemas).buffered(at_once.max(1)).try_collect().await?;
+    of_batches(&known).map_err(|message| Refusal::differ(message, dataset, &files[0].path))
 }
 
 fn is_nested(file: &ChunkFile) -> bool {
@@ -183,14 +250,34 @@ fn is_nested(file: &ChunkFile) -> bool {
     file.schema.as_ref().is_some_and(|schema| schema.columns.iter().any(nested))
 }
 
-/// The manifest says that a column is nested, not what is in it; so the file is read once and its schema kept.
-async fn nested_schema(reads: &Reads, cache: &SchemaCache, file: &Arc<ChunkFile>) -> Result<SchemaRef, QueryError> {
-    if let Some(schema) = cache.get(&file.content) {
+/// The manifest says that a column is nested, not what is in it; so each file is read once and their schema kept. Types
+/// are widened over all files as they are over the lines of one.
+async fn nested_schema(
+    reads: &Reads,
+    cache: &SchemaCache,
+    dataset: &str,
+    files: &[Arc<ChunkFile>],
+    at_once: usize,
+) -> Result<SchemaRef, Refusal> {
+    let contents: Vec<ContentHash> = files.iter().map(|file| file.content).collect();
+    if let Some(schema) = cache.get(&contents) {
         return Ok(schema);
     }
-    let reader = reads.reader(file);
-    let schema = reads.run(&file.path, move || crate::detect::json_schema(reader)).await?;
-    cache.put(file.content, &schema);
+    let shape = |file: &Arc<ChunkFile>| {
+        let (reads, reader, path) = (reads.clone(), reads.reader(file), file.path.clone());
+        async move { Ok::<_, ReadFault>((reads.run(&path, move || json_shape(reader)).await?, path)) }
+    };
+    let shapes: Vec<_> = files.iter().map(shape).collect();
+    let mut shapes = stream::iter(shapes).buffered(at_once.max(1));
+    let mut all = Shape::default();
+    while let Some((shape, path)) = shapes.try_next().await? {
+        let first = &files[0].path;
+        all.merge(&shape).map_err(|why| {
+            Refusal::differ(format!("{path:?} does not fit together with {first:?}: it has {why}"), dataset, first)
+        })?;
+    }
+    let schema = Arc::new(all.to_schema());
+    cache.put(contents, &schema);
     Ok(schema)
 }
 
@@ -212,10 +299,10 @@ fn text_schema(schema: Option<&TableSchema>) -> Schema {
     Schema::new(columns.iter().map(field).collect::<Vec<_>>())
 }
 
-/// Schemas of files by their content, the least recently used forgotten first.
+/// Schemas of tables by the contents of their files, the least recently used forgotten first.
 #[derive(Debug)]
 pub(crate) struct SchemaCache {
-    known: Mutex<VecDeque<(ContentHash, SchemaRef)>>,
+    known: Mutex<VecDeque<(Vec<ContentHash>, SchemaRef)>>,
     most: usize,
 }
 
@@ -224,21 +311,21 @@ impl SchemaCache {
         Self { known: Mutex::default(), most }
     }
 
-    fn get(&self, content: &ContentHash) -> Option<SchemaRef> {
+    fn get(&self, contents: &[ContentHash]) -> Option<SchemaRef> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = known.iter().position(|(hash, _)| hash == content)?;
+        let at = known.iter().position(|(hashes, _)| hashes == contents)?;
         let entry = known.remove(at)?;
         let schema = Arc::clone(&entry.1);
         known.push_back(entry);
         Some(schema)
     }
 
-    fn put(&self, content: ContentHash, schema: &SchemaRef) {
+    fn put(&self, contents: Vec<ContentHash>, schema: &SchemaRef) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= self.most {
             known.pop_front();
         }
-        known.push_back((content, Arc::clone(schema)));
+        known.push_back((contents, Arc::clone(schema)));
     }
 }
 

@@ -29,6 +29,9 @@ use crate::options::QueryOptions;
 /// Bytes that a Parquet footer mostly fits in; a longer one costs one more read.
 pub(super) const FOOTER_GUESS: usize = 64 << 10;
 
+/// The unit of times with 96 bits. Nanoseconds of 64 bits would end in 2262, and wrap around beyond.
+pub(super) const INT96_UNIT: &str = "us";
+
 /// Files of one kind and schema.
 #[derive(Debug)]
 pub(crate) struct ChunkTable {
@@ -129,6 +132,7 @@ impl ChunkTable {
         options.global.pushdown_filters = columns >= self.late_columns;
         options.global.reorder_filters = true;
         options.global.enable_page_index = true;
+        options.global.coerce_int96 = Some(INT96_UNIT.to_owned());
         let store = state.runtime_env().object_store(Self::url())?;
         let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
         let factory = CachedParquetFileReaderFactory::new(store, footers);

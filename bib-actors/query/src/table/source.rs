@@ -238,6 +238,7 @@ fn start(
         let end = if range.end >= file.size { file.size } else { scout.line_after(range.end - 1)? };
         Ok(begin..end.max(begin))
     };
+    let projected = || schema.project(projection).map(Arc::new).map_err(|error| ReadFault::new(&file.path, error));
     match file.media {
         Media::Csv(dialect) => {
             let mut reader = source.reads.reader(file);
@@ -247,14 +248,13 @@ fn start(
         }
         Media::JsonLines => {
             let part = lines()?;
-            let projected = schema.project(projection).map_err(|error| ReadFault::new(&file.path, error))?;
             let mut reader = source.reads.reader(file).within(part);
             reader.skip_mark()?;
-            Ok(Box::new(JsonBatches::new(reader, Arc::new(projected), rows)?))
+            Ok(Box::new(JsonBatches::new(reader, projected()?, rows)?))
         }
         Media::ArrowFile | Media::ArrowStream => {
             let stream = file.media == Media::ArrowStream;
-            Ok(Box::new(IpcBatches::new(source.reads.reader(file), stream, projection.clone())?))
+            Ok(Box::new(IpcBatches::new(source.reads.reader(file), stream, projection.clone(), projected()?)?))
         }
         Media::Parquet | Media::Other => Err(ReadFault::new(&file.path, "it is not a table of lines or batches")),
     }

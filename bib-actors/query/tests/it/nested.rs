@@ -32,6 +32,9 @@ async fn macros_over_lists() {
     assert_eq!(kept("r.tags.exists(t, t == null)").await, [4]);
     // vectorized parts below a macro
     assert_eq!(kept("r.runs.exists(x, x == r.id * 2 + 6)").await, [2]);
+    // a variable may be called as the interpreter calls its arguments
+    assert_eq!(kept("[1, 2].exists(c0, c0 == r.id)").await, [1, 2]);
+    assert_eq!(kept("r.runs.exists(c1, [r.id].exists(c0, c0 + 8 == c1))").await, [2]);
     assert_eq!(kept("r.tags.exists(t, t.contains(r.place.name.lowerAscii().substring(0, 1)))").await, [1]);
 }
 
