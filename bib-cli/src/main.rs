@@ -6,7 +6,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = match Cli::read() {
         Ok(cli) => cli,
-        Err(error) if error.use_stderr() && asks_for_json(std::env::args()) => {
+        Err(error) if error.use_stderr() && asks_for_json(words()) => {
             bib_cli::note(&CliError::of_parser(&error).as_json());
             return ExitCode::from(Exit::Usage.code());
         }
@@ -40,6 +40,11 @@ fn main() -> ExitCode {
     // a blocked read of standard input must not hold the program back
     runtime.shutdown_background();
     outcome
+}
+
+/// The words of the command line; what is no text in them is no flag either.
+fn words() -> impl Iterator<Item = String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned())
 }
 
 /// Comes back when somebody wants this program to end. From then on, a second signal ends it at once.

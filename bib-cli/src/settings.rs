@@ -166,7 +166,7 @@ pub(crate) fn write_private(path: &Path, text: &str) -> CliResult {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let write = || -> std::io::Result<()> {
-        let folder = path.parent().unwrap_or_else(|| Path::new("."));
+        let folder = folder_of(path);
         std::fs::create_dir_all(folder)?;
         let temporary = path.with_extension(format!("tmp{}", std::process::id()));
         let mut options = std::fs::OpenOptions::new();
@@ -184,10 +184,15 @@ pub(crate) fn write_private(path: &Path, text: &str) -> CliResult {
 /// # Errors
 /// When the system refuses.
 pub(crate) fn sync_folder(path: &Path) -> CliResult {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let folder = folder_of(path);
     std::fs::File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(|error| CliError::new(Exit::Failed, format!("cannot sync {}: {error}", folder.display())))
+}
+
+/// The folder around `path`. Of a bare name it is the one that this program stands in, which an empty path is not.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 /// Where a node of this user keeps its data unless it was told otherwise; the same rule as bibd's.

@@ -2,8 +2,8 @@
 
 use super::Cli;
 use crate::error::{CliError, CliResult};
-use crate::exit::Exit;
 use crate::session::Env;
+use crate::settings::write_private;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use serde_json::json;
@@ -33,9 +33,8 @@ pub(super) fn run(env: &Env, args: Args) -> CliResult {
     }
     let path = place(args.shell)?;
     if !args.dry_run {
-        let failed = |error| CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display()));
-        path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
-        std::fs::write(&path, &script).map_err(failed)?;
+        // a shell that starts meanwhile reads the old one or the new one
+        write_private(&path, &String::from_utf8_lossy(&script))?;
     }
     let record = json!({"path": path, "shell": args.shell.to_string(), "dryRun": args.dry_run});
     let verb = if args.dry_run { "would write" } else { "wrote" };

@@ -64,6 +64,21 @@ mod tests {
     }
 
     #[test]
+    fn every_topic_is_listed() {
+        use clap::CommandFactory;
+        let root = crate::Cli::command();
+        let help = root.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let listed = help.lines().find_map(|line| line.strip_prefix("More help: bib help ")).unwrap();
+        let listed: Vec<&str> = listed.split(", ").collect();
+        for name in &listed {
+            assert!(root.find_subcommand(name).is_some(), "there is no bib help {name}");
+        }
+        for topic in root.get_subcommands().filter(|command| command.is_hide_set()) {
+            assert!(listed.contains(&topic.get_name()), "bib help does not name {}", topic.get_name());
+        }
+    }
+
+    #[test]
     fn every_variable_is_explained() {
         use clap::CommandFactory;
         let root = crate::Cli::command();

@@ -127,10 +127,13 @@ pub(super) fn sorted(items: &[Value], columns: &[Column], order: Option<&str>) -
     Ok(items)
 }
 
-/// Numbers by their size, everything else by its letters.
+/// Missing values first, then numbers by their size, then everything else by its letters. The three are never mixed: of
+/// `9`, `10` and `1a` each would come before the next, and a sort may panic over such an order.
 fn compare(a: &str, b: &str) -> Ordering {
     match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(a), Ok(b)) => a.total_cmp(&b),
+        (Ok(first), Ok(second)) => first.total_cmp(&second).then_with(|| a.cmp(b)),
+        (Ok(_), Err(_)) if !b.is_empty() => Ordering::Less,
+        (Err(_), Ok(_)) if !a.is_empty() => Ordering::Greater,
         _ => a.cmp(b),
     }
 }
@@ -162,6 +165,14 @@ mod tests {
         assert_eq!(order("size"), [9, 20, 100]);
         assert_eq!(order("bytes:desc"), [100, 20, 9]);
         assert!(sorted(&items, &columns(), Some("size:down")).is_err());
+        // whichever way they came
+        let mixed = ["9", "10", "1a", "", "b"].map(|name| json!({"name": name}));
+        for turn in 0..mixed.len() {
+            let mut items = mixed.to_vec();
+            items.rotate_left(turn);
+            let sorted = super::sorted(&items, &columns(), Some("name")).unwrap();
+            assert_eq!(sorted.iter().map(|item| field(item, "name")).collect::<Vec<_>>(), ["", "9", "10", "1a", "b"]);
+        }
         assert!(sorted(&items, &columns(), Some("colour")).is_err());
     }
 }

@@ -22,6 +22,7 @@ use crate::exit::Exit;
 use crate::global::{Format, Global};
 use crate::look::Look;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
@@ -270,10 +271,20 @@ fn painted(text: &str) -> String {
 
 /// One line on standard output. A closed pipe ends the program quietly, as `head` expects.
 pub(crate) fn line(text: &str) {
+    let text = for_stdout(text);
     let mut out = io::stdout().lock();
-    let written = writeln!(out, "{}", printable(text));
+    let written = out.write_all(&text).and_then(|()| out.write_all(b"\n"));
     drop(out);
     end_if_failed(written);
+}
+
+/// What is written to a file or a pipe is exact; a terminal gets nothing that steers it.
+fn for_stdout(text: &str) -> Cow<'_, [u8]> {
+    if io::stdout().is_terminal() {
+        Cow::Owned(Tame::default().clean(text.as_bytes()))
+    } else {
+        Cow::Borrowed(text.as_bytes())
+    }
 }
 
 /// Text for the terminal itself, as it is.
@@ -287,8 +298,7 @@ pub(crate) fn raw(text: &str) {
 fn text_block(text: &str) {
     if !text.is_empty() {
         // names and messages come from elsewhere; the tabs and line ends are ours
-        let text = Tame::default().clean(text.as_bytes());
-        raw_block(&String::from_utf8_lossy(&text));
+        raw_block(&String::from_utf8_lossy(&for_stdout(text)));
     }
 }
 

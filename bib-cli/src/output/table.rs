@@ -66,7 +66,7 @@ fn for_programs(columns: &[Column]) -> Vec<&Column> {
 /// Every column's exact value, tabs between, no header.
 pub(super) fn plain(items: &[Value], columns: &[Column]) -> String {
     let all = for_programs(columns);
-    let cell = |column: &&Column, item| clean(&column.value(item)).replace('\t', " ");
+    let cell = |column: &&Column, item| column.value(item).replace(['\n', '\r', '\t'], " ");
     let row = |item| all.iter().map(|column| cell(column, item)).collect::<Vec<_>>().join("\t");
     items.iter().map(row).map(|line| line + "\n").collect()
 }
@@ -79,7 +79,7 @@ pub(super) fn csv(items: &[Value], columns: &[Column], headers: bool) -> String 
     if headers {
         text.push_str(&join(all.iter().map(|column| column.key()).collect()));
     }
-    text.extend(items.iter().map(|item| join(all.iter().map(|column| clean(&column.value(item))).collect())));
+    text.extend(items.iter().map(|item| join(all.iter().map(|column| column.value(item)).collect())));
     text
 }
 
@@ -112,6 +112,10 @@ mod tests {
         assert_eq!(plain(&items, &columns()), "a,b\t1\nlonger\t2048\n");
         assert_eq!(csv(&items, &columns(), true), "name,bytes\n\"a,b\",1\nlonger,2048\n");
         assert_eq!(csv(&items, &columns(), false), "\"a,b\",1\nlonger,2048\n");
+        let odd = [json!({"name": "a\tb\n\u{1b}", "size": 1})];
+        assert_eq!(csv(&odd, &columns(), false), "\"a\tb\n\u{1b}\",1\n");
+        assert_eq!(plain(&odd, &columns()), "a b \u{1b}\t1\n");
+        assert!(!aligned(&odd, &columns(), false, false, None).contains('\u{1b}'));
         assert_eq!(aligned(&[], &columns(), true, true, None), "");
         assert_eq!(records(&items, &columns(), false), "name: a,b\n\nname: longer\n");
     }

@@ -57,6 +57,18 @@ fn settings_are_checked_before_they_are_kept() {
 }
 
 #[test]
+fn settings_are_kept_in_a_file_of_the_folder_that_one_is_in() {
+    let home = tempfile::tempdir().unwrap();
+    let here = |words: &[&str]| with_vars(home.path(), home.path(), &[("BIB_CONFIG", "mine.toml")], words);
+    let set = here(&["config", "set", "timeout", "5s"]);
+    assert!(set.status.success(), "{}", text(&set.stderr));
+    assert_eq!(std::fs::read_to_string(home.path().join("mine.toml")).unwrap(), "timeout = \"5s\"\n");
+    assert!(here(&["config", "unset", "timeout"]).status.success());
+    assert_eq!(here(&["config", "set", "timeout", "5s", "--config", "none/else.toml"]).status.code(), Some(0));
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2, "something was left behind");
+}
+
+#[test]
 fn a_context_is_used_renamed_and_forgotten() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join(".config/bib/config.toml");
@@ -155,6 +167,7 @@ fn help_has_topics_of_its_own() {
         ("config", ".bib.toml"),
         ("cel", "startsWith"),
         ("node-modes", "selective"),
+        ("node-modes", "proxy"),
         ("ports", "4001"),
         ("security", "fingerprint"),
         ("exit-codes", "124  --timeout"),

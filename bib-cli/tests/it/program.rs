@@ -134,6 +134,29 @@ fn a_list_is_filtered_cut_and_taken_apart() {
 }
 
 #[test]
+fn what_jq_makes_is_exact_but_on_a_terminal() {
+    let home = tempfile::tempdir().unwrap();
+    let words = ["exit-codes", "--jq", r#""a\tb\u001b[1m""#];
+    assert_eq!(text(&bib(home.path(), &words).stdout), "a\tb\u{1b}[1m\n");
+    let line = format!("exec {} {} {} '{}'", env!("CARGO_BIN_EXE_bib"), words[0], words[1], words[2]);
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).env("HOME", home.path()).env("TERM", "xterm");
+    let shown = text(&script.stdin(Stdio::null()).output().unwrap().stdout);
+    assert!(shown.contains("a\tb\u{fffd}[1m"), "{shown:?}");
+}
+
+#[test]
+fn words_that_are_no_text_are_refused_like_others() {
+    use std::os::unix::ffi::OsStrExt;
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bib"));
+    command.args(["--json", "topic", "get"]).arg(std::ffi::OsStr::from_bytes(b"\xff"));
+    let output = command.env_clear().env("HOME", home.path()).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert_eq!(error_of(&output)["reason"], "USAGE");
+}
+
+#[test]
 fn text_for_people_is_coloured_or_plain_as_it_was_asked_for() {
     let home = tempfile::tempdir().unwrap();
     let run = |words: &[&str], vars: &[(&str, &str)]| {

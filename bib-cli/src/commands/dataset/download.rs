@@ -11,8 +11,9 @@ use bib_proto::v1::download_response::Part;
 use bib_proto::v1::{DownloadRequest, Entry, Version};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::ffi::OsString;
 use std::fs::{File, Permissions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,8 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-/// Downloads into a new folder, which appears under its name when all of it is there and checked.
+/// Downloads into a new folder, which appears under its name when all of it is there and checked; into an empty one that
+/// is there, everything is moved then.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let last = args.name.rsplit('/').next().unwrap_or(&args.name);
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(last));
@@ -117,14 +119,17 @@ async fn fetch(env: &Env, client: Client, request: DownloadRequest, out: &Path) 
     Ok(Got { version, files, bytes })
 }
 
-/// A folder beside its final place; removed unless it is published.
+/// A folder beside its final place, or in it where that is there; removed unless all of it arrived.
 struct Partial {
     path: PathBuf,
+    /// Whether it lies in the folder that is to be filled.
+    within: bool,
     open: Option<Open>,
     links: Vec<(PathBuf, String)>,
     modes: Vec<(PathBuf, u32)>,
     files: u64,
-    published: bool,
+    /// Whether all of it is there and checked: from then on it is never removed.
+    whole: bool,
 }
 
 struct Open {
@@ -136,13 +141,18 @@ struct Open {
 
 impl Partial {
     fn make(out: &Path) -> CliResult<Self> {
+        // a folder that is there is kept: no rename replaces a mount point or a link, and one that replaced the folder
+        // where a shell stands would leave that shell in a folder that is gone
+        let within = out.is_dir();
         let name = out.file_name().and_then(|name| name.to_str()).unwrap_or("download");
-        let path = out.with_file_name(format!(".{name}.part{}", std::process::id()));
+        let name = format!(".{name}.part{}", std::process::id());
+        let path = if within { out.join(name) } else { out.with_file_name(name) };
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(|error| cannot(parent, &error))?;
         }
         std::fs::create_dir(&path).map_err(|error| cannot(&path, &error))?;
-        Ok(Self { path, open: None, links: Vec::new(), modes: Vec::new(), files: 0, published: false })
+        let (links, modes) = (Vec::new(), Vec::new());
+        Ok(Self { path, within, open: None, links, modes, files: 0, whole: false })
     }
 
     fn begin(&mut self, entry: Entry) -> CliResult {
@@ -214,23 +224,53 @@ impl Partial {
         File::open(&self.path)
             .and_then(|folder| Ok(rustix::fs::syncfs(folder)?))
             .map_err(|error| cannot(&self.path, &error))?;
-        std::fs::rename(&self.path, out).map_err(|error| cannot(out, &error))?;
-        self.published = true;
-        sync_folder(out)?;
+        self.whole = true;
+        self.place(out).map_err(|error| self.stays(out, &error))?;
+        // the folder that it was in is the one whose entries changed
+        sync_folder(&self.path)?;
         Ok(self.files)
     }
+
+    /// Gives what is whole its name, or moves it to where it belongs.
+    fn place(&self, out: &Path) -> io::Result<()> {
+        if !self.within {
+            return std::fs::rename(&self.path, out);
+        }
+        let own = self.path.file_name();
+        if names(out)?.iter().any(|name| Some(name.as_os_str()) != own) {
+            let text = "something else was put there meanwhile";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+        }
+        for name in names(&self.path)? {
+            std::fs::rename(self.path.join(&name), out.join(&name))?;
+        }
+        std::fs::remove_dir(&self.path)
+    }
+
+    /// What has no place yet is not fetched twice.
+    fn stays(&self, out: &Path, error: &io::Error) -> CliError {
+        let taken = matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty);
+        let exit = if taken { Exit::Conflict } else { Exit::Failed };
+        let (out, part) = (out.display(), self.path.display());
+        CliError::new(exit, format!("cannot move all of it to {out}: {error}; what is not there is whole, in {part}"))
+            .hint(format!("move it by hand, to a folder that is not there yet: mv {part} DIR"))
+    }
+}
+
+fn names(folder: &Path) -> io::Result<Vec<OsString>> {
+    std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect()
 }
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        if !self.published {
+        if !self.whole {
             let _ = std::fs::remove_dir_all(&self.path);
         }
     }
 }
 
-fn cannot(path: &Path, error: &std::io::Error) -> CliError {
-    let exit = if error.kind() == std::io::ErrorKind::StorageFull { Exit::Exhausted } else { Exit::Failed };
+fn cannot(path: &Path, error: &io::Error) -> CliError {
+    let exit = if error.kind() == io::ErrorKind::StorageFull { Exit::Exhausted } else { Exit::Failed };
     CliError::new(exit, format!("cannot write {}: {error}", path.display()))
 }
 
@@ -283,5 +323,69 @@ mod tests {
         assert_eq!(partial.begin(file("../escape", b"")).unwrap_err().exit, Exit::Integrity);
         drop(partial);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    /// Everything of a small dataset, not published yet.
+    fn fetched(out: &Path) -> Partial {
+        let mut partial = Partial::make(out).unwrap();
+        partial
+            .begin(Entry { path: "deep".into(), kind: "directory".into(), mode: 0o750, ..Entry::default() })
+            .unwrap();
+        for path in ["deep/a.txt", "b.txt"] {
+            partial.begin(file(path, b"hello")).unwrap();
+            partial.write(b"hello").unwrap();
+        }
+        partial
+    }
+
+    fn sorted_names(folder: &Path) -> Vec<OsString> {
+        let mut names = names(folder).unwrap();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_empty_folder_is_filled_whatever_it_is_called() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().join("data");
+        // itself, as `.` names it, and through a link
+        for way in ["data", "data/.", "link"] {
+            std::fs::create_dir(&real).unwrap();
+            let _ = symlink("data", folder.path().join("link"));
+            let before = std::fs::metadata(&real).unwrap().ino();
+            let out = folder.path().join(way);
+            let partial = fetched(&out);
+            assert_eq!(sorted_names(&real).len(), 1, "{way}: nothing stands under its name yet");
+            assert_eq!(partial.publish(&out).unwrap(), 2, "{way}");
+            assert_eq!(sorted_names(&real), ["b.txt", "deep"], "{way}");
+            assert_eq!(std::fs::read(real.join("deep/a.txt")).unwrap(), b"hello");
+            assert_eq!(std::fs::metadata(&real).unwrap().ino(), before, "{way}: who stands in it stays in it");
+            std::fs::remove_dir_all(&real).unwrap();
+        }
+        assert_eq!(sorted_names(folder.path()), ["link"]);
+        std::fs::create_dir(&real).unwrap();
+        drop(fetched(&real));
+        assert_eq!(sorted_names(&real).len(), 0, "what was broken off leaves the folder as it was");
+    }
+
+    #[test]
+    fn what_finds_no_place_is_kept_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for there in [true, false] {
+            let out = folder.path().join(if there { "there" } else { "new" });
+            if there {
+                std::fs::create_dir(&out).unwrap();
+            }
+            let partial = fetched(&out);
+            let part = partial.path.clone();
+            std::fs::create_dir_all(&out).unwrap();
+            std::fs::write(out.join("b.txt"), "mine").unwrap();
+            let error = partial.publish(&out).unwrap_err();
+            assert_eq!(error.exit, Exit::Conflict, "{error:?}");
+            assert!(error.message.contains(part.to_str().unwrap()), "{error:?}");
+            assert_eq!(std::fs::read(out.join("b.txt")).unwrap(), b"mine");
+            assert_eq!(sorted_names(&part), ["b.txt", "deep"]);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `bib dataset`.
 
 mod download;
+mod flat;
 mod get;
 mod list;
 mod pass;

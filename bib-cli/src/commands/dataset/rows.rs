@@ -1,5 +1,6 @@
 //! Rows of a query as table, CSV, JSON, Parquet or Arrow, while they arrive.
 
+use super::flat::flat;
 use super::sink::{Filtered, Printed, Refused};
 use crate::error::{CliError, CliResult, printable};
 use crate::exit::Exit;
@@ -150,7 +151,7 @@ impl RowPrinter {
             }
             Form::Tabs => {
                 if self.headers {
-                    let names: Vec<String> = names.iter().map(|name| one_cell(name)).collect();
+                    let names: Vec<String> = names.iter().map(|name| one_field(name)).collect();
                     writeln!(sink, "{}", names.join("\t")).map_err(failed)?;
                 }
                 Writer::Tabs { sink }
@@ -180,16 +181,16 @@ impl Writer {
     fn write(&mut self, batch: &RecordBatch) -> CliResult {
         match self {
             Self::Table { rows, sink, headers, width, left_out } => {
-                rows.extend(cells(batch, "-")?);
+                rows.extend(cells(batch, "-", one_cell)?);
                 if rows.len() >= TABLE_BLOCK_ROWS {
                     *left_out = write_table(rows, headers, *width, sink)?.max(*left_out);
                 }
                 Ok(())
             }
-            Self::Tabs { sink } => {
-                cells(batch, "")?.iter().try_for_each(|row| writeln!(sink, "{}", row.join("\t")).map_err(failed))
-            }
-            Self::Csv(writer) => writer.write(batch).map_err(|error| broken(&error)),
+            Self::Tabs { sink } => cells(batch, "", one_field)?
+                .iter()
+                .try_for_each(|row| writeln!(sink, "{}", row.join("\t")).map_err(failed)),
+            Self::Csv(writer) => flat(batch).and_then(|flat| writer.write(&flat)).map_err(|error| broken(&error)),
             Self::JsonArray(writer) => writer.write(batch).map_err(|error| broken(&error)),
             Self::JsonLines(writer) => writer.write(batch).map_err(|error| broken(&error)),
             Self::Parquet(writer) => writer.write(batch).map_err(|error| broken(&error)),
@@ -267,7 +268,7 @@ impl Drop for Target {
     }
 }
 
-fn cells(batch: &RecordBatch, null: &str) -> CliResult<Vec<Vec<String>>> {
+fn cells(batch: &RecordBatch, null: &str, fitted: fn(&str) -> String) -> CliResult<Vec<Vec<String>>> {
     let options = FormatOptions::default().with_null(null);
     let columns: Vec<ArrayFormatter<'_>> = batch
         .columns()
@@ -275,13 +276,18 @@ fn cells(batch: &RecordBatch, null: &str) -> CliResult<Vec<Vec<String>>> {
         .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
         .collect::<Result<_, _>>()
         .map_err(|error| broken(&error))?;
-    let cell = |column: &ArrayFormatter<'_>, row| one_cell(&column.value(row).to_string());
+    let cell = |column: &ArrayFormatter<'_>, row| fitted(&column.value(row).to_string());
     Ok((0..batch.num_rows()).map(|row| columns.iter().map(|column| cell(column, row)).collect()).collect())
 }
 
 /// Text that stays in its cell and steers no terminal.
 fn one_cell(text: &str) -> String {
     printable(&text.replace(['\n', '\t'], " "))
+}
+
+/// Text between two tabs, otherwise as it is: what steers a terminal is taken out where one is.
+fn one_field(text: &str) -> String {
+    text.replace(['\n', '\r', '\t'], " ")
 }
 
 fn write_table(
@@ -319,13 +325,18 @@ fn broken(error: &(dyn std::error::Error + 'static)) -> CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Int64Array, StringArray};
+    use arrow::array::{Int64Array, ListArray, StringArray};
+    use arrow::datatypes::Int64Type;
     use arrow::ipc::writer::StreamWriter;
 
     fn stream(rows: usize) -> Vec<u8> {
         let carrier = Arc::new(StringArray::from(vec![Some("UA"), None]));
         let delay = Arc::new(Int64Array::from(vec![2, 33]));
         let batch = RecordBatch::try_from_iter([("carrier", carrier as _), ("delay", delay as _)]).unwrap();
+        streamed(&batch, rows)
+    }
+
+    fn streamed(batch: &RecordBatch, rows: usize) -> Vec<u8> {
         let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
         writer.write(&batch.slice(0, rows)).unwrap();
         writer.finish().unwrap();
@@ -365,6 +376,16 @@ mod tests {
         assert_eq!(of("a.tsv", &stream(0)), "carrier\tdelay\n");
         assert_eq!(of("a.json", &stream(0)), "[]\n");
         assert!(of("a.parquet", &stream(0)).starts_with("PAR1"));
+    }
+
+    #[test]
+    fn values_stay_in_their_cells_and_are_exact() {
+        let stops = Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), None]), None]));
+        let notes = Arc::new(StringArray::from(vec!["a\tb\r\n", "\u{1b}[1m"]));
+        let batch = RecordBatch::try_from_iter([("stops", stops as _), ("note", notes as _)]).unwrap();
+        assert_eq!(of("a.csv", &streamed(&batch, 2)), "stops,note\n\"[1,null]\",\"a\tb\r\n\"\n,\u{1b}[1m\n");
+        assert_eq!(of("a.csv", &streamed(&batch, 0)), "stops,note\n");
+        assert_eq!(of("a.tsv", &streamed(&batch, 2)), "stops\tnote\n[1, ]\ta b  \n\t\u{1b}[1m\n");
     }
 
     #[test]

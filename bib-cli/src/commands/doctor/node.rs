@@ -122,6 +122,10 @@ async fn audit(env: &Env, client: &Client) -> Check {
         Ok(verdict) if verdict.ok && verdict.index_ok => {
             Check::ok("audit", "chain", format!("{}, whole", counted(verdict.records, "record")))
         }
+        Ok(verdict) if verdict.ok && !verdict.index_problem.is_empty() => {
+            let text = format!("the log is whole; its index could not be compared: {}", verdict.index_problem);
+            Check::warn("audit", "chain", text)
+        }
         Ok(verdict) if verdict.ok => {
             let text = "the log is whole; its index in the database differs, and is rebuilt at the next start";
             Check::warn("audit", "chain", text)

@@ -9,7 +9,8 @@ use bib_proto::client::{Address, Trust};
 use bib_proto::v1::GetSelfRequest;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -107,9 +108,7 @@ fn in_background(config: &Path, log: &Path) -> CliResult<Child> {
         CliError::new(Exit::Failed, format!("cannot start the node: {}: {error}", what.display()))
             .hint("start it yourself: bibd")
     };
-    let folder = log.parent().unwrap_or_else(|| Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|error| cannot(folder, error))?;
-    let file = File::options().create(true).append(true).open(log).map_err(|error| cannot(log, error))?;
+    let file = private_log(log).map_err(|error| cannot(log, error))?;
     let copy = file.try_clone().map_err(|error| cannot(log, error))?;
     let program = bibd();
     let mut command = Command::new(&program);
@@ -117,6 +116,14 @@ fn in_background(config: &Path, log: &Path) -> CliResult<Child> {
     // what is typed at this terminal is not for it
     command.process_group(0);
     command.spawn().map_err(|error| cannot(&program, error))
+}
+
+/// Opens the log, and makes the node's folder around it as bibd would: whoever makes it says who may look into it.
+fn private_log(log: &Path) -> std::io::Result<File> {
+    if let Some(folder) = log.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    File::options().create(true).append(true).mode(0o600).open(log)
 }
 
 fn end_of(log: &Path) -> String {
@@ -161,9 +168,14 @@ fn unit(bibd: &Path, config: &Path) -> String {
     format!(
         "# made by bib setup\n[Unit]\nDescription=BIB node\nAfter=network-online.target\n\n[Service]\nType=notify\n\
          ExecStart=\"{}\" --config \"{}\"\nRestart=on-failure\nRestartForceExitStatus=70\nTimeoutStopSec=60\n\n[Install]\nWantedBy={target}\n",
-        bibd.display(),
-        config.display()
+        quoted(bibd),
+        quoted(config)
     )
+}
+
+/// A path between the quotes of a unit, where `%` begins the name of something else.
+fn quoted(path: &Path) -> String {
+    path.display().to_string().replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%")
 }
 
 fn by_systemd(config: &Path) -> CliResult<String> {
@@ -196,6 +208,19 @@ mod tests {
         let text = unit(Path::new("/opt/bib/bibd"), Path::new("/home/ada/.config/bib/bibd.toml"));
         assert!(text.contains("ExecStart=\"/opt/bib/bibd\" --config \"/home/ada/.config/bib/bibd.toml\"\n"), "{text}");
         assert!(text.contains("Type=notify"));
+        let text = unit(Path::new("/opt/bib/bibd"), Path::new("/srv/100%/a\"b\\c.toml"));
+        assert!(text.contains(r#"--config "/srv/100%%/a\"b\\c.toml""#), "{text}");
+    }
+
+    #[test]
+    fn the_folder_of_a_node_is_closed_from_the_beginning() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("node/bibd.log");
+        drop(private_log(&log).unwrap());
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(log.parent().unwrap()), mode(&log)), (0o700, 0o600));
+        drop(private_log(&log).unwrap());
     }
 
     #[test]
