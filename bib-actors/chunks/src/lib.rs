@@ -27,6 +27,7 @@ mod hold;
 mod hurt;
 mod layout;
 mod present;
+mod range;
 mod reader;
 mod serve;
 mod shelf;

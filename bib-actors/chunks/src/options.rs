@@ -2,6 +2,9 @@
 
 use crate::ChunkError;
 
+/// The largest chunk that anything here makes, keeps or takes over, in bytes.
+const MAX_CHUNK_BYTES: u32 = 16 << 20;
+
 /// How the store writes, reads and remembers.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
@@ -30,7 +33,7 @@ pub struct StoreOptions {
 impl Default for StoreOptions {
     fn default() -> Self {
         Self {
-            max_chunk_bytes: 16 << 20,
+            max_chunk_bytes: MAX_CHUNK_BYTES,
             batch_chunks: 128,
             batch_bytes: 128 << 20,
             sync_threads: 8,
@@ -141,6 +144,8 @@ pub struct ManifestLimits {
     pub entries: usize,
     /// Distinct chunks.
     pub chunks: usize,
+    /// Bytes of one chunk: whoever fetches it gives it so much memory.
+    pub chunk_bytes: u32,
     /// Pieces of chunks, over all files.
     pub segments: usize,
     /// Versions on which this one is built.
@@ -157,6 +162,7 @@ impl Default for ManifestLimits {
             bytes: 256 << 20,
             entries: 1 << 20,
             chunks: 1 << 21,
+            chunk_bytes: MAX_CHUNK_BYTES,
             segments: 1 << 22,
             parents: 64,
             columns: 10_000,

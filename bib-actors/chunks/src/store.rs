@@ -9,7 +9,7 @@ use crate::hold::{Hold, Holds};
 use crate::hurt::Hurt;
 use crate::layout::Layout;
 use crate::manifest::ChunkRef;
-use crate::shelf::{Shelf, part};
+use crate::shelf::Shelf;
 use crate::stats::{Counter, StoreStats};
 use crate::verified::{Stamp, Verified};
 use crate::warm::Warm;
@@ -19,9 +19,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
-use std::fs::{File, TryLockError};
+use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,15 @@ use std::time::Duration;
 const LOCK_TRIES: u32 = 50;
 /// The pause between two tries.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Takes from others what an earlier version, or a umask, gave them: what is below cannot be reached then.
+fn close_to_others(root: &Path) -> Result<(), ChunkError> {
+    let about = root.metadata().map_err(ChunkError::io("look at the folder", root))?;
+    if about.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    std::fs::set_permissions(root, Permissions::from_mode(0o700)).map_err(ChunkError::io("close the folder", root))
+}
 
 /// A chunk store. Cheap to clone; all clones are the same store.
 #[derive(Debug, Clone)]
@@ -105,6 +114,7 @@ impl ChunkStore {
                 _ => {}
             }
         }
+        close_to_others(root)?;
         // An earlier process may have made them without living long enough to sync them.
         let above = root.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         for folder in [above, root] {
@@ -182,27 +192,6 @@ impl ChunkStore {
         let (file, stamp, size) = self.inner.open(hash)?;
         self.inner.warm.add_cold(&self.inner.layout, &file, *hash, size);
         self.inner.read_whole(hash, file, stamp, size)
-    }
-
-    /// Reads a part of a chunk. The whole chunk is checked when it is first read and whenever its file changed since.
-    ///
-    /// # Errors
-    /// As [`Self::read`], and [`ChunkError::Range`] when the chunk has no such part.
-    pub fn read_range(&self, hash: &ChunkHash, offset: u64, len: u64) -> Result<Bytes, ChunkError> {
-        if let Some(bytes) = self.inner.shelved(hash) {
-            return part(hash, &bytes, offset, len);
-        }
-        let (file, stamp, size) = self.inner.open(hash)?;
-        if !self.inner.verified.is_verified(hash, stamp) {
-            return part(hash, &self.inner.read_whole(hash, file, stamp, size)?, offset, len);
-        }
-        let end = offset.checked_add(len).filter(|&end| end <= size);
-        let (Some(_), Ok(want)) = (end, usize::try_from(len)) else {
-            return Err(ChunkError::Range { hash: *hash, offset, len, size });
-        };
-        let mut part = vec![0; want];
-        file.read_exact_at(&mut part, offset).map_err(ChunkError::io("read", self.inner.layout.chunk(hash)))?;
-        Ok(Bytes::from(part))
     }
 
     /// Keeps a sweep away from these chunks until the hold is dropped. Look for them after this, never before.
@@ -299,7 +288,13 @@ impl Inner {
         }
     }
 
-    fn read_whole(&self, hash: &ChunkHash, file: File, stamp: Stamp, size: u64) -> Result<Bytes, ChunkError> {
+    pub(crate) fn read_whole(
+        &self,
+        hash: &ChunkHash,
+        file: File,
+        stamp: Stamp,
+        size: u64,
+    ) -> Result<Bytes, ChunkError> {
         self.refuse_large(hash, stamp, size)?;
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
         let read = file.take(u64::from(self.options.max_chunk_bytes) + 1).read_to_end(&mut bytes);

@@ -7,6 +7,7 @@
 use crate::core::Core;
 use crate::database::{Access, Column, DbRole, Pace, Tx, Value};
 use crate::error::GuardianError;
+use crate::ops::to_i64;
 use crate::rows::AuditIndexStatus;
 use bib_audit::{AuditAppended, AuditRecord};
 use bib_domain::SpaceState;
@@ -21,6 +22,8 @@ const LINGER: Duration = Duration::from_millis(250);
 /// Pauses after failures.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 const RETRY_MOST: Duration = Duration::from_secs(30);
+/// Rows of the table that one statement compares with those before them.
+const COMPARED: u64 = 500_000;
 
 /// The columns of the table, in the order of [`values`].
 const COLUMNS: [(&str, Column); 20] = [
@@ -194,16 +197,21 @@ impl AuditIndex {
         let records = tx.one("select count(*) from audit_log", &[]).await?.count()?;
         let row = tx.first("select id, entry_hash from audit_log order by id desc limit 1", &[]).await?;
         let last = row.map(|mut row| Ok::<_, GuardianError>((row.count()?, row.bytes32()?))).transpose()?;
-        let broken = tx
-            .first(
-                "select 1 from audit_log a join audit_log b on b.id = a.id - 1 where a.prev_hash <> b.entry_hash limit 1",
-                &[],
-            )
-            .await?;
+        let end = last.map_or(0, |(seq, _)| seq);
+        let (mut broken, mut from) = (false, 0);
+        while from < end && !broken {
+            // in parts: one statement has a time limit, and the table has any number of rows
+            let to = from.saturating_add(COMPARED).min(end);
+            let part = [Value::from(to_i64(from, "a position")?), to_i64(to, "a position")?.into()];
+            let sql = "select 1 from audit_log a join audit_log b on b.id = a.id - 1 \
+                       where a.id > $1 and a.id <= $2 and a.prev_hash <> b.entry_hash limit 1";
+            broken = tx.first(sql, &part).await?.is_some();
+            from = to;
+        }
         tx.commit().await?;
         let ok = match last {
             None => records == 0,
-            Some((seq, hash)) => records == seq && broken.is_none() && log_has(core, seq, hash).await?,
+            Some((seq, hash)) => records == seq && !broken && log_has(core, seq, hash).await?,
         };
         Ok(AuditIndexStatus { indexed_to: last.map(|(seq, _)| seq), records, ok })
     }

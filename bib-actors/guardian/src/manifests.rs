@@ -85,19 +85,20 @@ impl ManifestStore {
         Ok(Self { inner: Arc::new(Inner { root, cache: Mutex::new(cache) }), pool })
     }
 
-    /// Keeps a manifest; it is durable when this returns. Dropping the future leaves the manifest kept or not kept,
-    /// never half.
+    /// Keeps a manifest; it is durable when this returns. A file that is not what it should be is replaced. Dropping the
+    /// future leaves the manifest kept or not kept, never half.
     pub(crate) async fn put(&self, manifest: Arc<SignedManifest>) -> Result<(), GuardianError> {
         let inner = Arc::clone(&self.inner);
         self.run(move || {
             let (path, dir) = place(&inner.root, manifest.id());
-            if !path.exists() {
+            let bytes = manifest.to_bytes();
+            if !std::fs::read(&path).is_ok_and(|there| there == bytes) {
                 if !dir.exists() {
                     files::private_dir(&dir)?;
                     files::sync_dir(&inner.root)?;
                 }
                 let temporary = inner.root.join("tmp").join(format!("{}-{}", manifest.id().to_hex(), unique()));
-                files::write_durably(&path, &temporary, &manifest.to_bytes())?;
+                files::write_durably(&path, &temporary, &bytes)?;
             }
             inner.cache.lock().put(manifest);
             Ok(())

@@ -127,7 +127,8 @@ impl PgDatabase {
 }
 
 /// Starts or adopts the server and logs in as its superuser. A server that has another password than the node, since the
-/// node's credentials were made anew, gets the new one while it is down; one that somebody else started is started anew.
+/// node's credentials were made anew, gets the new one while it is down; one that somebody else started, or that nobody can
+/// reach since its socket was removed, is started anew.
 async fn bring_up(
     runtime: &dyn Runtime,
     options: &GuardianOptions,
@@ -156,6 +157,10 @@ async fn bring_up(
             tracing::warn!("the database has other credentials than this node: setting them anew");
             runtime.stop(options.stop_deadline).await?;
             runtime.reset_superuser(credentials).await?;
+        }
+        Err(error) if admin::is_unreachable(&error) => {
+            tracing::warn!("the database runs, and its socket is gone: starting it anew");
+            runtime.stop(options.stop_deadline).await?;
         }
         Err(error) => return Err(admin::connect_error(&error)),
     }

@@ -61,13 +61,12 @@ pub(crate) fn create_segment(fs: &dyn AuditFs, dir: &Path, header: &SegmentHeade
         file.write_at(0, &bytes)?;
         file.sync()?;
         fs.rename(&temp, &path)?;
-        fs.sync_dir(dir)?;
         Ok(file)
     };
-    match make() {
-        Ok(file) => Ok(Active { file, path, header_len: bytes.len() as u64, len: bytes.len() as u64 }),
-        Err(error) => Err(AuditError::before_writing("making the segment", &path, &error)),
-    }
+    let file = make().map_err(|error| AuditError::before_writing("making the segment", &path, &error))?;
+    // it has its name: whoever went on in the one before would leave it behind as the newest, which the next start believes
+    fs.sync_dir(dir).map_err(|error| AuditError::not_writable("making the segment", &path, &error))?;
+    Ok(Active { file, path, header_len: bytes.len() as u64, len: bytes.len() as u64 })
 }
 
 impl Log {

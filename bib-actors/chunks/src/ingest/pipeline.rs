@@ -11,9 +11,10 @@ use crate::manifest::ChunkRef;
 use crate::store::{ChunkStore, name_of};
 use crate::temp::TempFolder;
 use crate::{ChunkError, IngestOptions};
-use bib_domain::ContentHash;
+use bib_domain::{ChunkHash, ContentHash};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,6 +71,8 @@ struct Shared {
     placed: Mutex<Placed>,
     /// The chunks of this version, which need no second look.
     hold: Hold,
+    /// Chunks of it that were looked for and not found: they may come as bytes.
+    missing: Mutex<HashSet<ChunkHash>>,
 }
 
 /// The batch that is being filled.
@@ -91,6 +94,7 @@ impl Pipeline {
             done: Mutex::default(),
             filling: Mutex::default(),
             placed: Mutex::default(),
+            missing: Mutex::default(),
             hold: store.new_hold(),
         });
         let (chunks, chunk_jobs) = sync_channel(options.queue);
@@ -141,7 +145,11 @@ impl Pipeline {
     pub(crate) fn expect(&self, chunk: ChunkRef) -> Result<(), ChunkError> {
         self.shared.hold.add(chunk.hash);
         let held = self.shared.store.inner.is_held(&chunk.hash, u64::from(chunk.len))?;
-        if held { Ok(()) } else { Err(ChunkError::Missing { hash: chunk.hash }) }
+        if held {
+            return Ok(());
+        }
+        self.shared.missing.lock().insert(chunk.hash);
+        Err(ChunkError::Missing { hash: chunk.hash })
     }
 
     /// Takes a chunk in that needs no writing.
@@ -234,7 +242,8 @@ impl Shared {
         inner.check_size(bytes)?;
         let hash = name_of(bytes);
         self.done.lock().note(job.number, ChunkRef { hash, len: bytes.len() as u32 });
-        if !self.hold.add(hash) || inner.has(&hash, bytes)? {
+        let new = self.hold.add(hash) || self.missing.lock().remove(&hash);
+        if !new || inner.has(&hash, bytes)? {
             return Ok(None);
         }
         if inner.shelf.is_some() {

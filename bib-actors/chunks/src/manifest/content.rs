@@ -20,7 +20,7 @@ pub fn check_content(entries: &[Entry], chunks: &[ChunkRef], limits: &ManifestLi
             return Err(ManifestError::Limit { what, limit: limit as u64 });
         }
     }
-    check_chunks(chunks)?;
+    check_chunks(chunks, limits)?;
     check_tree(entries)?;
     let mut used = 0;
     for entry in entries {
@@ -46,9 +46,12 @@ fn detail(text: impl Into<String>) -> Result<(), Problem> {
     Err(Problem::Detail(text.into()))
 }
 
-fn check_chunks(chunks: &[ChunkRef]) -> Result<(), ManifestError> {
+fn check_chunks(chunks: &[ChunkRef], limits: &ManifestLimits) -> Result<(), ManifestError> {
     let mut seen = HashSet::with_capacity(chunks.len());
     for chunk in chunks {
+        if chunk.len > limits.chunk_bytes {
+            return Err(ManifestError::Limit { what: "bytes in one chunk", limit: limits.chunk_bytes.into() });
+        }
         let detail = match (chunk.len, seen.insert(chunk.hash)) {
             (0, _) => "is empty",
             (_, false) => "is there twice",

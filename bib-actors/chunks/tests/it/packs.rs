@@ -60,3 +60,20 @@ fn a_file_can_be_kept_from_an_earlier_version_without_reading_it() {
     writer.file(&all[0].0, 0o644, &mut all[0].1.as_slice()).unwrap();
     assert_eq!(writer.finish().unwrap().entries.len(), 1, "its bytes can be given instead");
 }
+
+/// Looking for chunks that are not here must not make anybody believe that they are.
+#[test]
+fn what_was_missing_is_kept_when_it_comes_as_bytes() {
+    let big = noise(5 << 20, 5);
+    let there = TestStore::new();
+    let first = sign(&ingest(&there.store, &IngestOptions::default(), [("big", big.as_slice())]));
+    let here = TestStore::new();
+    let mut writer = VersionWriter::new(here.store.clone(), IngestOptions::default());
+    writer.keep_file(first.manifest(), "big", 0o644).unwrap_err();
+    writer.file("big", 0o644, &mut big.as_slice()).unwrap();
+    let content = writer.finish().unwrap();
+    assert_eq!(content.new_bytes, 5 << 20);
+    let second = sign(&content);
+    assert!(verify_version(&here.store, &second, |_| {}).is_sound());
+    assert_eq!(read(&here.store, second.manifest(), "big"), big);
+}

@@ -32,6 +32,13 @@ pub(super) fn is_not_ready(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::CANNOT_CONNECT_NOW)
 }
 
+/// Whether nobody listens at the socket, or there is no socket: a server that runs all the same has lost it.
+pub(super) fn is_unreachable(error: &tokio_postgres::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, NotFound};
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.is_some_and(|io| matches!(io.kind(), NotFound | ConnectionRefused))
+}
+
 pub(super) fn connect_error(error: &tokio_postgres::Error) -> GuardianError {
     db_error(error).into()
 }

@@ -160,7 +160,9 @@ impl Batches {
     async fn carry_out(&self, mut open: Open, batch: Vec<Waiting>, turn: Turn) {
         let changes: Vec<&[Statement]> = batch.iter().map(|one| one.statements.as_slice()).collect();
         let counts = open.run_all(&changes).await;
-        let Some((counts, (client, mut writing))) = counts.zip(open.client.take().zip(open.writing.take())) else {
+        // what could not be rolled back stays in `open`, which takes the connection with it
+        let ready = counts.and_then(|counts| Some((counts, open.client.take()?, open.writing.take()?)));
+        let Some((counts, client, mut writing)) = ready else {
             drop(open);
             return tell(batch, || Ok(None));
         };

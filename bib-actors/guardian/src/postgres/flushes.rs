@@ -57,9 +57,10 @@ impl Flushes {
 
     /// Whether a transaction that reads may have seen what is not durable yet. To be asked when it has read.
     pub(super) fn unsettled(&self) -> Option<Doubts> {
+        // first, since what leaves these becomes doubtful before it does: whoever looks the other way round may miss it
+        let open = self.0.unsettled.load(SeqCst) > 0;
         let doubts = self.0.doubtful.load(SeqCst);
-        (doubts > self.0.cleared.load(SeqCst) || self.0.unsettled.load(SeqCst) > 0)
-            .then(|| Doubts { counts: Arc::clone(&self.0), doubts })
+        (open || doubts > self.0.cleared.load(SeqCst)).then(|| Doubts { counts: Arc::clone(&self.0), doubts })
     }
 }
 

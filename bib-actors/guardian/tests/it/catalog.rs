@@ -267,4 +267,10 @@ async fn manifests(node: &mut Node) {
     node.crash_and_restart().await;
     let refused = node.guardian.manifest(id).await.unwrap_err();
     assert!(matches!(&refused, GuardianError::ManifestHurt { .. }), "{refused}");
+
+    // whoever has it gives it again, and that lasts
+    let again = node.guardian.publish(&op(), signed.clone(), PARTIAL).await.unwrap();
+    assert!(!again.created && again.version.complete);
+    node.crash_and_restart().await;
+    assert_eq!(node.guardian.manifest(id).await.unwrap().unwrap(), signed);
 }
