@@ -3,6 +3,9 @@
 //! A bounded queue with memory of failures: what failed is tried again later, ever later. It owns the order and the
 //! holders; it fetches nothing, and whether a version is wanted at all is decided in [`crate::want`].
 
+#[cfg(test)]
+mod tests;
+
 use crate::backoff::Backoff;
 use crate::{DatasetRef, NodeId, VersionId};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -13,14 +16,18 @@ use std::time::Duration;
 pub struct BacklogRules {
     /// How many versions may wait. Beyond it the catalogue is not read on; what was not read is not lost.
     pub capacity: usize,
-    /// How long to wait after a failure.
+    /// How much of it must be free before a catalogue is read on that did not fit in, in percent.
+    pub room_percent: u8,
+    /// How long to wait after a failure, and at most for room.
     pub retry: Backoff,
+    /// A version that failed more often than this waits until a place is free: no slow one gives way to it.
+    pub insist_limit: u32,
 }
 
 impl Default for BacklogRules {
     fn default() -> Self {
         let retry = Backoff { first: Duration::from_millis(500), max: Duration::from_secs(60) };
-        Self { capacity: 65_536, retry }
+        Self { capacity: 65_536, room_percent: 10, retry, insist_limit: 8 }
     }
 }
 
@@ -48,10 +55,23 @@ pub enum Standing {
 struct Item {
     dataset: DatasetRef,
     holders: BTreeSet<NodeId>,
+    /// The holders from which it came too slowly.
+    slow: BTreeSet<NodeId>,
     running: bool,
     failures: u32,
     not_before_ms: u64,
     error: String,
+}
+
+impl Item {
+    const fn is_due(&self, now_ms: u64) -> bool {
+        !self.running && self.not_before_ms <= now_ms
+    }
+
+    /// Whether somebody has it who was not too slow with it before.
+    fn is_swift(&self, usable: impl Fn(&NodeId) -> bool) -> bool {
+        self.holders.iter().any(|peer| usable(peer) && !self.slow.contains(peer))
+    }
 }
 
 /// A version in the backlog, for people.
@@ -94,6 +114,13 @@ impl Backlog {
         self.items.is_empty()
     }
 
+    /// Whether so much of it is free that it is worth reading a catalogue on.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let free = self.rules.capacity.saturating_sub(self.items.len());
+        free > 0 && free.saturating_mul(100) >= self.rules.capacity.saturating_mul(self.rules.room_percent.into())
+    }
+
     /// Whether this version is in it.
     #[must_use]
     pub fn contains(&self, version: &VersionId) -> bool {
@@ -110,8 +137,8 @@ impl Backlog {
         let order = &mut self.order;
         let item = self.items.entry(version).or_insert_with(|| {
             order.push_back(version);
-            let (holders, error) = (BTreeSet::new(), String::new());
-            Item { dataset: dataset.clone(), holders, running: false, failures: 0, not_before_ms: 0, error }
+            let (holders, slow, error) = (BTreeSet::new(), BTreeSet::new(), String::new());
+            Item { dataset: dataset.clone(), holders, slow, running: false, failures: 0, not_before_ms: 0, error }
         });
         if let Some(holder) = holder
             && item.holders.insert(holder.clone())
@@ -123,20 +150,48 @@ impl Backlog {
     }
 
     /// Takes the first version that may be fetched now from a peer for which `usable` holds, and marks it running.
-    /// Versions of one dataset take turns: they share most of their chunks, which would come twice otherwise.
+    /// Versions of one dataset take turns: they share most of their chunks, which would come twice otherwise. One that
+    /// gave way comes after those that did not.
     pub fn start_next(&mut self, now_ms: u64, usable: impl Fn(&NodeId) -> bool) -> Option<(VersionId, DatasetRef)> {
-        let busy: BTreeSet<&DatasetRef> =
-            self.items.values().filter(|item| item.running).map(|item| &item.dataset).collect();
-        let ready = |item: &Item| {
-            !item.running
-                && item.not_before_ms <= now_ms
-                && !busy.contains(&item.dataset)
-                && item.holders.iter().any(&usable)
-        };
-        let version = self.order.iter().copied().find(|version| self.items.get(version).is_some_and(ready))?;
+        let busy = self.busy(None);
+        let mut slow = None;
+        let mut swift = None;
+        for version in &self.order {
+            let Some(item) = self.items.get(version) else { continue };
+            if !item.is_due(now_ms) || busy.contains(&item.dataset) {
+                continue;
+            }
+            if item.is_swift(&usable) {
+                swift = Some(*version);
+                break;
+            }
+            if slow.is_none() && item.holders.iter().any(&usable) {
+                slow = Some(*version);
+            }
+        }
+        let version = swift.or(slow)?;
         let item = self.items.get_mut(&version)?;
         item.running = true;
         Some((version, item.dataset.clone()))
+    }
+
+    /// Whether another version could be started if this one did not run. One that would come from those alone that
+    /// were too slow with it before, or that failed too often, does not count. So each makes others give way a few
+    /// times at most, and what is slow gets its time in the end.
+    pub fn is_in_the_way(&self, version: &VersionId, now_ms: u64, usable: impl Fn(&NodeId) -> bool) -> bool {
+        let busy = self.busy(Some(version));
+        self.items.values().any(|item| {
+            item.is_due(now_ms)
+                && item.failures <= self.rules.insist_limit
+                && !busy.contains(&item.dataset)
+                && item.is_swift(&usable)
+        })
+    }
+
+    /// The datasets of which a version is fetched, but for this one.
+    fn busy(&self, but: Option<&VersionId>) -> BTreeSet<&DatasetRef> {
+        let running = self.items.iter().filter(|&(version, item)| item.running && Some(version) != but);
+        running.map(|(_, item)| &item.dataset).collect()
     }
 
     /// The peers that are known to hold a version.
@@ -162,6 +217,21 @@ impl Backlog {
         let delay = self.rules.retry.delay(item.failures, random).as_millis();
         item.not_before_ms = now_ms.saturating_add(u64::try_from(delay).unwrap_or(u64::MAX));
         item.error = error;
+        self.move_last(version);
+    }
+
+    /// A version came too slowly from these peers and gave its place away: no failure, but it goes to the end of the
+    /// queue.
+    pub fn gave_way(&mut self, version: &VersionId, slow: impl IntoIterator<Item = NodeId>) {
+        let Some(item) = self.items.get_mut(version) else { return };
+        item.running = false;
+        item.slow.extend(slow);
+        item.slow.retain(|peer| item.holders.contains(peer));
+        item.error = "it came slowly and let others go first".to_owned();
+        self.move_last(version);
+    }
+
+    fn move_last(&mut self, version: &VersionId) {
         self.order.retain(|other| other != version);
         self.order.push_back(*version);
     }
@@ -210,83 +280,5 @@ impl Backlog {
                 self.order.remove(at);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(tail: char) -> NodeId {
-        format!("12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXT{tail}").parse().unwrap()
-    }
-
-    fn version(n: u8) -> VersionId {
-        VersionId::from_bytes([n; 32])
-    }
-
-    fn dataset(name: &str) -> DatasetRef {
-        name.parse().unwrap()
-    }
-
-    fn any(_: &NodeId) -> bool {
-        true
-    }
-
-    #[test]
-    fn fetches_in_order_from_those_who_can() {
-        let mut backlog = Backlog::new(BacklogRules::default());
-        assert_eq!(backlog.offer(version(1), &dataset("a/b"), Some(&node('a'))), Offered::Queued);
-        assert_eq!(backlog.offer(version(2), &dataset("a/b"), Some(&node('b'))), Offered::Queued);
-        assert_eq!(backlog.offer(version(3), &dataset("a/c"), Some(&node('b'))), Offered::Queued);
-        assert_eq!(backlog.offer(version(1), &dataset("a/b"), Some(&node('b'))), Offered::Known);
-        assert_eq!(backlog.holders(&version(1)).count(), 2);
-        assert_eq!(backlog.start_next(0, |peer| *peer == node('b')).unwrap().0, version(1));
-        assert_eq!(backlog.start_next(0, any).unwrap().0, version(3), "versions of one dataset take turns");
-        assert!(backlog.start_next(0, any).is_none(), "both run");
-        backlog.finished(&version(1));
-        assert_eq!(backlog.start_next(0, any).unwrap().0, version(2));
-        assert_eq!(backlog.rows(10).len(), 2);
-    }
-
-    #[test]
-    fn waits_after_a_failure_unless_a_new_holder_comes() {
-        let mut backlog = Backlog::new(BacklogRules::default());
-        backlog.offer(version(1), &dataset("a/b"), Some(&node('a')));
-        backlog.start_next(0, any).unwrap();
-        backlog.failed(&version(1), "gone".into(), 1000, u64::MAX);
-        assert!(backlog.start_next(1001, any).is_none());
-        assert_eq!(backlog.rows(1)[0].error, "gone");
-        backlog.offer(version(1), &dataset("a/b"), Some(&node('a')));
-        assert!(backlog.start_next(1001, any).is_none(), "the same holder changes nothing");
-        backlog.offer(version(1), &dataset("a/b"), Some(&node('b')));
-        assert!(backlog.start_next(1001, any).is_some());
-        backlog.failed(&version(1), "again".into(), 1000, u64::MAX);
-        assert!(backlog.start_next(100_000, any).is_some());
-    }
-
-    #[test]
-    fn is_bounded() {
-        let mut backlog = Backlog::new(BacklogRules { capacity: 2, ..BacklogRules::default() });
-        for n in 1..=2 {
-            assert_eq!(backlog.offer(version(n), &dataset("a/b"), None), Offered::Queued);
-        }
-        assert_eq!(backlog.offer(version(3), &dataset("a/b"), None), Offered::Full);
-        assert_eq!(backlog.offer(version(2), &dataset("a/b"), None), Offered::Known);
-    }
-
-    #[test]
-    fn forgets_liars_and_what_is_not_wanted() {
-        let mut backlog = Backlog::new(BacklogRules::default());
-        backlog.offer(version(1), &dataset("a/b"), Some(&node('a')));
-        backlog.offer(version(2), &dataset("c/d"), Some(&node('a')));
-        backlog.start_next(0, any).unwrap();
-        assert!(!backlog.lacks_holders(any));
-        backlog.forget_holder(&node('a'), None);
-        assert!(backlog.lacks_holders(any));
-        assert!(backlog.start_next(0, any).is_none());
-        let stopped = backlog.retain(|dataset| dataset.topic.as_str() == "c");
-        assert_eq!(stopped, [version(1)]);
-        assert!(backlog.contains(&version(2)) && backlog.len() == 1 && !backlog.is_empty());
     }
 }

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 /// Topics asked for at once.
 const TOPICS: u32 = 1000;
@@ -38,6 +39,8 @@ struct Underway {
     dataset: DatasetRef,
     progress: Arc<Progress>,
     sources: watch::Sender<BTreeSet<NodeId>>,
+    /// Cancelled when its place is to go to another version.
+    give_way: CancellationToken,
 }
 
 /// What the driver listens to.
@@ -144,6 +147,7 @@ impl Driver {
                 _ = tick.tick() => {
                     self.retry_syncs();
                     self.hear_of_damage();
+                    self.make_way();
                 }
             }
             self.start_transfers();

@@ -91,6 +91,19 @@ pub async fn read_frame<M: Message + Default>(
     limit: usize,
     deadline: Duration,
 ) -> Result<Option<M>, FrameError> {
+    read_checked_frame(stream, limit, deadline, |_| Ok(())).await
+}
+
+/// The same; the bytes are decoded only after `check` has looked at them.
+///
+/// # Errors
+/// As [`read_frame`]; what `check` says is that the frame is malformed.
+pub(crate) async fn read_checked_frame<M: Message + Default>(
+    stream: &mut (impl AsyncRead + Unpin),
+    limit: usize,
+    deadline: Duration,
+    check: impl FnOnce(&[u8]) -> Result<(), &'static str>,
+) -> Result<Option<M>, FrameError> {
     let read = async {
         let Some(length) = read_length(stream).await? else { return Ok(None) };
         let fits = usize::try_from(length).ok().filter(|&length| length <= limit);
@@ -101,6 +114,7 @@ pub async fn read_frame<M: Message + Default>(
             bytes.resize(length.min(from + STEP.max(from)), 0);
             stream.read_exact(&mut bytes[from..]).await?;
         }
+        check(&bytes).map_err(|detail| FrameError::Malformed { detail: detail.to_owned() })?;
         let message = M::decode(&bytes[..]).map_err(|error| FrameError::Malformed { detail: error.to_string() })?;
         Ok(Some(message))
     };

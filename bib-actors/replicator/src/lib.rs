@@ -24,6 +24,7 @@ mod options;
 mod pairing;
 mod report;
 mod serve;
+mod shape;
 mod shared;
 mod transfer;
 mod wire;

@@ -1,6 +1,7 @@
 //! Every bound and time of the replicator, with its default. Never reads a file: the composition root fills it in.
 
 use bib_domain::backlog::BacklogRules;
+use bib_domain::reading::ReadingRules;
 use bib_domain::transfer::Rules;
 use bib_domain::{NodeId, NodeMode};
 use std::collections::BTreeSet;
@@ -47,8 +48,16 @@ pub struct ReplicatorOptions {
     pub full_scan_interval: Duration,
     /// Versions on one page of a catalogue. The guardian's own limit may be smaller.
     pub catalog_page: u32,
-    /// Topics that one reading of a catalogue may add here, so that a peer cannot fill the database with names.
+    /// When catalogues are read, and how much of one at a time.
+    pub reading: ReadingRules,
+    /// Topics that the catalogue of one peer may add here within a while, so that it cannot fill the database with names.
     pub new_topics: u32,
+    /// That while.
+    pub new_topics_within: Duration,
+    /// What a peer says about itself is written down once within this time, and at once for the first time.
+    pub description_every: Duration,
+    /// Versions of which it is remembered that their manifests are to be fetched again.
+    pub hurt_manifests: usize,
     /// How long a peer may take for an answer, from the request to its last byte.
     pub answer_deadline: Duration,
     /// How long opening a stream may take.
@@ -158,7 +167,11 @@ impl ReplicatorOptions {
             poll_interval: Duration::from_secs(30),
             full_scan_interval: Duration::from_secs(3600),
             catalog_page: 500,
-            new_topics: 1000,
+            reading: ReadingRules::default(),
+            new_topics: 10_000,
+            new_topics_within: Duration::from_secs(3600),
+            description_every: Duration::from_secs(60),
+            hurt_manifests: 1024,
             answer_deadline: Duration::from_secs(60),
             open_deadline: Duration::from_secs(20),
             frame_bytes: 1 << 20,

@@ -1,7 +1,7 @@
 //! What people see of transfers. Progress is counted in atomics by whoever makes it; nobody is asked for it.
 
 use bib_domain::{DatasetRef, NodeId, VersionId};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 /// Where a transfer stands.
@@ -84,6 +84,7 @@ pub(crate) struct Progress {
     chunks_total: AtomicU64,
     bytes_fetched: AtomicU64,
     bytes_needed: AtomicU64,
+    slow: AtomicBool,
     peers: Mutex<Vec<NodeId>>,
 }
 
@@ -111,6 +112,16 @@ impl Progress {
     /// What came over the network so far.
     pub(crate) fn bytes_fetched(&self) -> u64 {
         self.bytes_fetched.load(Relaxed)
+    }
+
+    /// Whether less comes than should.
+    pub(crate) fn slow(&self, slow: bool) {
+        self.slow.store(slow, Relaxed);
+    }
+
+    /// Whether less comes than should, as last told.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.slow.load(Relaxed)
     }
 
     /// A peer sends for this transfer from now on, or does so no more.

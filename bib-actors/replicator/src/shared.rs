@@ -10,6 +10,7 @@ use crate::pairing::{Attempts, RecentInvites, reachable};
 use crate::wire;
 use bib_audit::AuditHandle;
 use bib_chunks::ChunkStore;
+use bib_domain::reading::Quota;
 use bib_domain::{NodeId, OpContext, Role, StorageKind, VersionId, Who};
 use bib_guardian::{GuardianHandle, PeerRow};
 use bib_kit::{BlockingPool, StartArgs, Tasks, clock};
@@ -38,6 +39,12 @@ pub(crate) struct Shared {
     pub(crate) attempts: Mutex<Attempts>,
     pub(crate) invites: Mutex<RecentInvites>,
     pub(crate) served_chunks: Arc<Semaphore>,
+    /// Topics that catalogues of peers may still add.
+    pub(crate) new_topics: Mutex<Quota>,
+    /// How often what peers say about themselves may still be written.
+    pub(crate) descriptions: Mutex<Quota>,
+    /// Whole versions whose manifests were found hurt, and are to be fetched again.
+    hurt: Mutex<BTreeSet<VersionId>>,
     /// What peers said of their datasets.
     pub(crate) answers: Answers,
     /// Fetches for readers that may run at once.
@@ -73,6 +80,9 @@ impl Shared {
             attempts: Mutex::new(Attempts::new(options.pair_attempts_per_peer, options.pair_attempts)),
             invites: Mutex::new(RecentInvites::new(options.recent_invites)),
             served_chunks: Arc::new(Semaphore::new(options.served_chunks)),
+            new_topics: Mutex::new(Quota::new(options.new_topics, options.new_topics_within)),
+            descriptions: Mutex::new(Quota::new(1, options.description_every)),
+            hurt: Mutex::default(),
             answers: Answers::new(options.answers_ttl, options.answers),
             demands: Arc::new(Semaphore::new(options.demands_at_once.max(1))),
             usable: watch::Sender::default(),
@@ -128,6 +138,27 @@ impl Shared {
         while known.len() > self.options.known_holders {
             known.pop_front();
         }
+    }
+
+    /// Whether a peer may cause something once more.
+    pub(crate) fn admit(quota: &Mutex<Quota>, peer: &NodeId) -> bool {
+        quota.lock().unwrap_or_else(PoisonError::into_inner).take(peer, clock::uptime_ms())
+    }
+
+    /// Remembers that a manifest is to be fetched again. False if that was known, or too many are.
+    pub(crate) fn remember_hurt(&self, version: VersionId) -> bool {
+        let mut hurt = self.hurt.lock().unwrap_or_else(PoisonError::into_inner);
+        hurt.len() < self.options.hurt_manifests && hurt.insert(version)
+    }
+
+    /// Whether a manifest is to be fetched again.
+    pub(crate) fn is_hurt(&self, version: &VersionId) -> bool {
+        self.hurt.lock().unwrap_or_else(PoisonError::into_inner).contains(version)
+    }
+
+    /// There is a good manifest again.
+    pub(crate) fn forget_hurt(&self, version: &VersionId) {
+        self.hurt.lock().unwrap_or_else(PoisonError::into_inner).remove(version);
     }
 
     /// Whether other nodes may take data from this one.

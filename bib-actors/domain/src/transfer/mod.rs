@@ -11,17 +11,21 @@
 
 mod chunks;
 mod leave;
+mod pace;
 mod peer;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use crate::NodeId;
 use chunks::ChunkTable;
 pub use leave::LeaveReason;
+use pace::Pace;
 use peer::Peer;
 pub use rules::Rules;
 use std::collections::{BTreeMap, BTreeSet};
+pub use verdict::{Verdict, judge};
 
 /// Something that happened to a transfer. Chunks are named by their place in the manifest's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,19 +131,21 @@ pub struct Transfer {
     blamed: BTreeSet<NodeId>,
     /// Copies that have come and are being checked; kept apart from the peers, who may be gone by then.
     checking: BTreeSet<(u32, NodeId)>,
-    starved: bool,
+    pace: Pace,
+    /// Since when no peer in use can give what is missing.
+    starved_since: Option<u64>,
     done: bool,
 }
 
 impl Transfer {
     /// Begins a transfer of chunks of the given lengths, of which `missing` are not here yet. Lengths are those of
-    /// the signed manifest.
+    /// the signed manifest. Its moments are counted from now on.
     #[must_use]
     pub fn new(lengths: Vec<u32>, missing: &[u32], rules: Rules) -> Self {
         let table = ChunkTable::new(lengths, missing);
         let (peers, checking) = (BTreeMap::new(), BTreeSet::new());
         let (barred, blamed) = (BTreeSet::new(), BTreeSet::new());
-        Self { rules, table, peers, barred, blamed, checking, starved: false, done: false }
+        Self { rules, table, peers, barred, blamed, checking, pace: Pace::new(), starved_since: None, done: false }
     }
 
     /// Takes in one event.
@@ -151,7 +157,10 @@ impl Transfer {
         match event {
             Event::PeerReady(peer) => self.ready(peer, now_ms),
             Event::PeerLost(peer) => self.drop_peer(&peer),
-            Event::Progress { peer, bytes } => self.with(&peer, |peer| peer.progress(bytes, now_ms)),
+            Event::Progress { peer, bytes } => {
+                self.pace.add(bytes);
+                self.with(&peer, |peer| peer.progress(bytes, now_ms));
+            }
             Event::Arrived { peer, chunk } => self.arrived(&peer, chunk, now_ms),
             Event::Verified { peer, chunk } => self.verified(&peer, chunk),
             Event::Wrong { peer, chunk, detail } => self.wrong(peer, chunk, detail, &mut out),
@@ -167,7 +176,7 @@ impl Transfer {
             return out;
         }
         self.assign(now_ms, &mut out);
-        self.notice_starvation(&mut out);
+        self.notice_starvation(now_ms, &mut out);
         out
     }
 
@@ -176,10 +185,16 @@ impl Transfer {
         self.peers.keys()
     }
 
-    /// Whether no peer in use can give what is missing.
+    /// For how long no peer in use could give what is missing, with nothing in flight; `None` if that is not so now.
     #[must_use]
-    pub const fn is_starved(&self) -> bool {
-        self.starved
+    pub fn starved_ms(&self, now_ms: u64) -> Option<u64> {
+        self.starved_since.map(|since| now_ms.saturating_sub(since))
+    }
+
+    /// Whether less came than [`Rules::least_rate`] wants. The transfer goes on; whoever has its place to give may ask.
+    #[must_use]
+    pub const fn is_slow(&self) -> bool {
+        self.pace.is_slow()
     }
 
     /// Whether a chunk still has to come: nobody's copy of it was found right yet.
@@ -258,6 +273,7 @@ impl Transfer {
     }
 
     fn tick(&mut self, now_ms: u64, out: &mut Vec<Command>) {
+        self.pace.measure(now_ms, &self.rules);
         for peer in self.peers.values_mut() {
             peer.measure(now_ms);
         }
@@ -333,11 +349,12 @@ impl Transfer {
         (left > mine.saturating_add(mine / 4)).then_some(chunk)
     }
 
-    fn notice_starvation(&mut self, out: &mut Vec<Command>) {
-        let starved = self.table.idle() && !self.table.nothing_missing();
-        if starved && !self.starved {
+    fn notice_starvation(&mut self, now_ms: u64, out: &mut Vec<Command>) {
+        if !self.table.idle() || self.table.nothing_missing() {
+            self.starved_since = None;
+        } else if self.starved_since.is_none() {
+            self.starved_since = Some(now_ms);
             out.push(Command::Starved);
         }
-        self.starved = starved;
     }
 }

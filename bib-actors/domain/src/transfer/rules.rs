@@ -25,6 +25,11 @@ pub struct Rules {
     pub failure_limit: u32,
     /// Of how many peers one chunk may be asked at the same time in the end game.
     pub copies: u8,
+    /// A transfer that brings fewer bytes a second than this gives its place to another version that waits for one.
+    /// With 0 none does.
+    pub least_rate: u64,
+    /// Over how long that is averaged.
+    pub least_rate_over_ms: u64,
 }
 
 impl Default for Rules {
@@ -41,6 +46,8 @@ impl Default for Rules {
             absent_limit: 16,
             failure_limit: 8,
             copies: 2,
+            least_rate: 64 * 1024,
+            least_rate_over_ms: 120_000,
         }
     }
 }

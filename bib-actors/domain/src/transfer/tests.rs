@@ -148,6 +148,39 @@ fn absent_chunks_come_from_elsewhere() {
     assert_eq!(asks(&transfer.handle(Event::PeerReady(node(2)), 4)), [(node(2), 0)]);
 }
 
+#[test]
+fn starvation_is_timed_though_a_peer_is_there() {
+    let mut transfer = Transfer::new(vec![100; 2], &[0, 1], rules());
+    transfer.handle(Event::PeerReady(node(1)), 0);
+    transfer.handle(Event::Absent { peer: node(1), chunk: 0 }, 1);
+    assert_eq!(transfer.starved_ms(50), None, "chunk 1 is still owed");
+    bring(&mut transfer, 1, 1, 60);
+    assert_eq!(transfer.starved_ms(70), None, "chunk 1 waits for the disk");
+    transfer.handle(Event::Durable(vec![1]), 80);
+    transfer.handle(Event::Tick, 500);
+    assert_eq!(transfer.peers().count(), 1, "one that lacks few is not left");
+    assert_eq!(transfer.starved_ms(1080), Some(1000));
+    transfer.handle(Event::PeerReady(node(2)), 1100);
+    assert_eq!(transfer.starved_ms(1100), None, "another one is asked");
+    transfer.handle(Event::Absent { peer: node(2), chunk: 0 }, 1200);
+    assert_eq!(transfer.starved_ms(1300), Some(100), "from then on");
+}
+
+#[test]
+fn a_drip_keeps_a_peer_and_is_slow() {
+    let mut transfer = Transfer::new(vec![100; 2], &[0, 1], rules());
+    transfer.handle(Event::PeerReady(node(1)), 0);
+    let step = rules().stall_ms - 1;
+    for n in 1.. {
+        transfer.handle(Event::Progress { peer: node(1), bytes: 1 }, n * step);
+        assert!(transfer.handle(Event::Tick, n * step).is_empty(), "it is not left");
+        assert_eq!(transfer.is_slow(), n * step >= rules().least_rate_over_ms);
+        if transfer.is_slow() {
+            break;
+        }
+    }
+}
+
 /// How a simulated peer behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manner {

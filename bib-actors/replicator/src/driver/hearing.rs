@@ -2,6 +2,7 @@
 
 use super::{Driver, Note};
 use bib_domain::DatasetRef;
+use bib_domain::reading::Why;
 use bib_guardian::VersionPublished;
 use bib_kit::{Event, clock};
 use bib_swarm::SwarmEvent;
@@ -22,10 +23,21 @@ impl Driver {
                 self.meet_connected().await;
                 self.sync_newly_paired(&peer);
             }
-            Note::Heard(peer) => self.sync(&peer),
+            Note::Heard(peer) => self.ask_sync(&peer, Why::Peer),
             Note::Offer { peer, dataset, version, reply } => {
                 let offered = self.offer(&peer, &dataset, version);
                 let _ = reply.send(offered);
+            }
+            Note::Holds { peer, dataset, version, reply } => {
+                let waits = self.backlog.contains(&version);
+                if waits {
+                    self.offer(&peer, &dataset, version);
+                }
+                let _ = reply.send(waits);
+            }
+            Note::Hurt => {
+                self.peers.values_mut().for_each(|state| state.from_beginning = true);
+                self.poll_all();
             }
             Note::Synced { peer, result } => self.synced(peer, result).await,
             Note::Announced { peer, result } => self.announced(&peer, result),
@@ -92,7 +104,7 @@ impl Driver {
         if scan || search {
             self.peers.values_mut().for_each(|state| state.from_beginning = true);
         }
-        self.sync_all();
+        self.poll_all();
         self.repair();
     }
 }

@@ -27,6 +27,19 @@ pub(crate) enum Note {
         /// What became of the offer.
         reply: oneshot::Sender<Offered>,
     },
+    /// A peer has a version that was begun here.
+    Holds {
+        /// Who has it.
+        peer: NodeId,
+        /// Of which dataset.
+        dataset: DatasetRef,
+        /// Which version.
+        version: VersionId,
+        /// Whether it waits to be fetched; then its holder is noted.
+        reply: oneshot::Sender<bool>,
+    },
+    /// The manifest of a whole version was found hurt, and is to be fetched again.
+    Hurt,
     /// The catalogue of a peer was read, or could not be.
     Synced {
         /// Whose.

@@ -2,25 +2,22 @@
 
 use super::{Driver, Note};
 use crate::fetch::{self, SyncOutcome};
+use bib_domain::reading::{Ended, Pace, Reading, Waits, Why};
 use bib_domain::{DatasetRef, NodeId, VersionId};
 use bib_kit::clock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// What is under way with one peer.
 #[derive(Debug, Default)]
 pub(super) struct PeerState {
     pub(super) connected: bool,
-    /// Its catalogue is being read.
-    syncing: bool,
-    /// There was a reason to read it again meanwhile.
-    again: bool,
+    /// When its catalogue is read.
+    pace: Pace,
     /// It is to be read from its beginning, since what was passed over may be wanted now.
     pub(super) from_beginning: bool,
-    /// How often in a row it could not be read, and when to try again.
-    failures: u32,
-    retry_at: Option<Instant>,
+    /// Where its next reading goes on, if that is not where the guardian says.
+    resume: Option<u64>,
     /// When its catalogue was last read to its end, in Unix milliseconds; 0 if it was not.
     pub(super) read_ms: i64,
     announcing: bool,
@@ -31,18 +28,8 @@ pub(super) struct PeerState {
 impl PeerState {
     /// A peer met for the first time in this life: its whole catalogue is read, since an earlier life may have ended
     /// before it acted on a part of it.
-    const fn met() -> Self {
-        Self {
-            connected: false,
-            syncing: false,
-            again: false,
-            from_beginning: true,
-            failures: 0,
-            retry_at: None,
-            read_ms: 0,
-            announcing: false,
-            to_announce: None,
-        }
+    fn met() -> Self {
+        Self { from_beginning: true, ..Self::default() }
     }
 }
 
@@ -71,89 +58,101 @@ impl Driver {
     pub(super) fn met(&mut self, peer: &NodeId) {
         let state = self.peers.entry(peer.clone()).or_insert_with(PeerState::met);
         if !std::mem::replace(&mut state.connected, true) {
-            self.sync(peer);
+            state.pace.met();
+            self.ask_sync(peer, Why::Peer);
         }
     }
 
     /// Reads the catalogue of a peer from its beginning, unless that is being done.
     pub(super) fn sync_newly_paired(&mut self, peer: &NodeId) {
-        if self.peers.get(peer).is_some_and(|state| !state.syncing) {
+        if self.peers.get(peer).is_some_and(|state| !state.pace.is_reading()) {
+            self.ask_sync(peer, Why::Asked);
+        }
+    }
+
+    /// Reads the catalogue of a peer, now or when its time has come.
+    pub(super) fn ask_sync(&mut self, peer: &NodeId, why: Why) {
+        if !self.usable(peer) {
+            return;
+        }
+        let (now_ms, rules) = (clock::uptime_ms(), &self.shared.options.reading);
+        if self.peers.get_mut(peer).is_some_and(|state| state.pace.ask(why, now_ms, rules)) {
             self.sync(peer);
         }
     }
 
-    /// Reads the catalogue of a peer, now or after the present reading of it.
-    pub(super) fn sync(&mut self, peer: &NodeId) {
+    fn sync(&mut self, peer: &NodeId) {
         if !self.usable(peer) {
             return;
         }
         let Some(state) = self.peers.get_mut(peer) else { return };
-        if state.syncing {
-            state.again = true;
-            return;
-        }
-        let from_beginning = state.from_beginning;
+        let now_ms = clock::uptime_ms();
+        let from_beginning = state.from_beginning || state.pace.wants_beginning(now_ms);
+        let from = if from_beginning { Some(0) } else { state.resume };
         let (shared, policy, peer) = (Arc::clone(&self.shared), Arc::clone(&self.policy), peer.clone());
         let started = self.shared.spawn("catalogue", async move {
-            let result = fetch::sync(&shared, &peer, &policy, from_beginning).await;
+            let result = fetch::sync(&shared, &peer, &policy, from).await;
             shared.note(Note::Synced { peer, result }).await;
         });
         if started {
-            state.syncing = true;
-            state.from_beginning = false;
-            state.retry_at = None;
+            state.pace.begun(from_beginning);
+            (state.from_beginning, state.resume) = (false, None);
         } else {
-            state.retry_at = Some(clock::monotonic() + self.shared.options.backlog.retry.max);
+            state.pace.put_off(now_ms, self.shared.options.backlog.retry.max);
         }
     }
 
-    /// Reads again the catalogues that could not be read, when their time has come.
+    /// Reads the catalogues that had to wait, when their time has come.
     pub(super) fn retry_syncs(&mut self) {
-        let now = clock::monotonic();
-        let due = |state: &PeerState| !state.syncing && state.retry_at.is_some_and(|at| at <= now);
+        let (now_ms, has_room) = (clock::uptime_ms(), self.backlog.has_room());
+        let due = |state: &PeerState| state.pace.is_due(now_ms, has_room);
         let peers: Vec<NodeId> =
             self.peers.iter().filter(|(_, state)| due(state)).map(|(peer, _)| peer.clone()).collect();
         peers.iter().for_each(|peer| self.sync(peer));
     }
 
+    /// Reads all catalogues: somebody wants it, or other things are wanted now.
     pub(super) fn sync_all(&mut self) {
+        self.ask_all(Why::Asked);
+    }
+
+    /// Reads all catalogues but those that are read later anyway.
+    pub(super) fn poll_all(&mut self) {
+        self.ask_all(Why::Poll);
+    }
+
+    fn ask_all(&mut self, why: Why) {
         let peers: Vec<NodeId> = self.peers.keys().cloned().collect();
-        peers.iter().for_each(|peer| self.sync(peer));
+        peers.iter().for_each(|peer| self.ask_sync(peer, why));
     }
 
     pub(super) async fn synced(&mut self, peer: NodeId, result: Result<SyncOutcome, crate::ReplicatorError>) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
-        state.syncing = false;
-        let again = std::mem::take(&mut state.again);
-        if result.is_ok() {
-            if matches!(result, Ok(SyncOutcome::Whole)) {
-                state.read_ms = clock::unix_ms();
-            }
-            state.failures = 0;
-        } else {
-            state.failures = state.failures.saturating_add(1);
+        let (ended, reading) = match &result {
+            Ok(outcome) => (outcome.ended, outcome.reading),
+            Err(_) => (Ended::Failed, Reading::default()),
+        };
+        match ended {
+            Ended::Whole => state.read_ms = clock::unix_ms(),
+            Ended::Unended => state.resume = result.as_ref().ok().and_then(|outcome| outcome.resume),
+            Ended::Full | Ended::Failed => state.from_beginning = true,
         }
-        let pause = self.shared.options.backlog.retry.delay(state.failures.max(1), super::work::dice());
-        match result {
-            Ok(SyncOutcome::Whole) if again => self.sync(&peer),
-            Ok(SyncOutcome::Whole) => {}
-            Ok(SyncOutcome::BacklogFull) => {
-                state.from_beginning = true;
-                state.retry_at = Some(clock::monotonic() + pause);
-            }
-            Err(error) => {
-                state.from_beginning = true;
-                state.retry_at = Some(clock::monotonic() + pause);
-                if let Some((liar, detail)) = error.lie() {
-                    let (liar, detail) = (liar.clone(), detail.to_owned());
-                    self.blame(&liar, &detail).await;
-                } else if state.failures > 1 && state.connected {
-                    tracing::info!(%peer, %error, "could not read the catalogue of a peer, trying again");
-                } else {
-                    // usual just after pairing, when the other side has not let this one in yet
-                    tracing::debug!(%peer, %error, "could not read the catalogue of a peer, trying again");
-                }
-            }
+        let options = &self.shared.options;
+        let waits = Waits { rules: &options.reading, retry: options.backlog.retry, random: super::work::dice() };
+        let at_once = state.pace.ended(ended, reading, clock::uptime_ms(), &waits);
+        let often = state.pace.failures() > 1 && state.connected;
+        if at_once {
+            self.sync(&peer);
+        }
+        let Err(error) = result else { return };
+        if let Some((liar, detail)) = error.lie() {
+            let (liar, detail) = (liar.clone(), detail.to_owned());
+            self.blame(&liar, &detail).await;
+        } else if often {
+            tracing::info!(%peer, %error, "could not read the catalogue of a peer, trying again");
+        } else {
+            // usual just after pairing, when the other side has not let this one in yet
+            tracing::debug!(%peer, %error, "could not read the catalogue of a peer, trying again");
         }
     }
 

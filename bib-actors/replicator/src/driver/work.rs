@@ -9,6 +9,7 @@ use bib_kit::clock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 impl Driver {
     /// A peer has a version that is not whole here.
@@ -37,7 +38,15 @@ impl Driver {
             let Some((version, dataset)) = self.backlog.start_next(now_ms, usable) else { return };
             let progress = Arc::new(Progress::default());
             let (sources, receiver) = watch::channel(self.sources_of(&version));
-            let job = Job { version, progress: Arc::clone(&progress), sources: receiver };
+            let give_way = CancellationToken::new();
+            let job = Job {
+                version,
+                progress: Arc::clone(&progress),
+                sources: receiver,
+                // whoever stands in the backlog as a holder has said so in its catalogue
+                holders: None,
+                give_way: give_way.clone(),
+            };
             let shared = Arc::clone(&self.shared);
             let started = self.shared.spawn("transfer", async move {
                 let outcome = transfer::run(&shared, job).await;
@@ -48,7 +57,24 @@ impl Driver {
                 return;
             }
             tracing::info!(%dataset, version = %version.short(), "fetching a version");
-            self.underway.insert(version, Underway { dataset, progress, sources });
+            self.underway.insert(version, Underway { dataset, progress, sources, give_way });
+        }
+    }
+
+    /// Has a transfer that is too slow give its place to a version that waits for one. One at a time: the next one only
+    /// if somebody still waits when its place was taken.
+    pub(super) fn make_way(&mut self) {
+        self.start_transfers();
+        let full = self.shared.guardian.space().state() != SpaceState::Open;
+        if full || self.underway.values().any(|underway| underway.give_way.is_cancelled()) {
+            return;
+        }
+        let mut slow = self.underway.iter().filter(|(_, underway)| underway.progress.is_slow());
+        let now_ms = clock::uptime_ms();
+        let in_the_way = |version: &VersionId| self.backlog.is_in_the_way(version, now_ms, |peer| self.usable(peer));
+        if let Some((version, underway)) = slow.find(|(version, _)| in_the_way(version)) {
+            tracing::info!(dataset = %underway.dataset, version = %version.short(), "a slow transfer gives way to others");
+            underway.give_way.cancel();
         }
     }
 
@@ -84,6 +110,10 @@ impl Driver {
                     self.ended.pop_front();
                 }
                 self.ended.push_back(row);
+            }
+            Outcome::GaveWay => {
+                let slow = self.sources_of(&version);
+                self.backlog.gave_way(&version, slow);
             }
             Outcome::Failed { error, useless } => {
                 tracing::warn!(%dataset, version = %version.short(), error, "a version could not be fetched yet");

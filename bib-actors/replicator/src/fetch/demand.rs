@@ -9,14 +9,17 @@ use crate::messages::Demand;
 use crate::report::Progress;
 use crate::shared::Shared;
 use crate::transfer::{self, Job};
+use bib_chunks::ChunkError;
 use bib_domain::NodeId;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Fetches the chunks; how many bytes came for that.
 pub(crate) async fn demand(shared: &Arc<Shared>, asked: Demand) -> Result<u64, ReplicatorError> {
+    transfer::check(&asked.chunks, shared.chunks.options().max_chunk_bytes).map_err(ChunkError::from)?;
     let deadline = Instant::now() + asked.within;
     let prepare = async {
         let place = Arc::clone(&shared.demands).acquire_owned().await;
@@ -38,7 +41,13 @@ pub(crate) async fn demand(shared: &Arc<Shared>, asked: Demand) -> Result<u64, R
     }
     let (sources, receiver) = watch::channel(first);
     let progress = Arc::new(Progress::default());
-    let job = Job { version: asked.version, progress: Arc::clone(&progress), sources: receiver };
+    let job = Job {
+        version: asked.version,
+        progress: Arc::clone(&progress),
+        sources: receiver,
+        holders: Some(holders.clone()),
+        give_way: CancellationToken::new(),
+    };
     let fetching = transfer::some(shared, job, &asked.chunks);
     tokio::pin!(fetching);
     loop {

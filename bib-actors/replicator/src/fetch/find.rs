@@ -1,22 +1,24 @@
 //! Which version of a dataset the connected peers have, for somebody who reads it without a copy of it here.
 //!
-//! All of them are asked at once, since each may know another one as the latest. The manifest of the chosen one is
+//! All of them are asked at once, since each may know another one as the latest, and none is believed: what counts is a
+//! version of which somebody gives the manifest. The manifest of the chosen one is
 //! recorded as begun, as if its topic had been subscribed to; its chunks are fetched by whoever reads them.
 
 use super::Session;
 use super::catalog::Ours;
-use super::manifest::take_manifest;
+use super::manifest::{Taken, take_manifest};
 use crate::answers::{Answer, Question};
 use crate::driver::Note;
 use crate::error::ReplicatorError;
 use crate::shared::Shared;
 use crate::wire;
+use bib_chunks::{Manifest, SignedManifest};
+use bib_domain::offered::{Told, in_order};
 use bib_domain::{DatasetRef, NodeId, VersionId};
 use bib_guardian::GuardianError;
 use bib_kit::clock;
 use futures::StreamExt;
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicU32;
 
 /// Where a dataset was looked for, and what came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +38,18 @@ pub enum Found {
 }
 
 /// What a peer offers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone)]
 struct Offered {
-    number: u64,
-    created_ms: i64,
-    version: VersionId,
+    told: Told,
     manifest_bytes: u64,
     peer: NodeId,
+}
+
+/// A version whose manifest is at hand.
+struct AtHand {
+    version: VersionId,
+    /// The manifest and who gave it, if it is not in the catalogue yet.
+    given: Option<(SignedManifest, NodeId)>,
 }
 
 /// Finds the version that `selector` means to the connected peers, and records it here.
@@ -66,43 +73,91 @@ async fn look(shared: &Shared, dataset: &DatasetRef, selector: &str) -> Result<F
     }
     let asked = peers.len();
     let (favorites, others) = peers.into_iter().partition(|peer| shared.options.favorites.contains(peer));
-    let mut answers = ask_all(shared, favorites, dataset, selector).await;
-    if answers.is_empty() {
-        answers = ask_all(shared, others, dataset, selector).await;
-    }
-    answers.sort_unstable();
-    let Some(best) = answers.last().cloned() else { return Ok(Found::Nobody { asked }) };
-    let different: BTreeSet<VersionId> = answers.iter().map(|answer| answer.version).collect();
-    if !selector.is_empty() && different.len() > 1 {
-        let (dataset, selector) = (dataset.clone(), selector.to_owned());
-        return Err(GuardianError::Ambiguous { dataset, selector, matches: different.into_iter().collect() }.into());
-    }
-    answers.retain(|answer| answer.version == best.version);
-    shared.remember_holders(best.version, answers.iter().map(|answer| answer.peer.clone()).collect());
-    let known = shared.guardian.manifest(best.version).await;
-    if matches!(known, Ok(Some(_))) {
-        return Ok(Found::Version(best.version));
-    }
     let mut trouble = None;
-    for answer in &answers {
-        match take(shared, dataset, answer).await {
-            Ok(true) => return Ok(Found::Version(best.version)),
-            Ok(false) => {}
-            Err(error) => {
-                if let Some((peer, reason)) = error.lie() {
-                    shared.note(Note::Blame { peer: peer.clone(), reason: reason.to_owned() }).await;
-                }
-                trouble = Some(error);
-            }
+    for group in [favorites, others] {
+        let answers = ask_all(shared, group, dataset, selector).await;
+        if let Some(version) = choose(shared, dataset, selector, &answers, &mut trouble).await? {
+            return Ok(Found::Version(version));
         }
     }
     trouble.map_or(Ok(Found::Nobody { asked }), Err)
 }
 
+/// The version that a selector means of those that are offered, recorded here: the latest of which somebody gives the
+/// manifest. What nobody gives the manifest of is no version, so it neither hides others nor makes a choice of them.
+async fn choose(
+    shared: &Shared,
+    dataset: &DatasetRef,
+    selector: &str,
+    answers: &[Offered],
+    trouble: &mut Option<ReplicatorError>,
+) -> Result<Option<VersionId>, ReplicatorError> {
+    let mut at_hand: Vec<AtHand> = Vec::new();
+    for told in in_order(selector, answers.iter().map(|answer| answer.told)) {
+        let offered: Vec<&Offered> = answers.iter().filter(|answer| answer.told == told).collect();
+        if at_hand.iter().all(|other| other.version != told.version)
+            && let Some(found) = get(shared, dataset, &offered, trouble).await
+        {
+            at_hand.push(found);
+            if selector.is_empty() {
+                break;
+            }
+        }
+    }
+    if at_hand.len() > 1 {
+        let (dataset, selector) = (dataset.clone(), selector.to_owned());
+        let matches = at_hand.iter().map(|found| found.version).collect();
+        return Err(GuardianError::Ambiguous { dataset, selector, matches }.into());
+    }
+    let Some(AtHand { version, given }) = at_hand.pop() else { return Ok(None) };
+    let holders = answers.iter().filter(|answer| answer.told.version == version);
+    shared.remember_holders(version, holders.map(|answer| answer.peer.clone()).collect());
+    if let Some((signed, peer)) = given {
+        let ours = Ours { shared, peer: &peer };
+        // somebody here asked for it by name, so it is not among what the peer may add
+        let topic = ours.bare_topic(&dataset.topic);
+        if shared.guardian.get_topic(&topic.name).await?.is_none() {
+            ours.make_topic(topic).await?;
+        }
+        ours.begin(signed).await?;
+    }
+    Ok(Some(version))
+}
+
+/// The manifest of one version, from the catalogue or from the first who gives it. Liars are blamed.
+async fn get(
+    shared: &Shared,
+    dataset: &DatasetRef,
+    offered: &[&Offered],
+    trouble: &mut Option<ReplicatorError>,
+) -> Option<AtHand> {
+    let version = offered.first()?.told.version;
+    let known = shared.guardian.manifest(version).await.ok().flatten();
+    for answer in offered {
+        let taken = match &known {
+            Some(signed) => check(dataset, answer, signed.manifest()).map(|()| Some(None)),
+            None => take(shared, dataset, answer).await.map(|signed| signed.map(Some)),
+        };
+        match taken {
+            Ok(Some(signed)) => {
+                return Some(AtHand { version, given: signed.map(|signed| (signed, answer.peer.clone())) });
+            }
+            Ok(None) => {}
+            Err(error) => {
+                if let Some((peer, reason)) = error.lie() {
+                    shared.note(Note::Blame { peer: peer.clone(), reason: reason.to_owned() }).await;
+                }
+                *trouble = Some(error);
+            }
+        }
+    }
+    None
+}
+
 /// The peers that have this version whole, asked anew.
 pub(crate) async fn holders(shared: &Shared, dataset: &DatasetRef, version: VersionId) -> BTreeSet<NodeId> {
     let answers = ask_all(shared, shared.usable(), dataset, &version.to_hex()).await;
-    answers.into_iter().filter(|answer| answer.version == version).map(|answer| answer.peer).collect()
+    answers.into_iter().filter(|answer| answer.told.version == version).map(|answer| answer.peer).collect()
 }
 
 async fn ask_all(shared: &Shared, peers: BTreeSet<NodeId>, dataset: &DatasetRef, selector: &str) -> Vec<Offered> {
@@ -139,9 +194,7 @@ async fn ask_one(
     let offered = found.version.as_ref().map(wire::offer);
     match offered {
         Some(Ok((named, offer))) if named == *dataset => Ok(Some(Offered {
-            number: found.number,
-            created_ms: found.created_ms,
-            version: offer.version,
+            told: Told { number: found.number, created_ms: found.created_ms, version: offer.version },
             manifest_bytes: offer.manifest_bytes,
             peer: peer.clone(),
         })),
@@ -152,22 +205,39 @@ async fn ask_one(
     }
 }
 
-/// Takes the manifest from one of those who have it. False if it cannot be had there.
-async fn take(shared: &Shared, dataset: &DatasetRef, answer: &Offered) -> Result<bool, ReplicatorError> {
-    let peer = &answer.peer;
+/// Takes the manifest from one of those who have it. `None` if it cannot be had there.
+async fn take(
+    shared: &Shared,
+    dataset: &DatasetRef,
+    answer: &Offered,
+) -> Result<Option<SignedManifest>, ReplicatorError> {
+    let (peer, version) = (&answer.peer, answer.told.version);
     let mut session = Session::open(shared, peer).await?;
-    let offered = (dataset, answer.version, answer.manifest_bytes);
-    let signed = take_manifest(shared, peer, &mut session, offered).await?;
+    let offered = (dataset, version, answer.manifest_bytes);
+    let taken = take_manifest(shared, peer, &mut session, offered).await?;
     session.close().await;
-    let Some(signed) = signed else { return Ok(false) };
-    let manifest = signed.manifest();
-    if (manifest.number, manifest.created_ms) != (answer.number, answer.created_ms) {
-        let detail =
-            format!("it offered {} as number {}, and it is number {}", answer.version, answer.number, manifest.number);
-        return Err(ReplicatorError::Lied { peer: peer.clone(), detail });
+    match taken {
+        Taken::Manifest(signed) => check(dataset, answer, signed.manifest()).map(|()| Some(*signed)),
+        Taken::Unreadable(reason) => {
+            tracing::warn!(%peer, %dataset, version = %version.short(), reason, "a version cannot be taken over");
+            Ok(None)
+        }
+        Taken::Withheld(reason) => {
+            tracing::debug!(%peer, %dataset, version = %version.short(), reason, "a peer does not give what it offers");
+            Ok(None)
+        }
     }
-    let ours = Ours { shared, peer, new_topics: &AtomicU32::new(0) };
-    ours.know_bare_topic(&dataset.topic).await?;
-    ours.begin(signed).await?;
-    Ok(true)
+}
+
+/// Compares what a peer told of a version with what its publisher signed.
+fn check(dataset: &DatasetRef, answer: &Offered, manifest: &Manifest) -> Result<(), ReplicatorError> {
+    let Told { number, created_ms, version } = answer.told;
+    let detail = if manifest.dataset != dataset.to_string() {
+        format!("it offered {version} as {dataset}, and its publisher signed it as {}", wire::cut(&manifest.dataset))
+    } else if (manifest.number, manifest.created_ms) != (number, created_ms) {
+        format!("it offered {version} as number {number}, and it is number {}", manifest.number)
+    } else {
+        return Ok(());
+    };
+    Err(ReplicatorError::Lied { peer: answer.peer.clone(), detail })
 }

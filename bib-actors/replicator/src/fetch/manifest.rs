@@ -13,25 +13,35 @@ const HEAD: usize = 256;
 /// What a signed manifest begins with.
 const SIGNED_FORMAT: &str = "bib-signed-manifest/1";
 
-/// Fetches and checks the manifest of a version that a peer offers under a dataset's name, with its length. `None` if it
-/// cannot be had or read here: the rest of what the peer has must not wait for that.
+/// What became of a manifest that a peer offers. The rest of what the peer has must not wait for one that did not come.
+pub(super) enum Taken {
+    /// It came.
+    Manifest(Box<SignedManifest>),
+    /// It cannot be read here, and will not be later.
+    Unreadable(String),
+    /// The peer does not give it now.
+    Withheld(String),
+}
+
+/// Fetches and checks the manifest of a version that a peer offers under a dataset's name, with its length.
 pub(super) async fn take_manifest(
     shared: &Shared,
     peer: &NodeId,
     session: &mut Session,
     (dataset, version, manifest_bytes): (&DatasetRef, VersionId, u64),
-) -> Result<Option<SignedManifest>, ReplicatorError> {
-    let skip = |reason: String| {
-        tracing::warn!(%peer, %dataset, version = %version.short(), reason, "a version cannot be taken over");
-        Ok(None)
-    };
+) -> Result<Taken, ReplicatorError> {
+    let skip = |reason: String| Ok(Taken::Unreadable(reason));
     let limit = shared.options.manifest_bytes;
     if manifest_bytes > limit as u64 {
         return skip(format!("its manifest has {manifest_bytes} bytes, and at most {limit} are read"));
     }
     let bytes = match session.manifest(version).await {
         Ok(Some(bytes)) => bytes,
-        Ok(None) => return Ok(None),
+        Ok(None) => return Ok(Taken::Withheld("it does not have the manifest".to_owned())),
+        // one that it does not give now is no reason to leave the others
+        Err(error @ ReplicatorError::Peer { .. }) if !refuses_all(&error) => {
+            return Ok(Taken::Withheld(error.to_string()));
+        }
         Err(ReplicatorError::Exchange { source: error @ FrameError::TooLong { .. }, .. }) => {
             *session = Session::open(shared, peer).await?;
             return skip(error.to_string());
@@ -39,7 +49,8 @@ pub(super) async fn take_manifest(
         Err(error) => return Err(error),
     };
     let lied = |detail: String| ReplicatorError::Lied { peer: peer.clone(), detail };
-    let limits = ManifestLimits { bytes: limit, ..ManifestLimits::default() };
+    let chunk_bytes = shared.chunks.options().max_chunk_bytes;
+    let limits = ManifestLimits { bytes: limit, chunk_bytes, ..ManifestLimits::default() };
     let other_format = is_of_another_format(&bytes);
     let signed = match shared.blocking.run(move || SignedManifest::from_bytes_within(&bytes, &limits)).await? {
         Ok(signed) => signed,
@@ -54,7 +65,12 @@ pub(super) async fn take_manifest(
         let named = wire::cut(&signed.manifest().dataset);
         return Err(lied(format!("it offered {version} as {dataset}, and its publisher signed it as {named}")));
     }
-    Ok(Some(signed))
+    Ok(Taken::Manifest(Box::new(signed)))
+}
+
+/// Whether a peer refuses whatever it is asked for.
+fn refuses_all(error: &ReplicatorError) -> bool {
+    matches!(error, ReplicatorError::Peer { code, .. } if [wire::NOT_PAIRED, wire::NOT_SERVING].contains(&code.as_str()))
 }
 
 /// Whether these bytes say of themselves that they are a manifest of a format that this version does not know.

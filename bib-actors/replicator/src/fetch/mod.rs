@@ -8,6 +8,7 @@ mod list;
 mod manifest;
 mod repair;
 mod session;
+mod tally;
 
 pub(crate) use announce::announce;
 pub(crate) use catalog::{SyncOutcome, sync};

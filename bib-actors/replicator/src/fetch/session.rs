@@ -1,7 +1,8 @@
 //! One catalogue stream to a peer, as the asking side sees it. Requests and answers take turns.
 
 use crate::error::ReplicatorError;
-use crate::frame::{FrameError, read_frame, write_frame};
+use crate::frame::{FrameError, read_checked_frame, write_frame};
+use crate::shape;
 use crate::shared::Shared;
 use crate::wire;
 use bib_domain::{DatasetRef, NodeId, VersionId};
@@ -140,7 +141,8 @@ impl Session {
         let deadline = self.deadline;
         let exchange = async {
             write_frame(&mut self.stream, &wire::ask(request), deadline).await?;
-            let answer: Option<SyncResponse> = read_frame(&mut self.stream, limit, deadline).await?;
+            let check = |bytes: &[u8]| shape::check_answer(bytes, self.frame_bytes);
+            let answer: Option<SyncResponse> = read_checked_frame(&mut self.stream, limit, deadline, check).await?;
             answer.ok_or(FrameError::Closed)
         };
         let answer = exchange.await.map_err(|source| ReplicatorError::Exchange { peer: self.peer.clone(), source })?;

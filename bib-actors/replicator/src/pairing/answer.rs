@@ -1,6 +1,6 @@
 //! Answering who shows a ticket's secret. The other node has proved its id already; here it proves that it was invited.
 
-use super::secret_hash;
+use super::{Admission, secret_hash};
 use crate::driver::Note;
 use crate::error::ReplicatorError;
 use crate::frame::{FrameError, read_frame, write_frame};
@@ -19,6 +19,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A request is a secret and a few addresses.
 const REQUEST_BYTES: usize = 16 * 1024;
+const TOO_MANY: &str = "too many tickets were tried: wait a minute and try again";
 
 /// Serves one pairing stream.
 pub(crate) async fn serve(shared: &Shared, peer: &NodeId, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
@@ -40,9 +41,16 @@ pub(crate) async fn serve(shared: &Shared, peer: &NodeId, mut stream: impl Async
 async fn decide(shared: &Shared, peer: &NodeId, request: PairRequest) -> PairResponse {
     let op = shared.op(Who::Peer(peer.clone()));
     let now_ms = clock::deadline_ms();
-    let admitted = shared.attempts.lock().unwrap_or_else(PoisonError::into_inner).admit(peer, clock::uptime_ms());
-    if !admitted {
-        return refuse(shared, &op, peer, "too many tickets were tried: wait a minute and try again").await;
+    let admission = shared.attempts.lock().unwrap_or_else(PoisonError::into_inner).admit(peer, clock::uptime_ms());
+    match admission {
+        Admission::Admitted => {}
+        Admission::TurnedAway { before } => {
+            tracing::warn!(%peer, before, "too many tickets are tried: more of this minute are not written down");
+            return refuse(shared, &op, peer, TOO_MANY).await;
+        }
+        Admission::Ignored => {
+            return PairResponse { accepted: false, reason: TOO_MANY.to_owned(), me: None };
+        }
     }
     match shared.guardian.redeem_invite(&op, secret_hash(&request.secret), peer, now_ms).await {
         Ok(()) => {}

@@ -7,7 +7,7 @@ mod join;
 mod reachable;
 
 pub(crate) use answer::serve;
-pub(crate) use attempts::Attempts;
+pub(crate) use attempts::{Admission, Attempts};
 pub use invite::Invite;
 pub(crate) use invite::{RecentInvites, create};
 pub(crate) use join::join;

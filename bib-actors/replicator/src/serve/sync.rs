@@ -9,6 +9,7 @@ use crate::frame::{FrameError, read_frame, write_frame};
 use crate::shared::Shared;
 use crate::wire::{self, BUSY, NOT_FOUND, NOT_PAIRED, NOT_SERVING};
 use bib_domain::{NodeId, VersionId};
+use bib_guardian::GuardianError;
 use bib_proto::v1::{
     AnnounceResponse, CatalogRequest, CatalogResponse, FindRequest, FindResponse, Hello, ManifestRequest,
     ManifestResponse, SyncRequest, SyncResponse, sync_request::Request, sync_response::Response,
@@ -127,6 +128,14 @@ async fn manifest(shared: &Shared, peer: &NodeId, request: ManifestRequest) -> S
             wire::respond(Response::Manifest(ManifestResponse { signed_manifest }))
         }
         Ok(None) => wire::sync_error(NOT_FOUND, format!("version {id} is not on this node")),
+        Err(error @ GuardianError::ManifestHurt { .. }) => {
+            // asking again does not mend it; another peer's copy does
+            if shared.remember_hurt(id) {
+                tracing::warn!(%peer, %error, "a manifest that a peer asked for is hurt: it is looked for at other peers");
+                shared.note(Note::Hurt).await;
+            }
+            wire::sync_error(NOT_FOUND, format!("the manifest of version {id} is damaged on this node"))
+        }
         Err(error) => busy(peer, &error.into()),
     }
 }

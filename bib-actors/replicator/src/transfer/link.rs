@@ -9,6 +9,7 @@ use crate::shared::Shared;
 use bib_chunks::ChunkRef;
 use bib_domain::NodeId;
 use bib_kit::Tasks;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(crate) struct Wiring {
     pub(crate) shared: Arc<Shared>,
     pub(crate) chunks: Arc<[ChunkRef]>,
     pub(crate) verified: Arc<VerifiedChunks>,
+    /// The peers that say that they have the version whole; `None` if all do.
+    pub(crate) holders: Option<Arc<BTreeSet<NodeId>>>,
     pub(crate) buffers: Buffers,
     pub(crate) up: mpsc::Sender<Up>,
     pub(crate) keep: mpsc::Sender<Piece>,
@@ -61,6 +64,7 @@ impl Link {
             shared: Arc::clone(&wiring.shared),
             peer: self.peer.clone(),
             stream,
+            claims: wiring.holders.as_ref().is_none_or(|holders| holders.contains(&self.peer)),
             chunks: Arc::clone(&wiring.chunks),
             verified: Arc::clone(&wiring.verified),
             buffers: wiring.buffers.clone(),

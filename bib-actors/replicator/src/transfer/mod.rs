@@ -5,13 +5,14 @@
 //! stream; what was synced stays, so the next attempt fetches only the rest.
 
 mod buffers;
+mod job;
 mod keeper;
 mod link;
 mod run;
 mod stream;
 mod verified;
 
-pub(crate) use run::{Job, Outcome, run, some};
+pub(crate) use job::{Job, Outcome, check, run, some};
 
 use bib_domain::NodeId;
 

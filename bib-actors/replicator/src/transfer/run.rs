@@ -2,18 +2,19 @@
 
 use super::Up;
 use super::buffers::Buffers;
+use super::job::Job;
 use super::keeper::Lane;
 use super::link::{Link, Wiring};
 use super::verified::VerifiedChunks;
 use crate::driver::Note;
-use crate::error::ReplicatorError;
 use crate::report::Progress;
 use crate::shared::Shared;
-use bib_chunks::{ChunkRef, SignedManifest};
+use bib_chunks::ChunkRef;
 use bib_domain::transfer::{Command, Event, Transfer};
-use bib_domain::{NodeId, VersionId, Who};
+use bib_domain::{NodeId, VersionId};
 use bib_kit::{Tasks, clock};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc, watch};
@@ -24,72 +25,32 @@ const UP_QUEUE: usize = 1024;
 /// How long a transfer that failed may take to sync what it has.
 const LAST_SYNC: Duration = Duration::from_secs(20);
 
-/// What is to be fetched.
-pub(crate) struct Job {
-    pub(crate) version: VersionId,
-    pub(crate) progress: Arc<Progress>,
-    /// The peers from which it may be fetched now. The transfer ends when its sender is gone.
-    pub(crate) sources: watch::Receiver<BTreeSet<NodeId>>,
+/// Why a transfer ended with something left to fetch.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// Another version gets its place.
+    GaveWay,
+    /// It cannot go on.
+    Failed(String),
 }
 
-/// What a transfer came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The version is whole, and that is written down.
-    Whole,
-    /// It is not, and why; and the peers that turned out not to hold it.
-    Failed { error: String, useless: Vec<NodeId> },
-}
-
-/// Fetches what is missing of a version.
-pub(crate) async fn run(shared: &Arc<Shared>, job: Job) -> Outcome {
-    let mut useless = Vec::new();
-    match fetch(shared, job, &mut useless).await {
-        Ok(()) => Outcome::Whole,
-        Err(error) => Outcome::Failed { error, useless },
+impl From<String> for Stop {
+    fn from(error: String) -> Self {
+        Self::Failed(error)
     }
 }
 
-async fn fetch(shared: &Arc<Shared>, job: Job, useless: &mut Vec<NodeId>) -> Result<(), String> {
-    let say = |error: ReplicatorError| error.to_string();
-    let signed = shared.guardian.manifest(job.version).await.map_err(|error| say(error.into()))?;
-    let signed = signed.ok_or_else(|| say(ReplicatorError::Gone))?;
-    let missing = missing(shared, &signed).await.map_err(say)?;
-    let chunks = &signed.manifest().chunks;
-    let bytes = |chunks: &mut dyn Iterator<Item = &ChunkRef>| chunks.map(|chunk| u64::from(chunk.len)).sum::<u64>();
-    let missing_bytes = bytes(&mut missing.iter().map(|&chunk| &chunks[chunk as usize]));
-    job.progress.begin(bytes(&mut chunks.iter()), chunks.len() as u64, missing_bytes, missing.len() as u64);
-    if !missing.is_empty() {
-        Running::new(shared, &job, chunks, &missing).finish(job.sources, useless).await?;
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GaveWay => "it gave way to another version",
+            Self::Failed(error) => error,
+        })
     }
-    let op = shared.op(Who::Node);
-    shared.guardian.mark_complete(&op, job.version).await.map_err(|error| say(error.into()))?;
-    Ok(())
-}
-
-/// Fetches these chunks of a version; comes back when they are synced.
-pub(crate) async fn some(shared: &Arc<Shared>, job: Job, chunks: &[ChunkRef]) -> Result<(), String> {
-    let places: Vec<u32> = (0..).zip(chunks).map(|(place, _)| place).collect();
-    let mut running = Running::new(shared, &job, chunks, &places);
-    running.streams = shared.options.demand_streams.min(chunks.len()).max(1);
-    running.waits = false;
-    running.finish(job.sources, &mut Vec::new()).await
-}
-
-/// The places in the manifest's list of the chunks that are not here, or are damaged here.
-async fn missing(shared: &Shared, signed: &Arc<SignedManifest>) -> Result<Vec<u32>, ReplicatorError> {
-    let (store, signed, recheck) = (shared.chunks.clone(), Arc::clone(signed), shared.options.recheck_bytes);
-    let look = move || {
-        let missing: HashSet<_> =
-            store.missing_or_hurt(&signed, recheck)?.into_iter().map(|chunk| chunk.hash).collect();
-        let places = (0..).zip(&signed.manifest().chunks).filter(|(_, chunk)| missing.contains(&chunk.hash));
-        Ok::<_, bib_chunks::ChunkError>(places.map(|(place, _)| place).collect())
-    };
-    Ok(shared.blocking.run(look).await??)
 }
 
 /// A transfer with something left to fetch.
-struct Running {
+pub(super) struct Running {
     shared: Arc<Shared>,
     version: VersionId,
     progress: Arc<Progress>,
@@ -100,6 +61,8 @@ struct Running {
     streams: usize,
     /// Whether it waits for other peers while those that are there lack what is missing.
     waits: bool,
+    /// Cancelled when its place is to go to another version.
+    give_way: CancellationToken,
     /// Peers that are not used any more for this transfer.
     left: BTreeSet<NodeId>,
     events: mpsc::Receiver<Up>,
@@ -121,7 +84,7 @@ enum Next {
 }
 
 impl Running {
-    fn new(shared: &Arc<Shared>, job: &Job, chunks: &[ChunkRef], missing: &[u32]) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, job: &Job, chunks: &[ChunkRef], missing: &[u32]) -> Self {
         let options = &shared.options;
         let (up, events) = mpsc::channel(UP_QUEUE);
         // room for all that may be in flight, so that a stream never waits for the disk while its peer is timed
@@ -149,6 +112,7 @@ impl Running {
             shared: Arc::clone(shared),
             chunks: chunks.into(),
             verified,
+            holders: job.holders.clone().map(Arc::new),
             buffers: Buffers::new(options.transfer.window_chunks),
             up,
             keep,
@@ -162,6 +126,7 @@ impl Running {
             links: BTreeMap::new(),
             streams: options.streams_per_peer,
             waits: true,
+            give_way: job.give_way.clone(),
             left: BTreeSet::new(),
             events,
             flush,
@@ -173,11 +138,18 @@ impl Running {
         }
     }
 
-    async fn finish(
+    /// The same for a few chunks that somebody waits for.
+    pub(super) fn of_some(mut self, chunks: usize) -> Self {
+        self.streams = self.shared.options.demand_streams.min(chunks).max(1);
+        self.waits = false;
+        self
+    }
+
+    pub(super) async fn finish(
         mut self,
         sources: watch::Receiver<BTreeSet<NodeId>>,
         useless: &mut Vec<NodeId>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Stop> {
         let ended = self.turn(sources, useless).await;
         if ended.is_err() {
             self.keep_the_rest().await;
@@ -189,7 +161,8 @@ impl Running {
         &mut self,
         mut sources: watch::Receiver<BTreeSet<NodeId>>,
         useless: &mut Vec<NodeId>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Stop> {
+        let give_way = self.give_way.clone();
         let mut tick = tokio::time::interval(self.shared.options.tick.max(Duration::from_millis(1)));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         // before the first tick, which would find that there is nobody to fetch from
@@ -203,18 +176,19 @@ impl Running {
                 },
                 changed = sources.changed() => {
                     if changed.is_err() {
-                        return Err("it is not wanted any more".to_owned());
+                        return Err("it is not wanted any more".to_owned().into());
                     }
                     let now = sources.borrow_and_update().clone();
                     let events = self.follow(&now);
                     self.carry_on(events, useless).await
                 }
                 _ = tick.tick() => self.tick(useless).await,
+                () = give_way.cancelled() => return Err(Stop::GaveWay),
             };
             match next {
                 Next::On => {}
                 Next::Done => return Ok(()),
-                Next::Failed(error) => return Err(error),
+                Next::Failed(error) => return Err(error.into()),
             }
         }
     }
@@ -321,6 +295,7 @@ impl Running {
         }
         events.push(Event::Tick);
         let next = self.carry_on(events, useless).await;
+        self.progress.slow(self.transfer.is_slow());
         if matches!(next, Next::On) && self.is_hopeless() {
             let reason = self.trouble.take().unwrap_or_else(|| "no connected peer has the rest of it".to_owned());
             return Next::Failed(reason);
@@ -328,27 +303,34 @@ impl Running {
         next
     }
 
-    /// Nobody is there to fetch from, and nobody is about to come.
+    /// Nobody is there to fetch the rest from, and nobody is about to come. What a peer lacks may be mended there: the
+    /// next attempt asks it anew.
     fn is_hopeless(&mut self) -> bool {
         if self.links.values().any(Link::is_open) {
             self.last_open = clock::monotonic();
         }
         // whoever has just been connected is asked before it counts
         let settled = self.links.values().all(|link| link.is_open() || !link.is_alive());
-        if !self.waits && settled && self.transfer.is_starved() {
+        let patience = self.shared.options.patience;
+        let starved = self.transfer.starved_ms(self.now_ms()).map(Duration::from_millis);
+        if starved.is_some_and(|starved| if self.waits { starved >= patience } else { settled }) {
             return true;
         }
         let alive = self.links.values().any(Link::is_alive);
-        let too_long = clock::since(self.last_open) >= self.shared.options.patience;
+        let too_long = clock::since(self.last_open) >= patience;
         self.left_to_verify > 0 && self.transfer.peers().next().is_none() && (!alive || too_long)
+    }
+
+    /// The moment as the decision counts it.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(clock::since(self.begun).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Takes events in and carries the commands out, and what those lead to.
     async fn carry_on(&mut self, events: Vec<Event>, useless: &mut Vec<NodeId>) -> Next {
         let mut events: std::collections::VecDeque<Event> = events.into();
         while let Some(event) = events.pop_front() {
-            let now_ms = u64::try_from(clock::since(self.begun).as_millis()).unwrap_or(u64::MAX);
-            for command in self.transfer.handle(event, now_ms) {
+            for command in self.transfer.handle(event, self.now_ms()) {
                 match command {
                     Command::Ask { peer, chunk } => {
                         let taken = self.links.get_mut(&peer).is_some_and(|link| link.ask(chunk));

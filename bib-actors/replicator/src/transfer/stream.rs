@@ -12,6 +12,7 @@ use crate::shared::Shared;
 use crate::wire::ChunkStatus;
 use bib_chunks::ChunkRef;
 use bib_domain::NodeId;
+use bib_domain::transfer::{Verdict, judge};
 use bib_proto::v1::{ChunkHeader, ChunkRequest};
 use bib_swarm::protocols;
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -32,6 +33,8 @@ pub(crate) struct DataStream {
     pub(crate) shared: Arc<Shared>,
     pub(crate) peer: NodeId,
     pub(crate) stream: usize,
+    /// Whether the peer says that it has the version whole.
+    pub(crate) claims: bool,
     pub(crate) chunks: Arc<[ChunkRef]>,
     pub(crate) verified: Arc<VerifiedChunks>,
     pub(crate) buffers: Buffers,
@@ -125,25 +128,60 @@ impl DataStream {
                     return Err(FrameError::Malformed { detail }.into());
                 }
             }
-            if header.hash != about.hash.as_bytes() || header.size != u64::from(about.len) {
-                let detail = format!(
-                    "it was asked for chunk {} of {} bytes and sent a header for {} bytes of {}",
-                    about.hash,
-                    about.len,
-                    header.size,
-                    hex::encode(header.hash.get(..32).unwrap_or(&header.hash)),
-                );
-                self.tell(Up::Wrong { peer, chunk, detail }).await;
-                return Err(End::Told);
+            let (name_fits, size_fits) = (header.hash == about.hash.as_bytes(), header.size == u64::from(about.len));
+            match judge(name_fits, size_fits, self.claims) {
+                Verdict::Right => self.take(&mut reader, chunk, about).await?,
+                Verdict::Lacks => {
+                    tracing::info!(%peer, chunk = %about.hash, size = header.size, signed = about.len, "a chunk has another length elsewhere than its publisher signed");
+                    self.pass_over(&mut reader, header.size).await?;
+                    self.tell(Up::Absent { peer, stream, chunk }).await;
+                }
+                Verdict::Lies => {
+                    let detail = format!(
+                        "it was asked for chunk {} of {} bytes and sent a header for {} bytes of {}",
+                        about.hash,
+                        about.len,
+                        header.size,
+                        hex::encode(header.hash.get(..32).unwrap_or(&header.hash)),
+                    );
+                    self.tell(Up::Wrong { peer, chunk, detail }).await;
+                    return Err(End::Told);
+                }
             }
-            self.take(&mut reader, chunk, about).await?;
         }
         Ok(())
     }
 
     async fn take(&self, reader: &mut (impl AsyncRead + Unpin), chunk: u32, about: ChunkRef) -> Result<(), End> {
         let mut buffer = self.buffers.take(about.len as usize);
-        let bytes = buffer.as_mut_slice();
+        self.fill(reader, buffer.as_mut_slice()).await?;
+        let (peer, stream) = (self.peer.clone(), self.stream);
+        // told before the keeper can know of it, so that the loop hears of the arrival first
+        self.tell(Up::Arrived { peer, stream, chunk }).await;
+        let _ = self.keep.send(Piece { peer: self.peer.clone(), chunk, hash: about.hash, buffer }).await;
+        Ok(())
+    }
+
+    /// Reads a payload that is of no use, so that the next answer can be read.
+    async fn pass_over(&self, reader: &mut (impl AsyncRead + Unpin), size: u64) -> Result<(), End> {
+        let most = self.shared.chunks.options().max_chunk_bytes;
+        let mut left = match u32::try_from(size) {
+            Ok(size) if size <= most => size as usize,
+            _ => {
+                let detail = format!("a chunk header tells {size} bytes, chunks have at most {most}");
+                return Err(FrameError::Malformed { detail }.into());
+            }
+        };
+        let mut buffer = self.buffers.take(left.min(PIECE));
+        while left > 0 {
+            let piece = left.min(PIECE);
+            self.fill(reader, &mut buffer.as_mut_slice()[..piece]).await?;
+            left -= piece;
+        }
+        Ok(())
+    }
+
+    async fn fill(&self, reader: &mut (impl AsyncRead + Unpin), bytes: &mut [u8]) -> Result<(), End> {
         let mut filled = 0;
         while filled < bytes.len() {
             let until = bytes.len().min(filled + PIECE);
@@ -156,10 +194,6 @@ impl DataStream {
             filled += count;
             self.received.fetch_add(count as u64, Relaxed);
         }
-        let (peer, stream) = (self.peer.clone(), self.stream);
-        // told before the keeper can know of it, so that the loop hears of the arrival first
-        self.tell(Up::Arrived { peer, stream, chunk }).await;
-        let _ = self.keep.send(Piece { peer: self.peer.clone(), chunk, hash: about.hash, buffer }).await;
         Ok(())
     }
 

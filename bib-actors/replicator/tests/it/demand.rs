@@ -131,3 +131,46 @@ fn a_failure_has_a_reason() {
         assert!(matches!(error, ReplicatorError::Alone), "{error}");
     });
 }
+
+/// The same chunk with a length that its bytes do not have.
+fn mislabelled(chunk: &ChunkRef) -> ChunkRef {
+    ChunkRef { len: chunk.len + 1, ..*chunk }
+}
+
+#[test]
+fn only_a_holder_can_lie_about_a_length() {
+    run(async {
+        let (good, other) = (version("t/d", 1, 300_000, 7), version("t/d", 2, 300_000, 7));
+        let peer = Fake::start(8, Manner::Honest, &[&good]).await;
+        let node = joined(&[&peer]).await;
+        let chunks = &good.signed.manifest().chunks;
+
+        // a version that it never had names one of its chunks, and a length of somebody's own
+        let named = [mislabelled(&chunks[1]), chunks[2], chunks[3]];
+        let error = fetch(&node, other.signed.id(), &named, SOON).await.unwrap_err();
+        assert!(matches!(error, ReplicatorError::Unfetched { .. }), "{error}");
+        assert!(peer.was_asked(&chunks[1].hash));
+        let here = |chunk: &ChunkRef| node.chunks.contains(&chunk.hash);
+        assert!(!here(&chunks[1]) && here(&chunks[2]) && here(&chunks[3]), "what follows on the stream is read");
+        let error = fetch(&node, other.signed.id(), &named[..1], SOON).await.unwrap_err();
+        assert!(matches!(error, ReplicatorError::Unfetched { .. }), "{error}");
+        assert!(node.blamed(&peer.id).await.is_empty(), "that is no lie");
+
+        // one that says that it has the version whole has compared its bytes with that length
+        fetch(&node, good.signed.id(), &[mislabelled(&chunks[4])], SOON).await.unwrap_err();
+        eventually("it is blamed", || async { node.blamed(&peer.id).await.contains("sent a header") }).await;
+    });
+}
+
+#[test]
+fn a_chunk_that_nobody_could_keep_is_asked_of_nobody() {
+    run(async {
+        let good = version("t/d", 1, 300_000, 7);
+        let peer = Fake::start(8, Manner::Honest, &[&good]).await;
+        let node = joined(&[&peer]).await;
+        let huge = ChunkRef { len: u32::MAX, ..good.signed.manifest().chunks[0] };
+        let error = fetch(&node, good.signed.id(), &[huge], SOON).await.unwrap_err();
+        assert!(error.to_string().contains("its publisher signed"), "{error}");
+        assert!(!peer.was_asked(&huge.hash) && node.blamed(&peer.id).await.is_empty());
+    });
+}

@@ -1,13 +1,16 @@
 //! Paired peers that send what they should not: the stream ends, the node lives, others are served.
 
-use crate::support::{Fake, Manner, Node, Storage, eventually, run};
-use bib_domain::NodeMode::Full;
+use crate::support::{Fake, Manner, Node, Storage, eventually, op, run, version};
+use bib_chunks::StoreOptions;
+use bib_domain::NodeMode::{Full, Selective};
+use bib_guardian::VersionState;
 use bib_proto::v1::sync_request::Request;
 use bib_proto::v1::sync_response::Response;
 use bib_proto::v1::{CatalogRequest, ChunkHeader, ChunkRequest, ManifestRequest};
 use bib_replicator::{read_frame, write_frame};
 use bib_swarm::protocols;
 use futures::{AsyncReadExt, AsyncWriteExt};
+use std::sync::Arc;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -77,4 +80,28 @@ async fn serves_chunks(node: &Node, peer: &Fake, id: bib_domain::VersionId) {
         matches!(stream.read(&mut [0; 10]).await, Ok(0) | Err(_))
     })
     .await;
+}
+
+/// The manifest is in the catalogue already, from before it was looked at so closely.
+#[test]
+fn too_large_a_chunk_is_its_publishers_fault() {
+    run(async {
+        let (bad, good) = (version("t/d", 1, 500_000, 7), version("t/e", 1, 1000, 7));
+        let largest = bad.signed.manifest().chunks.iter().map(|chunk| chunk.len).max().unwrap();
+        let store = StoreOptions { max_chunk_bytes: largest - 1, ..StoreOptions::default() };
+        let node = Node::with_store(1, Storage::Sqlite, Selective, store, |_| ()).await;
+        node.topic("t").await;
+        node.guardian.publish(&op(), Arc::clone(&bad.signed), VersionState { complete: false }).await.unwrap();
+        let peer = Fake::start(9, Manner::Honest, &[&bad, &good]).await;
+        peer.join(&node).await;
+        node.subscribe("t").await;
+        eventually("it says why", || async {
+            let shown = node.transfer(bad.signed.id()).await;
+            shown.is_some_and(|row| row.error.contains("its publisher signed"))
+        })
+        .await;
+        node.gets("t/e", good.signed.id()).await;
+        assert!(bad.chunks.keys().all(|hash| !peer.was_asked(hash)), "nothing of it is asked for");
+        assert!(node.blamed(&peer.id).await.is_empty(), "who passes a manifest on has not written it");
+    });
 }

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bounds;
 mod chain;
 mod demand;
 mod following;
 mod hostile;
 mod liars;
 mod pairing;
+mod partial;
 mod resume;
 mod several;
 mod support;

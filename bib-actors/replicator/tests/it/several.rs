@@ -2,6 +2,8 @@
 
 use crate::support::{Fake, Manner, Node, Storage, eventually, run, version};
 use bib_domain::NodeMode::Selective;
+use bib_replicator::TransferState;
+use std::time::Duration;
 
 #[test]
 fn peers_share_the_work() {
@@ -79,7 +81,7 @@ fn a_peer_that_goes_away_midway_is_replaced() {
         let gone = Fake::start(8, Manner::Honest, &[&good]).await;
         let stays = Fake::start(9, Manner::Honest, &[&good]).await;
         let node = Node::with(1, Storage::Sqlite, Selective, |options| {
-            options.commit_after = std::time::Duration::from_millis(20);
+            options.commit_after = Duration::from_millis(20);
         });
         let node = node.await;
         gone.allow_only(total / 2);
@@ -94,5 +96,75 @@ fn a_peer_that_goes_away_midway_is_replaced() {
         stays.join(&node).await;
         node.gets("t/d", good.signed.id()).await;
         assert!(stays.sent() <= total - sent + 2, "{} of {total} came again", stays.sent());
+    });
+}
+
+#[test]
+fn a_sole_holder_that_lacks_a_chunk_holds_up_nobody() {
+    run(async {
+        let (hurt, other) = (version("t/d", 1, 1_000_000, 7), version("t/e", 1, 300_000, 7));
+        let peer = Fake::start(8, Manner::Honest, &[&hurt, &other]).await;
+        let lost = hurt.signed.manifest().chunks[3].hash;
+        peer.lose(lost);
+        let node = Node::with(1, Storage::Sqlite, Selective, |options| {
+            options.transfers_at_once = 1;
+            options.patience = Duration::from_secs(1);
+        });
+        let node = node.await;
+        peer.join(&node).await;
+        node.subscribe("t").await;
+        eventually("the lost chunk is asked for", || async { peer.was_asked(&lost) }).await;
+        node.gets("t/e", other.signed.id()).await;
+        assert!(!node.version("t/d", hurt.signed.id()).await.unwrap().complete);
+        assert!(node.blamed(&peer.id).await.is_empty(), "that is no lie");
+
+        // nobody connects anew and nobody tells: it is asked again all the same
+        peer.mend();
+        node.gets("t/d", hurt.signed.id()).await;
+    });
+}
+
+#[test]
+fn a_slow_transfer_gives_way_and_goes_on_afterwards() {
+    run(async {
+        let (big, small) = (version("t/d", 1, 3_000_000, 7), version("t/e", 1, 300_000, 7));
+        let total = big.signed.manifest().chunks.len();
+        let slow = Fake::start(8, Manner::Honest, &[&big]).await;
+        let fast = Fake::start(9, Manner::Honest, &[&small]).await;
+        slow.allow_only(10);
+        let node = Node::with(1, Storage::Sqlite, Selective, |options| {
+            options.transfers_at_once = 1;
+            options.commit_after = Duration::from_millis(20);
+            // it is not left as one that stalls
+            options.transfer.stall_ms = 240_000;
+            options.transfer.least_rate_over_ms = 500;
+        });
+        let node = node.await;
+        slow.join(&node).await;
+        node.subscribe("t").await;
+        let here = || total - node.chunks.missing(&big.signed).unwrap().len();
+        eventually("a part of it is here", || async { here() == 10 }).await;
+        let shown = node.transfer(big.signed.id()).await.unwrap();
+        assert_eq!((shown.state, shown.error.as_str()), (TransferState::Running, ""), "nobody waits for its place");
+
+        fast.join(&node).await;
+        node.gets("t/e", small.signed.id()).await;
+        eventually("it goes on where it was", || async {
+            let shown = node.transfer(big.signed.id()).await.unwrap();
+            shown.state == TransferState::Running && shown.chunks_done == 10
+        })
+        .await;
+        let shown = node.transfer(big.signed.id()).await.unwrap();
+        assert!(shown.error.contains("let others go first"), "{shown:?}");
+        assert!(node.blamed(&slow.id).await.is_empty(), "that is no lie");
+        slow.allow_all();
+        node.gets("t/d", big.signed.id()).await;
+        eventually("it is shown as done", || async {
+            node.transfer(big.signed.id()).await.is_some_and(|row| row.state == TransferState::Done)
+        })
+        .await;
+        let shown = node.transfer(big.signed.id()).await.unwrap();
+        assert!(shown.bytes_needed < shown.bytes_total, "what had come stayed: {shown:?}");
+        assert_eq!(shown.bytes_fetched, shown.bytes_needed, "and did not come again");
     });
 }

@@ -5,7 +5,7 @@ use super::node::Node;
 use super::op;
 use bib_domain::backoff::Backoff;
 use bib_domain::ticket::Ticket;
-use bib_domain::{ChunkHash, NodeId};
+use bib_domain::{ChunkHash, NodeId, VersionId};
 use bib_kit::probe::Guard;
 use bib_kit::{ChildSpec, Placement, Topic};
 use bib_proto::v1::{
@@ -50,6 +50,14 @@ pub(crate) enum Manner {
     OtherDataset,
     /// Says that a version is a later one than it is.
     OtherNumber,
+    /// Its catalogue goes on and on, and nothing is in it.
+    Endless,
+    /// Tells of ten new topics whenever it is asked.
+    Talkative,
+    /// Has another name in each greeting.
+    Renamed,
+    /// Finds a version that is none, later than all others, whatever is asked for.
+    Bogus,
 }
 
 /// What a fake peer has, and what it saw.
@@ -61,7 +69,12 @@ pub(crate) struct Library {
     /// The names of chunks that were sent whole.
     pub(crate) sent: Mutex<Vec<ChunkHash>>,
     pub(crate) catalogs: Mutex<Vec<u64>>,
+    greetings: AtomicUsize,
+    /// Versions whose manifests it cannot give now.
+    pub(crate) withheld: Mutex<BTreeSet<VersionId>>,
     pub(crate) announced: Mutex<usize>,
+    /// Chunks that it says it does not have, whatever its versions name.
+    lost: Mutex<BTreeSet<ChunkHash>>,
     /// One permit for each chunk that may still be sent.
     pub(crate) allowance: Semaphore,
     /// Data streams that are open.
@@ -97,7 +110,10 @@ impl Fake {
             asked: Mutex::default(),
             sent: Mutex::default(),
             catalogs: Mutex::default(),
+            greetings: AtomicUsize::new(0),
+            withheld: Mutex::default(),
             announced: Mutex::default(),
+            lost: Mutex::default(),
             allowance: Semaphore::new(Semaphore::MAX_PERMITS),
             streams: AtomicUsize::new(0),
         });
@@ -154,6 +170,21 @@ impl Fake {
         self.library.versions.lock().unwrap().push(version.clone());
     }
 
+    /// Takes a chunk away from it, as damage would.
+    pub(crate) fn lose(&self, hash: ChunkHash) {
+        self.library.lost.lock().unwrap().insert(hash);
+    }
+
+    /// Gives it back what it lost.
+    pub(crate) fn mend(&self) {
+        self.library.lost.lock().unwrap().clear();
+    }
+
+    /// Whether it was asked for a chunk.
+    pub(crate) fn was_asked(&self, hash: &ChunkHash) -> bool {
+        self.library.asked.lock().unwrap().contains(hash)
+    }
+
     /// How many chunks were sent whole.
     pub(crate) fn sent(&self) -> usize {
         self.library.sent.lock().unwrap().len()
@@ -186,12 +217,9 @@ impl Library {
         while let Ok(Some(request)) = read_frame::<SyncRequest>(&mut stream, LIMIT, SOON).await {
             let response = match request.request {
                 Some(Request::Hello(_)) => {
-                    let me = PeerInfo {
-                        name: "fake".into(),
-                        mode: "full".into(),
-                        storage: "postgres".into(),
-                        addresses: vec![],
-                    };
+                    let greeting = self.greetings.fetch_add(1, Ordering::Relaxed);
+                    let name = if self.manner == Manner::Renamed { format!("fake {greeting}") } else { "fake".into() };
+                    let me = PeerInfo { name, mode: "full".into(), storage: "postgres".into(), addresses: vec![] };
                     Response::Hello(Hello { me: Some(me) })
                 }
                 Some(Request::Announce(_)) => {
@@ -215,7 +243,18 @@ impl Library {
     }
 
     fn catalog(&self, after: u64, page_size: u32) -> Response {
-        self.catalogs.lock().unwrap().push(after);
+        let read = {
+            let mut catalogs = self.catalogs.lock().unwrap();
+            catalogs.push(after);
+            catalogs.len()
+        };
+        if self.manner == Manner::Endless {
+            return Response::Catalog(CatalogResponse { next: after + 1, more: true, ..CatalogResponse::default() });
+        }
+        if self.manner == Manner::Talkative {
+            let topics = (0..10).map(|n| topic(&format!("topic-{read}-{n}"))).collect();
+            return Response::Catalog(CatalogResponse { topics, next: after, ..CatalogResponse::default() });
+        }
         let versions = self.versions.lock().unwrap();
         let from = usize::try_from(after).unwrap().min(versions.len());
         let to = versions.len().min(from + page_size as usize);
@@ -228,12 +267,9 @@ impl Library {
             version: version.signed.id().as_bytes().to_vec(),
             manifest_bytes: version.signed.bytes().len() as u64,
         });
-        let topics = versions[from..to].iter().map(|version| PeerTopic {
-            name: version.signed.manifest().dataset.split('/').next().unwrap().to_owned(),
-            description: "told by a fake".to_owned(),
-            owner: "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN".to_owned(),
-            created_ms: 1,
-        });
+        let topics = versions[from..to]
+            .iter()
+            .map(|version| topic(version.signed.manifest().dataset.split('/').next().unwrap()));
         let more = to < versions.len();
         Response::Catalog(CatalogResponse {
             topics: topics.collect(),
@@ -244,6 +280,11 @@ impl Library {
     }
 
     fn find(&self, request: &FindRequest) -> Response {
+        if self.manner == Manner::Bogus {
+            let dataset = request.dataset.clone();
+            let version = PeerVersion { dataset, version: vec![0x5a; 32], manifest_bytes: 100 };
+            return Response::Find(FindResponse { version: Some(version), number: u64::MAX, created_ms: i64::MAX });
+        }
         let versions = self.versions.lock().unwrap();
         let fits = |version: &&Version| {
             let manifest = version.signed.manifest();
@@ -266,6 +307,9 @@ impl Library {
     }
 
     fn manifest(&self, id: &[u8]) -> Response {
+        if self.withheld.lock().unwrap().iter().any(|version| version.as_bytes() == id) {
+            return Response::Error(SyncError { code: "busy".into(), message: "ask again in a moment".into() });
+        }
         let versions = self.versions.lock().unwrap();
         let wanted =
             |version: &&Version| (version.signed.id().as_bytes() == id) != (self.manner == Manner::OtherManifest);
@@ -307,8 +351,9 @@ impl Library {
     async fn answer(&self, stream: &mut (impl AsyncWrite + Unpin), hash: ChunkHash) -> bool {
         self.allowance.acquire().await.unwrap().forget();
         let bytes = self.versions.lock().unwrap().iter().find_map(|version| version.chunks.get(&hash).cloned());
+        let lost = self.manner == Manner::Empty || self.lost.lock().unwrap().contains(&hash);
         let (status, mut bytes) = match bytes {
-            Some(bytes) if self.manner != Manner::Empty => (1, bytes),
+            Some(bytes) if !lost => (1, bytes),
             _ => (2, Vec::new()),
         };
         let mut size = bytes.len() as u64;
@@ -327,5 +372,14 @@ impl Library {
             self.sent.lock().unwrap().push(hash);
         }
         sent
+    }
+}
+
+fn topic(name: &str) -> PeerTopic {
+    PeerTopic {
+        name: name.to_owned(),
+        description: "told by a fake".to_owned(),
+        owner: "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN".to_owned(),
+        created_ms: 1,
     }
 }

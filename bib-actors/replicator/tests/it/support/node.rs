@@ -96,6 +96,17 @@ impl Node {
         mode: NodeMode,
         change: impl FnOnce(&mut ReplicatorOptions),
     ) -> Self {
+        Self::with_store(seed, storage, mode, StoreOptions::default(), change).await
+    }
+
+    /// The same, with a chunk store that has other options than usual.
+    pub(crate) async fn with_store(
+        seed: u8,
+        storage: Storage,
+        mode: NodeMode,
+        store: StoreOptions,
+        change: impl FnOnce(&mut ReplicatorOptions),
+    ) -> Self {
         let home = Home::new();
         let dir = home.path();
         let identity = Identity::from_seed(Zeroizing::new([seed; 32]));
@@ -108,7 +119,7 @@ impl Node {
         let audit = chain.handle();
         let audit_guard = started(Guard::new(chain.child())).await;
 
-        let chunks = ChunkStore::open(&dir.join("blobs"), StoreOptions::default()).unwrap();
+        let chunks = ChunkStore::open(&dir.join("blobs"), store).unwrap();
         let options_guardian = guardian_options(&dir, &identity, storage, mode);
         let keeper = StorageGuardian::new(options_guardian, chunks.clone(), Arc::new(audit.clone()), router.clone());
         let guardian = keeper.handle();
@@ -215,6 +226,21 @@ impl Node {
     pub(crate) async fn audited(&self, action: &str, about: &str) -> bool {
         let records = self.audit.export_since(0, 10_000).await.unwrap();
         records.iter().any(|record| record.action == action && record.object.contains(about))
+    }
+
+    /// How many records of this action the audit log has whose object contains `about`.
+    pub(crate) async fn records(&self, action: &str, about: &str) -> usize {
+        let records = self.audit.export_since(0, 10_000).await.unwrap();
+        records.iter().filter(|record| record.action == action && record.object.contains(about)).count()
+    }
+
+    /// Restarts the guardian and what builds on it, as after a crash; `meanwhile` happens while they are gone.
+    pub(crate) async fn restart_guardian(&mut self, meanwhile: impl FnOnce(&Path)) {
+        self.replicator_guard.abort().await;
+        self.guardian_guard.abort().await;
+        meanwhile(&self.dir());
+        self.guardian_guard.start().await.unwrap();
+        self.replicator_guard.start().await.unwrap();
     }
 
     /// The data directory.
