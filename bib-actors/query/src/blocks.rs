@@ -14,10 +14,11 @@ use datafusion::datasource::physical_plan::parquet::metadata::CachedParquetMetaD
 use parquet::basic::Type;
 use parquet::file::metadata::ParquetMetaData;
 
-use crate::engine::{Purpose, QueryEngine, Target};
+use crate::engine::{QueryEngine, Target};
 use crate::error::QueryError;
 use crate::memory::Weighed;
 use crate::page::{Kept, PageKey, compact};
+use crate::purpose::Purpose;
 use crate::stream::Cost;
 use crate::table::{ChunkFile, Media, location, open_table};
 use crate::view::{Asked, View};

@@ -6,8 +6,9 @@ use arrow::datatypes::SchemaRef;
 use tokio::time::Instant;
 
 use crate::catalog::Catalog;
-use crate::engine::{Purpose, QueryEngine};
+use crate::engine::QueryEngine;
 use crate::error::{InvalidExpression, QueryError};
+use crate::purpose::Purpose;
 use crate::view::View;
 
 /// What the checker says.

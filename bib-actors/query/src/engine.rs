@@ -26,6 +26,7 @@ use crate::memory::Memory;
 use crate::options::QueryOptions;
 use crate::page::{CountKey, KEY_BYTES, Kept, PageKey};
 use crate::plan::{Order, Plan, build};
+use crate::purpose::{Needs, Purpose, looks_at_cut, without_late_filters};
 use crate::spill::Spill;
 use crate::statistics::{StatisticsKey, TableStatistics};
 use crate::stream::{Bounds, QueryStats, QueryStream, RowLimit, bounded, calmly, convert};
@@ -91,20 +92,6 @@ pub(crate) struct Prepared {
     pub(crate) files: Vec<Arc<ChunkFile>>,
     /// Reads wait for other nodes as long as this lives.
     pub(crate) alive: watch::Sender<()>,
-}
-
-/// What a plan is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// Rows as the language promises them, as fast as can be.
-    Rows,
-    /// Rows in an order that is the same each time, with their positions.
-    Pages,
-    /// The same of rows that are known by their positions: so many from the first on. No other step may drop rows or
-    /// change their order.
-    Window { first: u64, rows: u64 },
-    /// Rows in any order: they are only looked at all together.
-    Any,
 }
 
 impl QueryEngine {
@@ -290,16 +277,13 @@ impl QueryEngine {
         let table_rows = files.iter().map(rows_of).sum();
         let (reads, alive) = self.reads(target);
         let options = QueryOptions { batch_rows: self.batch_rows(&files), ..options.clone() };
+        let needs = Needs::of(asked, purpose);
         // rows that are neither sorted nor grouped keep the order of the file, so one partition reads them
-        let numbered = match purpose {
-            Purpose::Pages | Purpose::Window { .. } => true,
-            Purpose::Rows => false,
-            // which rows a limit keeps is what the pages show
-            Purpose::Any => query.cuts(),
-        };
-        let in_order = numbered || (purpose == Purpose::Rows && query.needs_order());
-        let partitions = if in_order { 1 } else { options.partitions.max(1) };
-        let state = self.session(&reads, &files, partitions, options.batch_rows)?;
+        let partitions = if needs.is_in_order() { 1 } else { options.partitions.max(1) };
+        let mut state = self.session(&reads, &files, partitions, options.batch_rows)?;
+        if looks_at_cut(asked, view, purpose) {
+            without_late_filters(&mut state);
+        }
         let dataset = &target.manifest.manifest().dataset;
         let opened = open_table(&state, &reads, &self.shared.schemas, dataset, files.clone(), &options).await;
         let mut table: ChunkTable = opened.map_err(|refusal| refusal.of(query))?;
@@ -314,12 +298,17 @@ impl QueryEngine {
         let columns = Column::of_schema(&table.schema);
         let (stages, result) = asked.check(view, columns.clone())?;
         let context = SessionContext::new_with_state(state);
-        let (frame, order) = if numbered {
+        let (frame, order) = if needs == Needs::Positions {
             let table = NumberedTable::new(table, |name| names_column(&stages, name));
-            let position = table.position().to_owned();
+            let position = Some(table.position().to_owned());
             (context.read_table(Arc::new(table)), Order::Total { position })
         } else {
-            (context.read_table(Arc::new(table)), Order::Promised)
+            let order = match needs {
+                Needs::FileOrder => Order::Promised,
+                Needs::Values => Order::Total { position: None },
+                Needs::Positions | Needs::Nothing => Order::Free,
+            };
+            (context.read_table(Arc::new(table)), order)
         };
         let plan =
             frame.and_then(|frame| build(frame, &stages, columns, order)).map_err(|error| self.convert(&error))?;

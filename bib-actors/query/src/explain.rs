@@ -7,9 +7,10 @@ use datafusion::physical_plan::displayable;
 use tokio::time::Instant;
 
 use crate::catalog::Catalog;
-use crate::engine::{Prepared, Purpose, QueryEngine};
+use crate::engine::{Prepared, QueryEngine};
 use crate::error::QueryError;
 use crate::plan::Plan;
+use crate::purpose::Purpose;
 use crate::stream::calmly;
 use crate::table::{Presence, presence};
 use crate::view::View;

@@ -22,6 +22,7 @@ mod memory;
 mod options;
 mod page;
 mod plan;
+mod purpose;
 mod row;
 mod spill;
 mod statistics;

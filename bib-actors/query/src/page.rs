@@ -14,9 +14,10 @@ use futures::StreamExt;
 use tokio::time::Instant;
 
 use crate::catalog::Catalog;
-use crate::engine::{Prepared, Purpose, QueryEngine, Target};
+use crate::engine::{Prepared, QueryEngine, Target};
 use crate::error::{LimitKind, QueryError};
 use crate::memory::Weighed;
+use crate::purpose::Purpose;
 use crate::stream::{Cost, QueryStats, calmly, convert};
 use crate::view::{Asked, View};
 
@@ -258,7 +259,7 @@ impl QueryEngine {
 
     async fn count(&self, asked: &Asked, view: &View, target: &Target) -> Result<u64, QueryError> {
         let count = Box::pin(async {
-            let Prepared { plan, alive: _alive, .. } = self.prepare(asked, view, target, Purpose::Any).await?;
+            let Prepared { plan, alive: _alive, .. } = self.prepare(asked, view, target, Purpose::Count).await?;
             let count = aggregates::count(Expr::Literal(1_i64.into(), None));
             let counted = async { plan.frame.aggregate(Vec::new(), vec![count])?.collect().await };
             let batches = counted.await.map_err(|error| self.convert(&error))?;

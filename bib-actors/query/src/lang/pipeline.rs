@@ -36,21 +36,43 @@ impl RawQuery {
     /// Whether the rows must be read in the order of the file: no step looks at all of them first, or a limit or an
     /// offset keeps some of them before.
     pub(crate) fn needs_order(&self) -> bool {
-        let mut names = self.steps.iter().map(|step| step.name.as_str());
-        let first =
-            names.find(|name| matches!(*name, "aggregate" | "sort" | "count" | "distinct" | "limit" | "offset"));
-        first.is_none_or(is_cut)
+        self.names().find(|name| *name == "sort" || is_cut(name) || makes_rows(name)).is_none_or(is_cut)
     }
 
     /// Whether which rows there are depends on their order somewhere.
     pub(crate) fn cuts(&self) -> bool {
-        self.steps.iter().any(|step| is_cut(&step.name))
+        self.names().any(is_cut)
+    }
+
+    /// Whether it cuts rows that a step before has made: which ones these are does not depend on the order of the file.
+    pub(crate) fn cuts_new_rows(&self) -> bool {
+        self.names().find(|name| is_cut(name) || makes_rows(name)).is_some_and(makes_rows) && self.cuts()
+    }
+
+    /// Whether there are as many rows whichever ones a limit keeps, and an offset leaves out.
+    pub(crate) fn cuts_by_number(&self) -> bool {
+        let mut behind = self.names().skip_while(|name| !is_cut(name));
+        behind.all(|name| is_cut(name) || matches!(name, "map" | "select" | "sort"))
+    }
+
+    /// Whether a step looks at all rows that a limit or an offset has kept.
+    pub(crate) fn looks_at_cut(&self) -> bool {
+        self.names().skip_while(|name| !is_cut(name)).any(|name| name == "sort" || makes_rows(name))
     }
 
     /// Whether its result is rows of the table, not what was reckoned over many of them.
     pub(crate) fn gives_rows(&self) -> bool {
-        !self.steps.iter().any(|step| matches!(step.name.as_str(), "aggregate" | "count" | "distinct"))
+        !self.names().any(makes_rows)
     }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().map(|step| step.name.as_str())
+    }
+}
+
+/// Whether what comes out of a step is no rows of the table.
+fn makes_rows(name: &str) -> bool {
+    matches!(name, "aggregate" | "count" | "distinct")
 }
 
 /// Whether a step keeps rows by their place in the order.

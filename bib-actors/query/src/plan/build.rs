@@ -7,6 +7,7 @@ use datafusion::functions_aggregate::expr_fn as aggregates;
 use datafusion::logical_expr::{Expr, SortExpr, cast};
 
 use super::compare::{canonical, number_or_null};
+use super::every_row::every_row;
 use super::lower::{Lowering, aggregate_name};
 use crate::lang::{Aggregate, AggregateCall, CheckedStage, Column, Kind, NamedNode, Node, Ty};
 
@@ -22,23 +23,26 @@ pub(crate) struct Plan {
 
 /// What order the rows shall have.
 pub(crate) enum Order {
+    /// Only that of the last `sort`.
+    Free,
     /// The one that the language promises: that of the file, or of the last `sort`.
     Promised,
     /// One that is the same each time, so that pages fit together. Rows that compare equal are ordered by their
     /// positions in the table, which the named column holds; behind a step that makes new rows, by all their values.
     Total {
-        /// The column of positions.
-        position: String,
+        /// The column of positions; none where no limit comes before a step that makes new rows.
+        position: Option<String>,
     },
 }
 
 /// Applies `stages` to a table with `columns`.
 pub(crate) fn build(table: DataFrame, stages: &[CheckedStage], columns: Vec<Column>, order: Order) -> Result<Plan> {
-    let (total, position) = match order {
-        Order::Promised => (false, None),
-        Order::Total { position } => (true, Some(position)),
+    let (total, in_file_order, position) = match order {
+        Order::Free => (false, false, None),
+        Order::Promised => (false, true, None),
+        Order::Total { position } => (true, position.is_some(), position),
     };
-    let mut builder = Builder { row_by_row: Vec::new(), total, position, settled: true };
+    let mut builder = Builder { row_by_row: Vec::new(), total, in_file_order, position, settled: true };
     let (mut frame, mut columns) = (table, columns);
     for stage in stages {
         let next = stage.output(&columns);
@@ -53,6 +57,8 @@ struct Builder {
     row_by_row: Vec<String>,
     /// Whether the order must be total.
     total: bool,
+    /// Whether the rows are those of the table, and must come as they stand there.
+    in_file_order: bool,
     position: Option<String>,
     /// Whether the rows have an order already.
     settled: bool,
@@ -68,13 +74,16 @@ impl Builder {
         let position = self.position.clone().filter(|_| self.total);
         let mut lowering = Lowering { columns, row_by_row: &mut self.row_by_row };
         match stage {
-            CheckedStage::Filter(condition) => frame.filter(lowering.lower(condition)?),
+            CheckedStage::Filter(condition) => {
+                let condition = lowering.lower(condition)?;
+                frame.filter(if self.in_file_order { condition.and(every_row()) } else { condition })
+            }
             CheckedStage::Map(outputs) => {
                 let outputs = named(&mut lowering, outputs)?;
                 frame.select(outputs.into_iter().chain(position.as_deref().map(plain)).collect::<Vec<_>>())
             }
             CheckedStage::Aggregate { keys, calls, outputs } => {
-                (self.position, self.settled) = (None, false);
+                (self.position, self.settled, self.in_file_order) = (None, false, false);
                 aggregate(frame, &mut lowering, keys, calls, outputs)
             }
             CheckedStage::Sort(keys) => {
@@ -89,12 +98,12 @@ impl Builder {
             CheckedStage::Limit(rows) => frame.limit(0, Some(usize::try_from(*rows).unwrap_or(usize::MAX))),
             CheckedStage::Offset(rows) => frame.limit(usize::try_from(*rows).unwrap_or(usize::MAX), None),
             CheckedStage::Count => {
-                (self.position, self.settled) = (None, true);
+                (self.position, self.settled, self.in_file_order) = (None, true, false);
                 let count = aggregates::count(Expr::Literal(1_i64.into(), None)).alias("count");
                 frame.aggregate(Vec::new(), vec![count])
             }
             CheckedStage::Distinct => {
-                (self.position, self.settled) = (None, false);
+                (self.position, self.settled, self.in_file_order) = (None, false, false);
                 let frame = match position {
                     Some(_) => frame.select(columns.iter().map(|column| plain(&column.name)).collect::<Vec<_>>())?,
                     None => frame,

@@ -2,6 +2,7 @@
 
 mod build;
 mod compare;
+mod every_row;
 mod kernels;
 mod lower;
 mod stored;

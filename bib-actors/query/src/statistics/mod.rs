@@ -16,9 +16,10 @@ use datafusion::logical_expr::Expr;
 use tokio::time::Instant;
 
 use crate::catalog::Catalog;
-use crate::engine::{Prepared, Purpose, QueryEngine, Target};
+use crate::engine::{Prepared, QueryEngine, Target};
 use crate::error::QueryError;
 use crate::lang::Column;
+use crate::purpose::Purpose;
 use crate::stream::calmly;
 use crate::view::{Asked, View};
 use aggregates::{Found, first_scan, second_scan};

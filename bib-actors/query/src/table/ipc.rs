@@ -3,7 +3,8 @@
 use std::io::BufReader;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
@@ -16,7 +17,7 @@ use super::source::Batches;
 /// Reads record batches one at a time.
 pub(super) struct IpcBatches {
     batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>,
-    /// Of the table, which may have missing values where this file has none.
+    /// Of the table, which may have missing values where this file has none, also within its columns.
     schema: SchemaRef,
     path: String,
 }
@@ -46,7 +47,13 @@ impl Batches for IpcBatches {
         let Some(batch) = self.batches.next() else { return Ok(None) };
         let batch = batch.and_then(|batch| {
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-            RecordBatch::try_new_with_options(Arc::clone(&self.schema), batch.columns().to_vec(), &options)
+            let typed = batch.columns().iter().zip(self.schema.fields()).map(|(column, field)| {
+                // the values stay what they are: only what is said of the fields within differs
+                let same = column.data_type() == field.data_type();
+                if same { Ok(Arc::clone(column)) } else { cast(column, field.data_type()) }
+            });
+            let columns = typed.collect::<Result<Vec<ArrayRef>, ArrowError>>()?;
+            RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
         });
         batch.map(Some).map_err(|error| fault(&self.path, &error))
     }

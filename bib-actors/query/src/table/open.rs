@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use bib_chunks::{ChunkStore, ColumnType, EntryKind, Manifest, TableSchema};
-use bib_domain::ContentHash;
+use bib_chunks::{ChunkStore, ColumnType, EntryKind, Manifest, TableSchema, hash_of};
+use bib_domain::ChunkHash;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
@@ -259,8 +259,10 @@ async fn nested_schema(
     files: &[Arc<ChunkFile>],
     at_once: usize,
 ) -> Result<SchemaRef, Refusal> {
-    let contents: Vec<ContentHash> = files.iter().map(|file| file.content).collect();
-    if let Some(schema) = cache.get(&contents) {
+    let contents: Vec<u8> = files.iter().flat_map(|file| *file.content.as_bytes()).collect();
+    // a key of one size, however many files there are
+    let contents = hash_of(&contents);
+    if let Some(schema) = cache.get(contents) {
         return Ok(schema);
     }
     let shape = |file: &Arc<ChunkFile>| {
@@ -302,7 +304,8 @@ fn text_schema(schema: Option<&TableSchema>) -> Schema {
 /// Schemas of tables by the contents of their files, the least recently used forgotten first.
 #[derive(Debug)]
 pub(crate) struct SchemaCache {
-    known: Mutex<VecDeque<(Vec<ContentHash>, SchemaRef)>>,
+    /// By the SHA-256 over the hashes of their contents.
+    known: Mutex<VecDeque<(ChunkHash, SchemaRef)>>,
     most: usize,
 }
 
@@ -311,16 +314,16 @@ impl SchemaCache {
         Self { known: Mutex::default(), most }
     }
 
-    fn get(&self, contents: &[ContentHash]) -> Option<SchemaRef> {
+    fn get(&self, contents: ChunkHash) -> Option<SchemaRef> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = known.iter().position(|(hashes, _)| hashes == contents)?;
+        let at = known.iter().position(|(hash, _)| *hash == contents)?;
         let entry = known.remove(at)?;
         let schema = Arc::clone(&entry.1);
         known.push_back(entry);
         Some(schema)
     }
 
-    fn put(&self, contents: Vec<ContentHash>, schema: &SchemaRef) {
+    fn put(&self, contents: ChunkHash, schema: &SchemaRef) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= self.most {
             known.pop_front();
@@ -332,6 +335,19 @@ impl SchemaCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_schema_used_least_recently_is_forgotten() {
+        let cache = SchemaCache::new(2);
+        let of = |name: &str| Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8, true)]));
+        // in another order they are another table
+        let [a, b, c] = ["12", "21", "123"].map(|contents| hash_of(contents.as_bytes()));
+        cache.put(a, &of("a"));
+        cache.put(b, &of("b"));
+        assert_eq!(cache.get(a), Some(of("a")));
+        cache.put(c, &of("c"));
+        assert_eq!((cache.get(a), cache.get(b), cache.get(c)), (Some(of("a")), None, Some(of("c"))));
+    }
 
     #[test]
     fn a_star_stays_in_its_folder() {

@@ -8,6 +8,7 @@ mod bounds;
 mod csv_files;
 mod csv_quirks;
 mod document;
+mod first_rows;
 mod flights;
 mod json_files;
 mod json_quirks;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{Array, ArrayRef, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, Fields, Schema};
 use bib_query::View;
 use serde_json::json;
 
@@ -57,6 +58,57 @@ async fn other_types_are_named_with_both_files() {
         let rows = lab.rows(&format!("dataset(\"data/t\", \"b.{kind}\")")).await;
         assert_eq!(column(&rows, "n"), [2], "{kind}");
     }
+}
+
+/// One row with a list in an object; `x` may be missing where `nullable` says so, and the list's items are called `item`.
+fn nested(item: &str, nullable: bool, x: Option<i64>) -> RecordBatch {
+    let values: ArrayRef = Arc::new(Int64Array::from(vec![x]));
+    let described = std::iter::once(("made by".to_owned(), item.to_owned())).collect();
+    let items = Arc::new(Field::new(item, DataType::Int64, nullable).with_metadata(described));
+    let list: ArrayRef = Arc::new(ListArray::new(items, OffsetBuffer::from_lengths([1]), Arc::clone(&values), None));
+    let fields = Fields::from(vec![
+        Field::new("x", DataType::Int64, nullable),
+        Field::new("l", list.data_type().clone(), false),
+    ]);
+    one(Arc::new(StructArray::new(fields, vec![values, list], None)), false)
+}
+
+#[tokio::test]
+async fn what_is_said_of_fields_within_makes_no_difference() {
+    let (one, other) = (nested("item", false, Some(1)), nested("element", true, None));
+    for stream in [false, true] {
+        for (first, second) in [(&one, &other), (&other, &one)] {
+            let lab = Lab::new();
+            let [a, b] = if stream { ["a.arrows", "b.arrows"] } else { ["a.arrow", "b.arrow"] };
+            lab.put("data/t", &[(a, &ipc(first, stream, None)), (b, &ipc(second, stream, None))]);
+            let rows = lab.rows("dataset(\"data/t\").map(r, {\"x\": r.n.x, \"l\": r.n.l}).sort(r, r.x)").await;
+            assert_eq!(rows, [json!({"x": 1, "l": [1]}), json!({"x": null, "l": [null]})], "{stream}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_file_that_does_not_fit_to_those_before_it_is_named() {
+    let with = |y: Option<ArrayRef>| {
+        let x: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let columns = std::iter::once(("x", x)).chain(y.map(|y| ("y", y)));
+        let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) =
+            columns.map(|(name, array)| (Field::new(name, array.data_type().clone(), true), array)).unzip();
+        one(Arc::new(StructArray::new(Fields::from(fields), arrays, None)), true)
+    };
+    let files = [
+        with(None),
+        with(Some(Arc::new(Int64Array::from(vec![2])))),
+        with(Some(Arc::new(StringArray::from(vec!["z"])))),
+    ];
+    let [a, b, c] = files.map(|batch| parquet(&batch, 100));
+    let lab = Lab::new();
+    lab.put("data/t", &[("a.parquet", &a), ("b.parquet", &b), ("c.parquet", &c)]);
+    let message = lab.refusal("dataset(\"data/t\")").await;
+    assert!(
+        message.starts_with("\"b.parquet\" and \"c.parquet\" cannot be read as one table: column \"n\""),
+        "{message}"
+    );
 }
 
 #[tokio::test]
