@@ -40,10 +40,13 @@ pub(crate) async fn guard<B: MessageBody>(
     }
 }
 
+/// What was cut is no request.
+fn check_whole(request: &ServiceRequest) -> Result<(), PageError> {
+    stream::cut_at(request).map_or(Ok(()), |most| Err(PageError::TooLong(most)))
+}
+
 async fn check(request: &mut ServiceRequest) -> Result<(), PageError> {
-    if let Some(most) = stream::cut_at(request) {
-        return Err(PageError::TooLong(most));
-    }
+    check_whole(request)?;
     if PROBES.contains(&request.path()) {
         return Ok(());
     }
@@ -59,6 +62,8 @@ async fn check(request: &mut ServiceRequest) -> Result<(), PageError> {
     }
     check_origin(request.headers(), web.scheme(), &host)?;
     let body = read(request).await?;
+    // what came behind a cut, or was put there, is nobody's form
+    check_whole(request)?;
     check_token(request, &web, &body)?;
     request.set_payload(Payload::from(body));
     Ok(())

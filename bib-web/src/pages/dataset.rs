@@ -13,13 +13,15 @@ use askama::Template;
 use bib_proto::client::ClientError;
 use bib_proto::v1::verify_response::Part;
 use bib_proto::v1::{
-    Entry, GetDatasetResponse, GetSelfRequest, ListNodesRequest, ListVersionsRequest, Node, VerifyReport,
-    VerifyRequest, Version,
+    Entry, GetDatasetRequest, GetDatasetResponse, GetSelfRequest, ListNodesRequest, ListVersionsRequest, Node,
+    VerifyReport, VerifyRequest, Version,
 };
 use serde::{Deserialize, Serialize};
 
 /// Files of one page.
-const FILES: usize = 500;
+const FILES: u32 = 500;
+/// Files of one list for programs, which says where the next ones are. A version may have a million.
+const RECORDS: u32 = 10_000;
 
 /// Adds the routes.
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
@@ -108,9 +110,10 @@ struct DatasetPage {
     rows: String,
     chunks: String,
     files: Vec<FileRow>,
-    files_all: usize,
-    from: usize,
-    next_from: Option<usize>,
+    /// Whether they are the first ones.
+    first: bool,
+    /// What leads to the next ones; empty at the end.
+    next: String,
     versions: Vec<VersionRow>,
     proof: Vec<(&'static str, String)>,
     publisher: String,
@@ -126,9 +129,9 @@ pub(crate) struct Asked {
     /// Version id, beginning of one, or number; empty for the latest.
     #[serde(default)]
     v: String,
-    /// The first file to show.
+    /// Where among the files to go on, as the page before said; empty for the first ones.
     #[serde(default)]
-    from: usize,
+    page: String,
     /// A file.
     #[serde(default)]
     path: String,
@@ -140,21 +143,27 @@ fn dataset_of(names: &Names) -> String {
     format!("{}/{}", names.0, names.1)
 }
 
+/// A part of the files of a version: never all of them, of which there may be more than a node can hold for each page.
+fn asked_for(names: &Names, asked: &Asked, page_size: u32) -> GetDatasetRequest {
+    let (version, page_token) = (asked.v.clone(), asked.page.clone());
+    GetDatasetRequest { name: dataset_of(names), version, page_size, page_token }
+}
+
 async fn show(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
     Ok(page(&dataset_page(&visitor, &names, &asked).await?))
 }
 
 async fn dataset_page(visitor: &Visitor, names: &Names, asked: &Asked) -> Result<DatasetPage, PageError> {
     let name = dataset_of(names);
-    let (mut datasets, mut nodes, mut this) =
-        (visitor.client.datasets(), visitor.client.nodes(), visitor.client.nodes());
+    let (mut files, mut datasets) = (visitor.client.datasets(), visitor.client.datasets());
+    let (mut nodes, mut this) = (visitor.client.nodes(), visitor.client.nodes());
     let (found, versions, nodes, this) = futures::try_join!(
-        visitor.client.whole_version(&name, &asked.v),
+        files.get_dataset(asked_for(names, asked, FILES)),
         datasets.list_versions(ListVersionsRequest { name: name.clone() }),
         nodes.list_nodes(ListNodesRequest::default()),
         this.get_self(GetSelfRequest {}),
     )?;
-    let (versions, nodes) = (versions.into_inner().versions, nodes.into_inner().nodes);
+    let (found, versions, nodes) = (found.into_inner(), versions.into_inner().versions, nodes.into_inner().nodes);
     let own = this.into_inner().node.unwrap_or_default();
     let version = found.version.clone().unwrap_or_default();
     let link = format!("/datasets/{name}");
@@ -169,14 +178,7 @@ async fn dataset_page(visitor: &Visitor, names: &Names, asked: &Asked) -> Result
     // also of the latest: what is fetched again stands above the files of this version
     shell.here = versions::address(&link, &version);
     let (publisher, publisher_link) = publisher(&version, &own, &nodes);
-    let files: Vec<FileRow> = found
-        .entries
-        .iter()
-        .skip(asked.from)
-        .take(FILES)
-        .map(|entry| file_row(entry, &link, &version, &selector))
-        .collect();
-    let next_from = (asked.from + FILES < found.entries.len()).then_some(asked.from + FILES);
+    let files = found.entries.iter().map(|entry| file_row(entry, &link, &version, &selector)).collect();
     Ok(DatasetPage {
         shell,
         topic: names.0.clone(),
@@ -186,9 +188,8 @@ async fn dataset_page(visitor: &Visitor, names: &Names, asked: &Asked) -> Result
         rows: if version.rows == 0 { "–".to_owned() } else { count(version.rows) },
         chunks: counted(version.chunks, "chunk"),
         files,
-        files_all: found.entries.len(),
-        from: asked.from,
-        next_from,
+        first: asked.page.is_empty(),
+        next: part(&found.next_page_token),
         proof: proof(&found, &version),
         publisher,
         publisher_link,
@@ -288,9 +289,14 @@ fn version_row(version: &Version, link: &str, shown: &str) -> VersionRow {
 }
 
 async fn files(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Result<HttpResponse, PageError> {
-    let found = visitor.client.whole_version(dataset_of(&names), asked.into_inner().v).await?;
+    let found = visitor.client.datasets().get_dataset(asked_for(&names, &asked, RECORDS)).await?.into_inner();
+    let path = visitor.request().path();
+    let next = Some(part(&found.next_page_token)).filter(|token| !token.is_empty()).map(|token| {
+        let version = found.version.map(|version| short(&version.id)).unwrap_or_default();
+        format!("{path}?v={version}&page={token}")
+    });
     let records: Vec<Record> = found.entries.into_iter().map(record).collect();
-    Ok(answer(Form::of(visitor.request().path()), &records, None))
+    Ok(answer(Form::of(path), &records, next.as_deref()))
 }
 
 fn record(entry: Entry) -> Record {

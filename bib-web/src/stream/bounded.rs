@@ -114,6 +114,12 @@ impl<S> Bounded<S> {
         if stuck.as_mut().poll(cx).is_ready() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
 
+    /// Ready once a client whose request was cut has had the time to go.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let linger = self.bounds.linger;
+        self.linger.get_or_insert_with(|| Box::pin(sleep(linger))).as_mut().poll(cx)
+    }
+
     /// Something was taken.
     fn unstuck(&mut self) {
         if self.stuck.take().is_some() {
@@ -134,6 +140,17 @@ impl<S: AsyncRead + Unpin> Bounded<S> {
             self.dropped += inbox.filled().len();
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// The end of what a client says whose request was cut. A form that names no length has none of its own, so from the
+    /// answer on it is waited for as long as the client may take to go.
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.turn.cut_is_answered() {
+            self.turn.wait(cx);
+        } else if self.poll_linger(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_drop(cx)
     }
 }
 
@@ -156,7 +173,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
         }
         if this.turn.cut_at().is_some() {
             if this.ending.is_empty() {
-                return this.poll_drop(cx);
+                return this.poll_cut(cx);
             }
             let (given, rest) = this.ending.split_at(this.ending.len().min(buf.remaining()));
             buf.put_slice(given);
@@ -224,145 +241,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
             this.check_stuck(cx)?;
             return Poll::Pending;
         };
-        if this.turn.cut_at().is_some() {
-            // closed with something unread, the connection would take the answer with it
-            let linger = this.bounds.linger;
-            let linger = this.linger.get_or_insert_with(|| Box::pin(sleep(linger)));
-            if linger.as_mut().poll(cx).is_pending() && this.poll_drop(cx).is_pending() {
-                return Poll::Pending;
-            }
+        // closed with something unread, the connection would take the answer with it
+        if this.turn.cut_at().is_some() && this.poll_linger(cx).is_pending() && this.poll_drop(cx).is_pending() {
+            return Poll::Pending;
         }
         Poll::Ready(closed)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use futures::future::poll_fn;
-    use futures::task::noop_waker_ref;
-    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
-
-    const BOUNDS: Bounds = Bounds {
-        head: 100,
-        request: 200,
-        ahead: 64,
-        receive: Duration::from_secs(3600),
-        send: Duration::from_secs(3600),
-        linger: Duration::from_secs(3600),
-    };
-    /// What ends the first line of a head that is too long, and the head.
-    const ENDING: &str = " HTTP/1.0\r\n\r\n";
-
-    fn pair(bounds: Bounds, kernel: usize) -> (DuplexStream, Bounded<DuplexStream>) {
-        let (client, server) = duplex(kernel);
-        (client, Bounded::new(server, None, bounds))
-    }
-
-    /// What the HTTP code gets in one go: it reads until there is nothing at the moment.
-    fn gulp(stream: &mut Bounded<DuplexStream>) -> io::Result<String> {
-        let (mut cx, mut out) = (Context::from_waker(noop_waker_ref()), Vec::new());
-        loop {
-            let mut space = [0; 4096];
-            let mut buf = ReadBuf::new(&mut space);
-            match Pin::new(&mut *stream).poll_read(&mut cx, &mut buf) {
-                Poll::Ready(Ok(())) if buf.filled().is_empty() => break,
-                Poll::Ready(read) => read.map(|()| out.extend_from_slice(buf.filled()))?,
-                Poll::Pending => break,
-            }
-        }
-        Ok(String::from_utf8(out).unwrap())
-    }
-
-    #[tokio::test]
-    async fn one_request_is_given_at_a_time() {
-        let (mut client, mut server) = pair(BOUNDS, 1024);
-        client.write_all(b"GET /a HTTP/1.0\r\n\r\nGET /b HTTP/1.0\r\n\r\nGET /c").await.unwrap();
-        assert_eq!(gulp(&mut server).unwrap(), "GET /a HTTP/1.0\r\n\r\n");
-        server.turn().received();
-        server.turn().answered();
-        assert_eq!(gulp(&mut server).unwrap(), "GET /b HTTP/1.0\r\n\r\n");
-        assert_eq!(gulp(&mut server).unwrap(), "GET /c");
-    }
-
-    #[tokio::test]
-    async fn little_is_taken_while_an_answer_is_made() {
-        let (mut client, mut server) = pair(BOUNDS, 1024);
-        client.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
-        assert_eq!(gulp(&mut server).unwrap().len(), 18);
-        server.turn().received();
-        client.write_all(&[b'x'; 1000]).await.unwrap();
-        let ahead: usize = (0..10).map(|_| gulp(&mut server).unwrap().len()).sum();
-        assert_eq!(ahead, BOUNDS.ahead);
-        server.turn().answered();
-        let next = gulp(&mut server).unwrap();
-        assert_eq!(next.strip_suffix(ENDING).unwrap().len(), BOUNDS.head, "then the next request may come");
-    }
-
-    #[tokio::test]
-    async fn heads_and_forms_have_their_bounds() {
-        let (mut client, mut server) = pair(BOUNDS, 4096);
-        client.write_all(b"POST / HTTP/1.1\r\nA: b\r\n\r\n").await.unwrap();
-        let head = gulp(&mut server).unwrap().len();
-        client.write_all(&[b'x'; 1000]).await.unwrap();
-        let form: usize = (0..10).map(|_| gulp(&mut server).unwrap().len()).sum();
-        assert_eq!(head + form, BOUNDS.request);
-        let (mut client, mut server) = pair(BOUNDS, 4096);
-        client.write_all(&[b'x'; 1000]).await.unwrap();
-        assert_eq!(gulp(&mut server).unwrap().strip_suffix(ENDING).unwrap().len(), BOUNDS.head);
-    }
-
-    #[tokio::test]
-    async fn behind_a_head_that_was_cut_nothing_is_a_request() {
-        let (mut client, mut server) = pair(BOUNDS, 4096);
-        client.write_all(b"POST / HTTP/1.1\r\nA: b\r\n\r\na form of\ntwo lines").await.unwrap();
-        assert!(gulp(&mut server).unwrap().ends_with("\r\n\r\n") && gulp(&mut server).unwrap().ends_with("lines"));
-        server.turn().received();
-        server.turn().answered();
-        client.write_all(&[b'x'; 150]).await.unwrap();
-        assert_eq!(gulp(&mut server).unwrap(), format!("{}{ENDING}", "x".repeat(BOUNDS.head)));
-        assert_eq!(server.turn().cut_at(), Some(BOUNDS.head));
-        server.turn().received();
-        client.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
-        assert_eq!(gulp(&mut server).unwrap(), "");
-        server.turn().answered();
-        client.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
-        assert_eq!(gulp(&mut server).unwrap(), "");
-        // the client is waited for until it has gone
-        let mut cx = Context::from_waker(noop_waker_ref());
-        assert!(Pin::new(&mut server).poll_shutdown(&mut cx).is_pending());
-        drop(client);
-        server.shutdown().await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn nothing_is_taken_while_answers_wait_to_be_taken() {
-        let (mut client, mut server) = pair(BOUNDS, 16);
-        client.write_all(b"GET /").await.unwrap();
-        assert_eq!(server.write(&[b'x'; 100]).await.unwrap(), 16);
-        let mut cx = Context::from_waker(noop_waker_ref());
-        assert!(Pin::new(&mut server).poll_write(&mut cx, b"more").is_pending());
-        assert_eq!(gulp(&mut server).unwrap(), "");
-        tokio::io::AsyncReadExt::read_exact(&mut client, &mut [0; 16]).await.unwrap();
-        server.write_all(b"more").await.unwrap();
-        assert_eq!(gulp(&mut server).unwrap(), "GET /");
-    }
-
-    #[tokio::test]
-    async fn who_dawdles_is_let_go() {
-        let hasty = Bounds { receive: Duration::from_millis(20), send: Duration::from_millis(20), ..BOUNDS };
-        let (mut client, mut server) = pair(hasty, 16);
-        client.write_all(b"GET /").await.unwrap();
-        let mut sink = [0; 64];
-        let mut read = async || {
-            let mut buf = ReadBuf::new(&mut sink);
-            poll_fn(|cx| Pin::new(&mut server).poll_read(cx, &mut buf)).await
-        };
-        read().await.unwrap();
-        assert_eq!(read().await.unwrap_err().kind(), io::ErrorKind::TimedOut, "a request that never ends");
-
-        let (_client, mut server) = pair(hasty, 16);
-        let error = server.write_all(&[0; 100]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "an answer that is never read");
-    }
-}
+mod tests;

@@ -30,6 +30,9 @@ struct State {
     waker: RefCell<Option<Waker>>,
     /// The next bytes begin a request, wherever in a line the last ones left off.
     anew: Cell<bool>,
+    /// Heads that were given and whose requests are not there as a whole yet. Too many rather than too few where a form has
+    /// empty lines: a form that counts as a head is cut, a head that counts as a form has more room only.
+    heads: Cell<usize>,
     /// The head was longer than so many bytes, and was ended there; 0 for one that was not.
     cut_at: Cell<usize>,
     settler: Option<Settler>,
@@ -54,13 +57,14 @@ impl Turn {
 
     /// The request is there as a whole: what comes now is another one.
     pub(super) fn received(&self) {
+        self.0.heads.set(self.0.heads.get().saturating_sub(1));
         self.change(Phase::Answer);
         self.0.anew.set(true);
     }
 
-    /// The answer was made as a whole.
+    /// The answer was made as a whole. The head of the next request may be through already: then its form follows.
     pub(super) fn answered(&self) {
-        self.change(Phase::Head);
+        self.change(if self.0.heads.get() > 0 { Phase::Form } else { Phase::Head });
         self.wake();
     }
 
@@ -106,8 +110,14 @@ impl Turn {
         Some(self.0.cut_at.get()).filter(|bytes| *bytes > 0)
     }
 
-    /// The last of the bytes that were given ended a head.
+    /// Whether the request whose head was cut has its answer: the client has nothing to wait for.
+    pub(super) fn cut_is_answered(&self) -> bool {
+        self.cut_at().is_some() && self.0.phase.get() == Phase::Head
+    }
+
+    /// The last of the bytes that were given ended a head, of this request or of the next one.
     pub(super) fn head_ended(&self) {
+        self.0.heads.set(self.0.heads.get().saturating_add(1));
         if self.0.phase.get() == Phase::Head {
             self.0.phase.set(Phase::Form);
         }

@@ -52,6 +52,45 @@ fn a_list_for_spreadsheets_runs_nothing_and_always_has_its_columns() {
     });
 }
 
+/// A version may have a million files: no page is of all of them, and every part says where the next one is.
+#[test]
+fn the_files_of_a_version_come_in_parts() {
+    run(async {
+        let node = Node::with(|options| options.calls.entries_bytes = 1_000).await;
+        node.topic("lab").await;
+        let rosa = node.client(Person::Rosa).await;
+        let items: Vec<Item> = (10..60).map(|n| Item::file(&format!("{n}.txt"), n.to_string())).collect();
+        upload(&rosa, "lab/d", &items).await.unwrap();
+        let cookie = signed_in(&node).await;
+        let names: Vec<&str> = items.iter().map(|item| item.path.as_str()).collect();
+
+        let (mut listed, mut parts, mut path) = (Vec::new(), 0, "/datasets/lab/d/files.json".to_owned());
+        while !path.is_empty() {
+            let answer = get(&node, &path, &cookie).await;
+            let records: Vec<serde_json::Value> = serde_json::from_str(&answer.body).unwrap();
+            assert!(records.len() < names.len(), "{path}");
+            listed.extend(records.iter().map(|record| record["path"].as_str().unwrap().to_owned()));
+            answer.header("link").split(['<', '>']).nth(1).unwrap_or_default().clone_into(&mut path);
+            parts += 1;
+        }
+        assert!(listed == names && parts > 1, "{parts}: {listed:?}");
+
+        let (mut shown, mut path) = (Vec::new(), "/datasets/lab/d".to_owned());
+        for part in 0..parts {
+            let page = get(&node, &path, &cookie).await.body;
+            assert_eq!(page.contains(">First files</a>"), part > 0, "{page}");
+            assert!(page.contains("50 files in all"), "{page}");
+            let rows = page.split("<tbody>").nth(1).unwrap().split("</tbody>").next().unwrap();
+            let cells = rows.split("<th scope=\"row\">").skip(1);
+            shown.extend(cells.map(|cell| cell.split('<').next().unwrap().to_owned()));
+            let before = page.split_once("\" rel=\"next\">More files").map_or("", |(before, _)| before);
+            path = before.rsplit('"').next().unwrap_or_default().replace("&amp;", "&");
+        }
+        assert_eq!((shown, path.as_str()), (listed, ""));
+        assert_eq!(get(&node, "/datasets/lab/d?page=nonsense", &cookie).await.status, 422);
+    });
+}
+
 /// A folder is no file. That is known from its first entry, and nothing that lies in it is read.
 #[test]
 fn a_folder_that_is_asked_for_as_a_file_is_not_read() {

@@ -4,6 +4,7 @@ mod download;
 mod flat;
 mod get;
 mod list;
+mod partial;
 mod pass;
 mod preview;
 mod query;

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use view::QueryPage;
 
 /// Characters of an expression that the page sends. It is a part of the address, where most signs take three bytes, and
-/// the head of a request has its bound; letters that are not ASCII take more, and may not fit.
+/// the head of a request has its bound; line breaks take six and letters that are not ASCII up to twelve, and may not fit.
 const EXPRESSION_MAX: usize = 8 << 10;
 
 /// Adds the routes.

@@ -168,7 +168,8 @@ fn exports(asked: &Asked) -> Vec<Link> {
 pub(super) fn limits_in_words(limits: &QueryLimits) -> String {
     let own = if limits.expression_bytes > EXPRESSION_MAX as u64 {
         format!(
-            "; this page sends up to {} characters of ASCII, less of others, and bib dataset query any that is longer",
+            "; this page sends up to {} characters, fewer where many are line breaks or not ASCII, and bib dataset query \
+             any that is longer",
             count(EXPRESSION_MAX as u64)
         )
     } else {
@@ -198,7 +199,7 @@ mod tests {
     #[test]
     fn the_pages_own_limit_is_said_where_it_is_the_smaller_one() {
         let limits = |expression_bytes| limits_in_words(&QueryLimits { expression_bytes, ..Default::default() });
-        assert!(limits(65_536).contains("65,536 bytes; this page sends up to 8,192 characters of ASCII"));
+        assert!(limits(65_536).contains("65,536 bytes; this page sends up to 8,192 characters, fewer where"));
         assert!(limits(65_536).contains("bib dataset query"));
         assert!(limits(4_096).contains("4,096 bytes. Each limit"));
     }

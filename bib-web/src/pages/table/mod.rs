@@ -52,8 +52,10 @@ struct Table {
     /// `topic/name`
     dataset: String,
     version: Version,
-    /// Tables of the version, by path.
+    /// Tables of the version, by path, as far as they are kept.
     files: Vec<Entry>,
+    /// How many tables the version has.
+    all: usize,
     /// Which of them is meant; none when there is none.
     chosen: Option<usize>,
     address: Address,
@@ -79,14 +81,35 @@ impl Counted {
     }
 }
 
+/// The tables of a version as far as a page needs them, taken from its entries as they come.
+#[derive(Default)]
+struct Tables {
+    kept: Vec<Entry>,
+    all: usize,
+}
+
+impl Tables {
+    /// Keeps the tables that have tabs, and the one that is `meant`; the others are counted only. A version may have a
+    /// million entries, and every page of every visitor looks for its table among them.
+    fn take(&mut self, entries: Vec<Entry>, meant: &str) {
+        for entry in entries.into_iter().filter(|entry| entry.schema.is_some()) {
+            self.all += 1;
+            if self.kept.len() < TABS || entry.path == meant {
+                self.kept.push(entry);
+            }
+        }
+    }
+}
+
 impl Table {
     async fn find(visitor: &Visitor, names: Names, asked: Asked) -> Result<Self, PageError> {
         let (topic, name, wanted) = names.into_inner();
         let dataset = format!("{topic}/{name}");
-        let found = visitor.client.whole_version(&dataset, &wanted).await?;
-        let files: Vec<Entry> = found.entries.into_iter().filter(|entry| entry.schema.is_some()).collect();
         let address = Address::new(&topic, &name, &wanted, asked);
         let file = &address.asked.file;
+        let mut tables = Tables::default();
+        let found = visitor.client.each_answer(&dataset, &wanted, |entries| tables.take(entries, file)).await?;
+        let Tables { kept: files, all } = tables;
         let chosen = if file.is_empty() { Some(0) } else { files.iter().position(|entry| entry.path == *file) };
         if chosen.is_none() {
             return Err(PageError::NotFound);
@@ -94,7 +117,7 @@ impl Table {
         let chosen = chosen.filter(|at| *at < files.len());
         let version = found.version.unwrap_or_default();
         let by_number = wanted == version.number.to_string();
-        Ok(Self { dataset, version, files, chosen, address, by_number })
+        Ok(Self { dataset, version, files, all, chosen, address, by_number })
     }
 
     fn file(&self) -> Result<&Entry, PageError> {
@@ -286,4 +309,27 @@ async fn file(
     let name = format!("{}-v{}-{stem}", table.dataset.replace('/', "-"), table.version.number);
     let view = View { columns: Vec::new(), ..table.view() };
     export::file(visitor.bulk_client()?, view, format, &name).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bib_proto::v1::TableSchema;
+
+    #[test]
+    fn of_any_number_of_tables_few_are_kept() {
+        let table = |n: usize| Entry {
+            path: format!("{n:06}.csv"),
+            schema: n.is_multiple_of(2).then(TableSchema::default),
+            ..Entry::default()
+        };
+        let meant = table(90_000).path;
+        let mut tables = Tables::default();
+        for answer in 0..100 {
+            tables.take((answer * 1_000..(answer + 1) * 1_000).map(table).collect(), &meant);
+        }
+        assert_eq!((tables.kept.len(), tables.all), (TABS + 1, 50_000));
+        assert_eq!(tables.kept.last().unwrap().path, meant, "what is meant is found wherever it stands");
+        assert!(tables.kept.iter().all(|entry| entry.schema.is_some()));
+    }
 }

@@ -223,8 +223,8 @@ impl TablePage {
             shell = shell.same_as(format!("bib dataset query {} --limit 100", cel::shell(&query)));
         }
         let files = files(table);
-        let left_out = table.files.len() > files.len().max(1);
-        let all_files = if left_out { count(table.files.len() as u64) } else { String::new() };
+        let left_out = table.all > files.len().max(1);
+        let all_files = if left_out { count(table.all as u64) } else { String::new() };
         Self {
             shell,
             files,
