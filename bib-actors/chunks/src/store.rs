@@ -38,7 +38,14 @@ fn close_to_others(root: &Path) -> Result<(), ChunkError> {
     if about.permissions().mode() & 0o077 == 0 {
         return Ok(());
     }
-    std::fs::set_permissions(root, Permissions::from_mode(0o700)).map_err(ChunkError::io("close the folder", root))
+    match std::fs::set_permissions(root, Permissions::from_mode(0o700)) {
+        // the root of a file system that belongs to somebody else, or that knows no modes: what is new in it is closed
+        Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => {
+            tracing::warn!(folder = %root.display(), %error, "the folder of the chunks stays open to others");
+            Ok(())
+        }
+        done => done.map_err(ChunkError::io("close the folder", root)),
+    }
 }
 
 /// A chunk store. Cheap to clone; all clones are the same store.

@@ -22,12 +22,17 @@ pub struct BacklogRules {
     pub retry: Backoff,
     /// A version that failed more often than this waits until a place is free: no slow one gives way to it.
     pub insist_limit: u32,
+    /// A version that gave way so often is not put off any more: it has its turn, and gives way to nobody.
+    pub give_way_limit: u32,
+    /// For how long that turn is its own. Without an end, a peer that drips would keep the place of a transfer for ever.
+    pub own_turn: Duration,
 }
 
 impl Default for BacklogRules {
     fn default() -> Self {
         let retry = Backoff { first: Duration::from_millis(500), max: Duration::from_secs(60) };
-        Self { capacity: 65_536, room_percent: 10, retry, insist_limit: 8 }
+        let own_turn = Duration::from_secs(30 * 60);
+        Self { capacity: 65_536, room_percent: 10, retry, insist_limit: 8, give_way_limit: 4, own_turn }
     }
 }
 
@@ -57,13 +62,30 @@ struct Item {
     holders: BTreeSet<NodeId>,
     /// The holders from which it came too slowly.
     slow: BTreeSet<NodeId>,
+    /// How often it gave way since it last had a turn of its own.
+    gave_way: u32,
     running: bool,
+    started_ms: u64,
     failures: u32,
     not_before_ms: u64,
     error: String,
 }
 
 impl Item {
+    const fn new(dataset: DatasetRef) -> Self {
+        Self {
+            dataset,
+            holders: BTreeSet::new(),
+            slow: BTreeSet::new(),
+            gave_way: 0,
+            running: false,
+            started_ms: 0,
+            failures: 0,
+            not_before_ms: 0,
+            error: String::new(),
+        }
+    }
+
     const fn is_due(&self, now_ms: u64) -> bool {
         !self.running && self.not_before_ms <= now_ms
     }
@@ -93,13 +115,15 @@ pub struct Backlog {
     rules: BacklogRules,
     items: HashMap<VersionId, Item>,
     order: VecDeque<VersionId>,
+    /// From whom the version that gave its place away came too slowly: the place is not for one that comes from there.
+    slow_line: BTreeSet<NodeId>,
 }
 
 impl Backlog {
     /// An empty backlog.
     #[must_use]
     pub fn new(rules: BacklogRules) -> Self {
-        Self { rules, items: HashMap::new(), order: VecDeque::new() }
+        Self { rules, items: HashMap::new(), order: VecDeque::new(), slow_line: BTreeSet::new() }
     }
 
     /// How many versions are in it.
@@ -137,8 +161,7 @@ impl Backlog {
         let order = &mut self.order;
         let item = self.items.entry(version).or_insert_with(|| {
             order.push_back(version);
-            let (holders, slow, error) = (BTreeSet::new(), BTreeSet::new(), String::new());
-            Item { dataset: dataset.clone(), holders, slow, running: false, failures: 0, not_before_ms: 0, error }
+            Item::new(dataset.clone())
         });
         if let Some(holder) = holder
             && item.holders.insert(holder.clone())
@@ -151,41 +174,55 @@ impl Backlog {
 
     /// Takes the first version that may be fetched now from a peer for which `usable` holds, and marks it running.
     /// Versions of one dataset take turns: they share most of their chunks, which would come twice otherwise. One that
-    /// gave way comes after those that did not.
+    /// gave way comes after those that did not, and a place that was given away goes to one that another peer has.
     pub fn start_next(&mut self, now_ms: u64, usable: impl Fn(&NodeId) -> bool) -> Option<(VersionId, DatasetRef)> {
         let busy = self.busy(None);
-        let mut slow = None;
-        let mut swift = None;
+        let (mut swift, mut slow) = (None, None);
+        let mut best = None;
         for version in &self.order {
             let Some(item) = self.items.get(version) else { continue };
             if !item.is_due(now_ms) || busy.contains(&item.dataset) {
                 continue;
             }
-            if item.is_swift(&usable) {
-                swift = Some(*version);
+            if item.is_swift(|peer| usable(peer) && !self.slow_line.contains(peer)) {
+                best = Some(*version);
                 break;
+            }
+            if swift.is_none() && item.is_swift(&usable) {
+                swift = Some(*version);
             }
             if slow.is_none() && item.holders.iter().any(&usable) {
                 slow = Some(*version);
             }
         }
-        let version = swift.or(slow)?;
+        let version = best.or(swift).or(slow)?;
         let item = self.items.get_mut(&version)?;
-        item.running = true;
+        (item.running, item.started_ms) = (true, now_ms);
+        self.slow_line.clear();
         Some((version, item.dataset.clone()))
     }
 
-    /// Whether another version could be started if this one did not run. One that would come from those alone that
-    /// were too slow with it before, or that failed too often, does not count. So each makes others give way a few
-    /// times at most, and what is slow gets its time in the end.
+    /// Whether another version could be started to some use if this one did not run. One does not count that would come
+    /// only from where this one comes, since the line is slow and not the version; nor from those alone that were too
+    /// slow with it before; nor one that failed or gave way too often. So each makes others give way a few times at
+    /// most, and what is slow gets its time in the end: after it gave way a few times it has a turn of its own.
     pub fn is_in_the_way(&self, version: &VersionId, now_ms: u64, usable: impl Fn(&NodeId) -> bool) -> bool {
+        let Some(running) = self.items.get(version).filter(|running| !self.has_own_turn(running, now_ms)) else {
+            return false;
+        };
         let busy = self.busy(Some(version));
         self.items.values().any(|item| {
             item.is_due(now_ms)
                 && item.failures <= self.rules.insist_limit
+                && item.gave_way < self.rules.give_way_limit
                 && !busy.contains(&item.dataset)
-                && item.is_swift(&usable)
+                && item.is_swift(|peer| usable(peer) && !running.holders.contains(peer))
         })
+    }
+
+    fn has_own_turn(&self, running: &Item, now_ms: u64) -> bool {
+        let own_turn_ms = u64::try_from(self.rules.own_turn.as_millis()).unwrap_or(u64::MAX);
+        running.gave_way >= self.rules.give_way_limit && now_ms.saturating_sub(running.started_ms) < own_turn_ms
     }
 
     /// The datasets of which a version is fetched, but for this one.
@@ -221,12 +258,19 @@ impl Backlog {
     }
 
     /// A version came too slowly from these peers and gave its place away: no failure, but it goes to the end of the
-    /// queue.
+    /// queue, and lets others go first. Not for ever: when it has done so often enough, it waits for its turn as they do.
     pub fn gave_way(&mut self, version: &VersionId, slow: impl IntoIterator<Item = NodeId>) {
         let Some(item) = self.items.get_mut(version) else { return };
+        let limit = self.rules.give_way_limit;
         item.running = false;
-        item.slow.extend(slow);
+        // else its own turn is over, and it begins anew
+        item.gave_way = if item.gave_way < limit { item.gave_way.saturating_add(1) } else { 1 };
+        self.slow_line = slow.into_iter().collect();
+        item.slow.extend(self.slow_line.iter().cloned());
         item.slow.retain(|peer| item.holders.contains(peer));
+        if item.gave_way >= limit {
+            item.slow.clear();
+        }
         item.error = "it came slowly and let others go first".to_owned();
         self.move_last(version);
     }

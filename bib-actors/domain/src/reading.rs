@@ -3,6 +3,9 @@
 //! Pure: told are moments in milliseconds and why somebody wants a reading. A peer may announce, connect and go on
 //! without end as often as it likes; what it causes has pauses. What people of this node want has none.
 
+#[cfg(test)]
+mod tests;
+
 use crate::NodeId;
 use crate::backoff::Backoff;
 use std::collections::BTreeMap;
@@ -88,6 +91,7 @@ pub struct Pace {
     failures: u32,
     unended: u32,
     passed_over: u32,
+    busy: u32,
     from_beginning_ms: Option<u64>,
 }
 
@@ -124,11 +128,19 @@ impl Pace {
         false
     }
 
-    /// Whether the time of a reading that had to wait has come.
+    /// Whether the time of a reading that had to wait has come. What was passed over takes no pause away.
     #[must_use]
     pub fn is_due(&self, now_ms: u64, has_room: bool) -> bool {
         let due = self.due_ms.is_some_and(|due| due <= now_ms) || (self.wants_room && has_room);
-        !self.reading && (due || self.wants_beginning(now_ms))
+        let pauses = self.held && self.due_ms.is_some();
+        !self.reading && (due || (!pauses && self.wants_beginning(now_ms)))
+    }
+
+    /// Where the next reading begins; `None` is the position that was written down. One that did not end goes on first:
+    /// what wants the beginning comes again and again, and a long catalogue would never be read to its end.
+    #[must_use]
+    pub fn start(&self, resume: Option<u64>, from_beginning: bool, now_ms: u64) -> Option<u64> {
+        resume.or_else(|| (from_beginning || self.wants_beginning(now_ms)).then_some(0))
     }
 
     /// Whether the next reading is to go from the beginning, for what was passed over.
@@ -158,20 +170,13 @@ impl Pace {
         }
     }
 
-    /// A reading ended. `from_beginning` is where it began, `passed_over` whether it left something out that may be had
-    /// later, `retry` the wait after failures. Whether the next one is to begin at once.
+    /// A reading ended. Whether the next one is to begin at once.
     pub fn ended(&mut self, how: Ended, reading: Reading, now_ms: u64, waits: &Waits<'_>) -> bool {
         let again = self.again.take();
         (self.reading, self.ended_ms) = (false, Some(now_ms));
         self.failures = if how == Ended::Failed { self.failures.saturating_add(1) } else { 0 };
         self.unended = if how == Ended::Unended { self.unended.saturating_add(1) } else { 0 };
-        if reading.passed_over && self.from_beginning_ms.is_none() {
-            self.passed_over = self.passed_over.saturating_add(1);
-            let pause = waits.rules.passed_over.delay(self.passed_over, waits.random);
-            self.from_beginning_ms = Some(after(now_ms, pause));
-        } else if reading.from_beginning && !reading.passed_over && how == Ended::Whole {
-            self.passed_over = 0;
-        }
+        self.look_again(how, reading, now_ms, waits);
         let pause = match how {
             Ended::Whole => None,
             Ended::Unended => Some(waits.rules.unended.delay(self.unended, waits.random)),
@@ -189,6 +194,30 @@ impl Pace {
             _ => false,
         }
     }
+
+    /// When the catalogue is read again from its beginning for what this reading did not get. A peer that is busy gives
+    /// it in a moment, so that says nothing about how long to wait for what a peer does not have.
+    fn look_again(&mut self, how: Ended, reading: Reading, now_ms: u64, waits: &Waits<'_>) {
+        let whole = reading.from_beginning && how == Ended::Whole;
+        if reading.busy {
+            let busy = self.busy.saturating_add(1);
+            let at = after(now_ms, waits.retry.delay(busy, waits.random));
+            if self.from_beginning_ms.is_none_or(|set| at < set) {
+                (self.busy, self.from_beginning_ms) = (busy, Some(at));
+            }
+            return;
+        }
+        if whole {
+            self.busy = 0;
+        }
+        if reading.passed_over && self.from_beginning_ms.is_none() {
+            self.passed_over = self.passed_over.saturating_add(1);
+            let pause = waits.rules.passed_over.delay(self.passed_over, waits.random);
+            self.from_beginning_ms = Some(after(now_ms, pause));
+        } else if whole && !reading.passed_over {
+            self.passed_over = 0;
+        }
+    }
 }
 
 /// What a reading was.
@@ -198,6 +227,8 @@ pub struct Reading {
     pub from_beginning: bool,
     /// It left something out that may be had later.
     pub passed_over: bool,
+    /// It left something out because the peer was busy.
+    pub busy: bool,
 }
 
 /// How long to wait after a reading.
@@ -205,7 +236,7 @@ pub struct Reading {
 pub struct Waits<'a> {
     /// The rules of reading.
     pub rules: &'a ReadingRules,
-    /// After failures, and for room.
+    /// After failures, for room, and for a peer that is busy.
     pub retry: Backoff,
     /// Any random number.
     pub random: u64,
@@ -240,150 +271,4 @@ impl Quota {
 
 fn after(from_ms: u64, pause: Duration) -> u64 {
     from_ms.saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const RETRY: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(60) };
-    const WHOLE: Reading = Reading { from_beginning: false, passed_over: false };
-
-    fn waits(rules: &ReadingRules) -> Waits<'_> {
-        // the shortest delays
-        Waits { rules, retry: RETRY, random: 0 }
-    }
-
-    fn node(tail: char) -> NodeId {
-        format!("12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXT{tail}").parse().unwrap()
-    }
-
-    #[test]
-    fn what_a_peer_says_waits_and_is_not_lost() {
-        let rules = ReadingRules::default();
-        let mut pace = Pace::default();
-        assert!(pace.ask(Why::Peer, 1000, &rules), "the first time at once");
-        pace.begun(true);
-        assert!(pace.is_reading() && !pace.ask(Why::Peer, 1100, &rules));
-        assert!(!pace.ended(Ended::Whole, WHOLE, 1200, &waits(&rules)), "after a rest");
-        assert!(!pace.is_due(1699, true) && pace.is_due(1700, false));
-        assert!(!pace.ask(Why::Peer, 1300, &rules) && pace.ask(Why::Asked, 1300, &rules), "people do not wait");
-        pace.begun(false);
-        assert!(!pace.ask(Why::Asked, 1400, &rules));
-        assert!(pace.ended(Ended::Whole, WHOLE, 1500, &waits(&rules)), "not even for the end of another one");
-        pace.begun(false);
-        assert!(!pace.ended(Ended::Whole, WHOLE, 2000, &waits(&rules)));
-        assert!(!pace.is_due(u64::MAX, true), "nobody asked");
-        assert!(pace.ask(Why::Peer, 2500, &rules));
-    }
-
-    #[test]
-    fn a_catalogue_without_end_is_read_ever_more_seldom() {
-        let rules = ReadingRules::default();
-        assert!(!rules.is_over(999) && rules.is_over(1000) && rules.keeps_position(50) && !rules.keeps_position(51));
-        let (mut pace, mut now, mut pauses) = (Pace::default(), 0, Vec::new());
-        for _ in 0..10 {
-            pace.begun(false);
-            assert!(!pace.ended(Ended::Unended, WHOLE, now, &waits(&rules)));
-            let due = (0..).map(|n| now + n * 100).find(|at| pace.is_due(*at, true)).unwrap();
-            assert!(!pace.ask(Why::Peer, due - 1, &rules) && !pace.ask(Why::Poll, due - 1, &rules));
-            pace.met();
-            assert!(!pace.ask(Why::Peer, due - 1, &rules), "coming anew does not help");
-            pauses.push(due - now);
-            now = due;
-        }
-        assert_eq!((pauses[0], pauses[1], pauses[9]), (500, 1000, 30_000));
-    }
-
-    #[test]
-    fn a_full_backlog_waits_for_room_or_for_long() {
-        let rules = ReadingRules::default();
-        let mut pace = Pace::default();
-        pace.begun(true);
-        assert!(!pace.ask(Why::Peer, 0, &rules));
-        assert!(!pace.ended(Ended::Full, WHOLE, 0, &waits(&rules)));
-        assert!(!pace.ask(Why::Poll, 30_000, &rules) && !pace.is_due(59_999, false));
-        assert!(pace.is_due(59_999, true) && pace.is_due(60_000, false));
-        pace.begun(true);
-        assert!(!pace.ended(Ended::Whole, WHOLE, 70_000, &waits(&rules)));
-        assert!(!pace.is_due(u64::MAX, true), "it waits no more");
-    }
-
-    #[test]
-    fn failures_wait_until_the_peer_comes_anew() {
-        let rules = ReadingRules::default();
-        let mut pace = Pace::default();
-        for _ in 0..4 {
-            pace.begun(true);
-            pace.ended(Ended::Failed, WHOLE, 1000, &waits(&rules));
-        }
-        assert_eq!(pace.failures(), 4);
-        assert!(!pace.is_due(1399, true) && pace.is_due(1400, true));
-        assert!(!pace.ask(Why::Peer, 5000, &rules), "its word does not make it sooner");
-        pace.met();
-        assert!(!pace.ask(Why::Peer, 1300, &rules) && pace.is_due(1500, true), "a rest there is all the same");
-        assert!(pace.ask(Why::Peer, 1500, &rules));
-        assert_eq!(pace.failures(), 0);
-    }
-
-    #[test]
-    fn what_was_passed_over_is_looked_for_from_the_beginning() {
-        let rules = ReadingRules::default();
-        let mut pace = Pace::default();
-        let passed = |from_beginning| Reading { from_beginning, passed_over: true };
-        pace.begun(false);
-        assert!(!pace.ended(Ended::Whole, passed(false), 0, &waits(&rules)));
-        assert!(pace.ask(Why::Peer, 1000, &rules), "what is new does not wait for it");
-        pace.begun(false);
-        pace.ended(Ended::Whole, WHOLE, 1100, &waits(&rules));
-        assert!(!pace.is_due(14_999, true));
-        assert!(pace.is_due(15_000, true) && pace.wants_beginning(15_000));
-        pace.begun(true);
-        pace.ended(Ended::Whole, passed(true), 20_000, &waits(&rules));
-        assert!(!pace.is_due(49_999, true) && pace.is_due(50_000, true), "later each time");
-        pace.begun(true);
-        pace.ended(Ended::Whole, Reading { from_beginning: true, passed_over: false }, 60_000, &waits(&rules));
-        assert!(!pace.is_due(u64::MAX, true), "it came");
-    }
-
-    #[test]
-    fn quotas_are_of_a_peer_and_of_a_while() {
-        let mut quota = Quota::new(2, Duration::from_secs(60));
-        assert!(quota.take(&node('a'), 1000) && quota.take(&node('a'), 1001));
-        assert!(!quota.take(&node('a'), 60_999) && quota.take(&node('b'), 60_999));
-        assert!(quota.take(&node('a'), 61_000));
-        assert_eq!(quota.used.len(), 2);
-        assert!(quota.take(&node('b'), 200_000));
-        assert_eq!(quota.used.len(), 1, "who was quiet is forgotten");
-    }
-
-    proptest! {
-        /// Whatever a peer does and however its readings end, what it causes keeps its pauses.
-        #[test]
-        fn a_peer_causes_no_more_than_its_share(
-            steps in prop::collection::vec((0_u64..300, 0_u8..4, prop::sample::select(vec![
-                Ended::Whole, Ended::Unended, Ended::Failed
-            ])), 1..200)
-        ) {
-            let rules = ReadingRules::default();
-            let retry = Backoff { first: rules.rest * 2, max: rules.rest * 8 };
-            let waits = Waits { rules: &rules, retry, random: 0 };
-            let (mut pace, mut now, mut begun) = (Pace::default(), 0, 0_u64);
-            for (passed, deed, how) in steps {
-                now += passed;
-                let begins = match deed {
-                    0 => { pace.met(); pace.ask(Why::Peer, now, &rules) }
-                    1 => pace.ask(Why::Peer, now, &rules),
-                    2 => pace.is_due(now, false),
-                    _ => pace.is_reading() && pace.ended(how, Reading::default(), now, &waits),
-                };
-                if begins && !pace.is_reading() {
-                    pace.begun(false);
-                    begun += 1;
-                }
-            }
-            prop_assert!(begun <= 1 + now / 500, "{} in {} ms", begun, now);
-        }
-    }
 }

@@ -16,15 +16,15 @@ const FOUR_BYTES: u64 = 5;
 
 /// Looks at the fields of an answer, and at those of what it holds. `frame_bytes`: how long what is no manifest may be.
 pub(crate) fn check_answer(bytes: &[u8], frame_bytes: usize) -> Result<(), &'static str> {
-    let mut rest = bytes;
+    // over all of them: what comes twice is one message when it is decoded
+    let (mut rest, mut count, most) = (bytes, 0, FIELDS + bytes.len() / ENTRY_BYTES);
     while !rest.is_empty() {
         let (number, inner) = field(&mut rest)?;
         let inner = inner.ok_or("an answer is a message of its kind")?;
         if bytes.len() > frame_bytes && number != MANIFEST {
             return Err("only a manifest may be so long");
         }
-        let (mut fields, most) = (inner, FIELDS + inner.len() / ENTRY_BYTES);
-        let mut count = 0;
+        let mut fields = inner;
         while !fields.is_empty() {
             field(&mut fields)?;
             count += 1;
@@ -118,6 +118,10 @@ mod tests {
         assert_eq!(refused, Err("its entries are too many for their length"));
         let topics = vec![PeerTopic::default(); 100_000];
         check(Response::Catalog(CatalogResponse { topics, ..Default::default() })).unwrap_err();
+        // nor one that is cut into many, which are put together again
+        let some = DatasetsResponse { datasets: vec![PeerDataset::default(); FIELDS - 1], next: String::new() };
+        let cut = wire::respond(Response::Datasets(some)).encode_to_vec().repeat(1_000);
+        assert_eq!(check_answer(&cut, FRAME), refused);
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) new_topics: Mutex<Quota>,
     /// How often what peers say about themselves may still be written.
     pub(crate) descriptions: Mutex<Quota>,
-    /// Whole versions whose manifests were found hurt, and are to be fetched again.
+    /// Versions whose manifests were found hurt, or not found, and are to be fetched again.
     hurt: Mutex<BTreeSet<VersionId>>,
     /// What peers said of their datasets.
     pub(crate) answers: Answers,

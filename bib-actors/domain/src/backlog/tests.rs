@@ -74,14 +74,67 @@ fn what_is_slow_gives_way_and_then_runs_in_peace() {
 #[test]
 fn a_version_gives_way_to_one_of_its_own_dataset() {
     let mut backlog = Backlog::new(BacklogRules::default());
-    for n in 1..=2 {
-        backlog.offer(version(n), &dataset("a/b"), Some(&node('a')));
-    }
+    backlog.offer(version(1), &dataset("a/b"), Some(&node('a')));
+    backlog.offer(version(2), &dataset("a/b"), Some(&node('b')));
     backlog.offer(version(3), &dataset("a/c"), Some(&node('a')));
     assert_eq!(backlog.start_next(0, any).unwrap().0, version(1));
     assert_eq!(backlog.start_next(0, any).unwrap().0, version(3));
     assert!(backlog.is_in_the_way(&version(1), 0, any));
     assert!(!backlog.is_in_the_way(&version(3), 0, any), "the other one of its dataset would still run");
+}
+
+#[test]
+fn nothing_gives_way_to_what_comes_over_the_same_line() {
+    let mut backlog = Backlog::new(BacklogRules::default());
+    backlog.offer(version(1), &dataset("a/b"), Some(&node('a')));
+    backlog.offer(version(1), &dataset("a/b"), Some(&node('b')));
+    assert_eq!(backlog.start_next(0, any).unwrap().0, version(1));
+    backlog.offer(version(2), &dataset("a/c"), Some(&node('a')));
+    assert!(!backlog.is_in_the_way(&version(1), 0, any), "the line is slow, not the version");
+    backlog.offer(version(3), &dataset("a/d"), Some(&node('c')));
+    assert!(backlog.is_in_the_way(&version(1), 0, any));
+    backlog.gave_way(&version(1), [node('a'), node('b')]);
+    assert_eq!(backlog.start_next(0, any).unwrap().0, version(3), "the place is for whom it was given away");
+    assert_eq!(backlog.start_next(0, any).unwrap().0, version(2), "any other place is for the first one");
+}
+
+#[test]
+fn what_gave_way_often_has_a_turn_of_its_own() {
+    let own_turn = Duration::from_secs(10);
+    let mut backlog = Backlog::new(BacklogRules { give_way_limit: 2, own_turn, ..BacklogRules::default() });
+    backlog.offer(version(1), &dataset("a/b"), Some(&node('a')));
+    assert_eq!(backlog.start_next(0, any).unwrap().0, version(1));
+    // new ones come without end
+    let mut news = 10..;
+    let mut come = |backlog: &mut Backlog| {
+        let n = news.next().unwrap();
+        backlog.offer(version(n), &dataset(&format!("a/n{n}")), Some(&node('b')));
+        version(n)
+    };
+    let first = come(&mut backlog);
+    assert!(backlog.is_in_the_way(&version(1), 0, any));
+    backlog.gave_way(&version(1), [node('a')]);
+    assert_eq!(backlog.start_next(0, any).unwrap().0, first);
+    let second = come(&mut backlog);
+    backlog.finished(&first);
+    assert_eq!(backlog.start_next(0, any).unwrap().0, second, "it lets the new one go first");
+    backlog.finished(&second);
+    assert_eq!(backlog.start_next(0, any).unwrap().0, version(1));
+    let third = come(&mut backlog);
+    assert!(backlog.is_in_the_way(&version(1), 0, any));
+    backlog.gave_way(&version(1), [node('a')]);
+    assert_eq!(backlog.start_next(0, any).unwrap().0, third);
+    assert!(!backlog.is_in_the_way(&third, 0, any), "it still displaces nobody");
+    let fourth = come(&mut backlog);
+    backlog.finished(&third);
+    assert_eq!(backlog.start_next(5000, any).unwrap().0, version(1), "now the new one waits");
+    assert!(!backlog.is_in_the_way(&version(1), 14_999, any), "and goes on waiting");
+    assert!(backlog.is_in_the_way(&version(1), 15_000, any), "a drip does not keep a place for ever");
+    backlog.gave_way(&version(1), [node('a')]);
+    assert_eq!(backlog.start_next(15_000, any).unwrap().0, fourth);
+    let fifth = come(&mut backlog);
+    backlog.finished(&fourth);
+    assert_eq!(backlog.start_next(15_000, any).unwrap().0, fifth, "it begins anew");
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(crate) enum Note {
         /// Whether it waits to be fetched; then its holder is noted.
         reply: oneshot::Sender<bool>,
     },
-    /// The manifest of a whole version was found hurt, and is to be fetched again.
+    /// The manifest of a version was found hurt, or not found, and is to be fetched again.
     Hurt,
     /// The catalogue of a peer was read, or could not be.
     Synced {

@@ -87,8 +87,8 @@ impl Driver {
         }
         let Some(state) = self.peers.get_mut(peer) else { return };
         let now_ms = clock::uptime_ms();
-        let from_beginning = state.from_beginning || state.pace.wants_beginning(now_ms);
-        let from = if from_beginning { Some(0) } else { state.resume };
+        let from = state.pace.start(state.resume, state.from_beginning, now_ms);
+        let from_beginning = from == Some(0);
         let (shared, policy, peer) = (Arc::clone(&self.shared), Arc::clone(&self.policy), peer.clone());
         let started = self.shared.spawn("catalogue", async move {
             let result = fetch::sync(&shared, &peer, &policy, from).await;
@@ -96,7 +96,9 @@ impl Driver {
         });
         if started {
             state.pace.begun(from_beginning);
-            (state.from_beginning, state.resume) = (false, None);
+            state.resume = None;
+            // what waits for the beginning goes on waiting while another reading goes to the end
+            state.from_beginning &= !from_beginning;
         } else {
             state.pace.put_off(now_ms, self.shared.options.backlog.retry.max);
         }
@@ -141,8 +143,11 @@ impl Driver {
         let waits = Waits { rules: &options.reading, retry: options.backlog.retry, random: super::work::dice() };
         let at_once = state.pace.ended(ended, reading, clock::uptime_ms(), &waits);
         let often = state.pace.failures() > 1 && state.connected;
+        let left = ended == Ended::Whole && state.from_beginning;
         if at_once {
             self.sync(&peer);
+        } else if left {
+            self.ask_sync(&peer, Why::Poll);
         }
         let Err(error) = result else { return };
         if let Some((liar, detail)) = error.lie() {

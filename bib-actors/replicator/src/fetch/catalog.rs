@@ -65,7 +65,7 @@ pub(crate) async fn sync(
     policy: &Policy,
     from: Option<u64>,
 ) -> Result<SyncOutcome, ReplicatorError> {
-    let mut reading = Reading { from_beginning: from == Some(0), passed_over: false };
+    let mut reading = Reading { from_beginning: from == Some(0), ..Reading::default() };
     let mut session = Session::open(shared, peer).await?;
     let info = session.hello(shared.me().await).await?;
     remember(shared, peer, &info).await?;
@@ -81,7 +81,7 @@ pub(crate) async fn sync(
         let response = session.catalog(after, shared.options.catalog_page).await?;
         let mut page = Page { ours: Ours { shared, peer }, policy, session: &mut session, tallies: Tallies::default() };
         let taken = page.take(&response).await;
-        reading.passed_over |= page.tallies.say(peer);
+        page.tallies.say(peer, &mut reading);
         if taken? == Room::None {
             break Ended::Full;
         }
@@ -143,19 +143,24 @@ struct Tallies {
     refused: Tally,
     /// Versions whose manifests the peer did not give.
     withheld: Tally,
+    /// Versions whose manifests the peer gives in a moment.
+    busy: Tally,
     /// Versions that could not be recorded now.
     unrecorded: Tally,
 }
 
 impl Tallies {
-    /// Tells people. Whether something was left out that may be had later.
-    fn say(&self, peer: &NodeId) -> bool {
+    /// Tells people, and the reading whether something was left out that may be had later.
+    fn say(&self, peer: &NodeId, reading: &mut Reading) {
         self.bad.warn(peer, "entries of a peer's catalogue cannot be kept");
         self.topics.warn(peer, "a peer tells of too many topics at once: the others are taken later");
         self.refused.warn(peer, "versions of a peer cannot be taken over");
         self.withheld.warn(peer, "a peer does not give the manifests of some versions: they are asked for later");
+        self.busy
+            .warn(peer, "a peer is too busy to give the manifests of some versions: they are asked for again soon");
         self.unrecorded.warn(peer, "versions of a peer cannot be recorded now: they are looked for later");
-        [&self.topics, &self.withheld, &self.unrecorded].iter().any(|tally| tally.any())
+        reading.passed_over |= [&self.topics, &self.withheld, &self.unrecorded].iter().any(|tally| tally.any());
+        reading.busy |= self.busy.any();
     }
 
     /// The entries of a page that mean something.
@@ -265,6 +270,10 @@ impl Page<'_> {
                 self.tallies.withheld.count(|| named(reason));
                 Ok(false)
             }
+            Taken::Busy(reason) => {
+                self.tallies.busy.count(|| named(reason));
+                Ok(false)
+            }
         }
     }
 
@@ -307,8 +316,11 @@ impl Ours<'_> {
     }
 
     /// A version that was begun, unless its manifest must be fetched again. Of one that waits to be fetched, it was
-    /// looked at when it came there.
+    /// looked at when it came there, and whoever fetches it says when it was hurt since.
     async fn begun(&self, dataset: &DatasetRef, version: VersionId) -> Result<Here, ReplicatorError> {
+        if self.shared.is_hurt(&version) {
+            return Ok(Here::Unknown);
+        }
         if self.waits(dataset, version).await? {
             return Ok(Here::Waits);
         }
@@ -367,15 +379,15 @@ mod tests {
             more: true,
         };
         let peer: NodeId = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN".parse().unwrap();
-        let mut passed_over = true;
+        let mut reading = Reading::default();
         let said = super::super::tally::logged(|| {
             let mut tallies = Tallies::default();
             let (topics, offers) = tallies.sort(&page);
             assert!(topics.is_empty() && offers.is_empty());
-            passed_over = tallies.say(&peer);
+            tallies.say(&peer, &mut reading);
         });
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.contains("count=200000") && said.contains("a topic: "), "{said}");
-        assert!(!passed_over, "there is nothing to look for");
+        assert_eq!(reading, Reading::default(), "there is nothing to look for");
     }
 }

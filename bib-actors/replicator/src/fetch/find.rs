@@ -222,7 +222,7 @@ async fn take(
             tracing::warn!(%peer, %dataset, version = %version.short(), reason, "a version cannot be taken over");
             Ok(None)
         }
-        Taken::Withheld(reason) => {
+        Taken::Withheld(reason) | Taken::Busy(reason) => {
             tracing::debug!(%peer, %dataset, version = %version.short(), reason, "a peer does not give what it offers");
             Ok(None)
         }

@@ -19,8 +19,10 @@ pub(super) enum Taken {
     Manifest(Box<SignedManifest>),
     /// It cannot be read here, and will not be later.
     Unreadable(String),
-    /// The peer does not give it now.
+    /// The peer does not have it now, or does not give it.
     Withheld(String),
+    /// The peer is busy, and gives it in a moment.
+    Busy(String),
 }
 
 /// Fetches and checks the manifest of a version that a peer offers under a dataset's name, with its length.
@@ -39,6 +41,7 @@ pub(super) async fn take_manifest(
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Ok(Taken::Withheld("it does not have the manifest".to_owned())),
         // one that it does not give now is no reason to leave the others
+        Err(error @ ReplicatorError::Peer { .. }) if is_busy(&error) => return Ok(Taken::Busy(error.to_string())),
         Err(error @ ReplicatorError::Peer { .. }) if !refuses_all(&error) => {
             return Ok(Taken::Withheld(error.to_string()));
         }
@@ -68,6 +71,11 @@ pub(super) async fn take_manifest(
     Ok(Taken::Manifest(Box::new(signed)))
 }
 
+/// Whether a peer says that it can answer in a moment.
+fn is_busy(error: &ReplicatorError) -> bool {
+    matches!(error, ReplicatorError::Peer { code, .. } if code == wire::BUSY)
+}
+
 /// Whether a peer refuses whatever it is asked for.
 fn refuses_all(error: &ReplicatorError) -> bool {
     matches!(error, ReplicatorError::Peer { code, .. } if [wire::NOT_PAIRED, wire::NOT_SERVING].contains(&code.as_str()))
@@ -87,6 +95,19 @@ fn is_of_another_format(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_busy_means_in_a_moment() {
+        let answer = |code: &str| ReplicatorError::Peer {
+            peer: "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN".parse().unwrap(),
+            code: code.to_owned(),
+            message: String::new(),
+        };
+        assert!(is_busy(&answer(wire::BUSY)) && !refuses_all(&answer(wire::BUSY)));
+        for code in [wire::NOT_PAIRED, wire::NOT_SERVING, wire::NOT_FOUND, "something new"] {
+            assert!(!is_busy(&answer(code)), "{code}");
+        }
+    }
 
     #[test]
     fn other_formats_are_recognized() {

@@ -1,11 +1,13 @@
 //! What a transfer is for: a whole version, or some chunks of one for somebody who reads them.
 
 use super::run::{Running, Stop};
+use crate::driver::Note;
 use crate::error::ReplicatorError;
 use crate::report::Progress;
 use crate::shared::Shared;
 use bib_chunks::{ChunkRef, ManifestError, SignedManifest};
 use bib_domain::{NodeId, VersionId, Who};
+use bib_guardian::GuardianError;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -46,8 +48,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, job: Job) -> Outcome {
 
 async fn fetch(shared: &Arc<Shared>, job: Job, useless: &mut Vec<NodeId>) -> Result<(), Stop> {
     let say = |error: ReplicatorError| error.to_string();
-    let signed = shared.guardian.manifest(job.version).await.map_err(|error| say(error.into()))?;
-    let signed = signed.ok_or_else(|| say(ReplicatorError::Gone))?;
+    let signed = manifest(shared, job.version).await.map_err(say)?;
     let chunks = &signed.manifest().chunks;
     check(chunks, shared.chunks.options().max_chunk_bytes).map_err(|error| error.to_string())?;
     let missing = missing(shared, &signed).await.map_err(say)?;
@@ -60,6 +61,21 @@ async fn fetch(shared: &Arc<Shared>, job: Job, useless: &mut Vec<NodeId>) -> Res
     let op = shared.op(Who::Node);
     shared.guardian.mark_complete(&op, job.version).await.map_err(|error| say(error.into()))?;
     Ok(())
+}
+
+/// The manifest of a version. One that is hurt or gone is fetched again from a peer: no attempt would do without it.
+async fn manifest(shared: &Shared, version: VersionId) -> Result<Arc<SignedManifest>, ReplicatorError> {
+    let error = match shared.guardian.manifest(version).await {
+        Ok(Some(signed)) => return Ok(signed),
+        Ok(None) => ReplicatorError::Gone,
+        Err(error @ GuardianError::ManifestHurt { .. }) => error.into(),
+        Err(error) => return Err(error.into()),
+    };
+    if shared.remember_hurt(version) {
+        tracing::warn!(version = %version.short(), %error, "a version waits for its manifest: it is looked for at peers");
+        shared.note(Note::Hurt).await;
+    }
+    Err(error)
 }
 
 /// Fetches these chunks of a version, which [`check`] has passed; comes back when they are synced.

@@ -162,7 +162,8 @@ impl Running {
         mut sources: watch::Receiver<BTreeSet<NodeId>>,
         useless: &mut Vec<NodeId>,
     ) -> Result<(), Stop> {
-        let give_way = self.give_way.clone();
+        let give_way = self.give_way.clone().cancelled_owned();
+        tokio::pin!(give_way);
         let mut tick = tokio::time::interval(self.shared.options.tick.max(Duration::from_millis(1)));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         // before the first tick, which would find that there is nobody to fetch from
@@ -183,7 +184,7 @@ impl Running {
                     self.carry_on(events, useless).await
                 }
                 _ = tick.tick() => self.tick(useless).await,
-                () = give_way.cancelled() => return Err(Stop::GaveWay),
+                () = &mut give_way => return Err(Stop::GaveWay),
             };
             match next {
                 Next::On => {}

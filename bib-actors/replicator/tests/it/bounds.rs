@@ -82,6 +82,35 @@ fn what_does_not_fit_into_one_reading_comes_in_the_next() {
 }
 
 #[test]
+fn a_long_catalogue_is_read_to_its_end_whoever_wants_its_beginning() {
+    run(async {
+        let versions: Vec<_> = (1..=7).map(|number| version("t/d", number, 1000, 7)).collect();
+        let peer = Fake::start(9, Manner::Honest, &versions.iter().collect::<Vec<_>>()).await;
+        let node = node(|options| {
+            (options.catalog_page, options.reading.pages) = (1, 2);
+            // it goes on only when somebody wants all of it read from its beginning
+            options.reading.unended = Backoff { first: LONG, max: LONG };
+        })
+        .await;
+        peer.join(&node).await;
+        for version in &versions {
+            let id = version.signed.id();
+            eventually("it came", || async {
+                node.replicator.sync_now().await.unwrap();
+                node.version("t/d", id).await.is_some_and(|row| row.complete)
+            })
+            .await;
+        }
+        is_read(&node).await;
+        // nobody asks any more, and the beginning was not forgotten
+        eventually("then it is read from its beginning", || async {
+            peer.library.catalogs.lock().unwrap().windows(2).any(|two| two == [6, 0])
+        })
+        .await;
+    });
+}
+
+#[test]
 fn announcements_without_end_cause_one_reading() {
     run(async {
         let peer = Fake::start(9, Manner::Honest, &[]).await;

@@ -9,8 +9,12 @@ use bib_proto::v1::ManifestRequest;
 use bib_proto::v1::sync_request::Request;
 use bib_proto::v1::sync_response::Response;
 use bib_replicator::{Found, ReplicatorError};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Longer than any test.
+const LONG: Duration = Duration::from_secs(3600);
 
 async fn connected(node: &Node, peers: &[&Fake]) {
     for peer in peers {
@@ -25,7 +29,7 @@ fn one_manifest_that_does_not_come_keeps_nothing_back() {
     run(async {
         let (hurt, good) = (version("t/a", 1, 50_000, 7), version("t/b", 1, 50_000, 7));
         let peer = Fake::start(9, Manner::Honest, &[&hurt, &good]).await;
-        peer.library.withheld.lock().unwrap().insert(hurt.signed.id());
+        peer.library.lacking.lock().unwrap().insert(hurt.signed.id());
         let node = Node::with(1, Storage::Sqlite, Selective, |options| {
             options.reading.passed_over = Backoff { first: Duration::from_millis(50), max: Duration::from_millis(200) };
         })
@@ -41,9 +45,70 @@ fn one_manifest_that_does_not_come_keeps_nothing_back() {
         assert!(node.version("t/a", hurt.signed.id()).await.is_none());
         assert!(node.blamed(&peer.id).await.is_empty(), "that is no lie");
         // nobody announces and nobody polls: it is remembered
-        peer.library.withheld.lock().unwrap().clear();
+        peer.library.lacking.lock().unwrap().clear();
         node.gets("t/a", hurt.signed.id()).await;
     });
+}
+
+#[test]
+fn a_manifest_that_a_busy_peer_did_not_give_comes_soon() {
+    run(async {
+        let (late, good) = (version("t/a", 1, 50_000, 7), version("t/b", 1, 50_000, 7));
+        let peer = Fake::start(9, Manner::Honest, &[&late, &good]).await;
+        peer.library.withheld.lock().unwrap().insert(late.signed.id());
+        let node = Node::with(1, Storage::Sqlite, Selective, |options| {
+            // what a peer does not have would come after the end of this test
+            options.reading.passed_over = Backoff { first: LONG, max: LONG };
+        })
+        .await;
+        node.topic("t").await;
+        node.subscribe("t").await;
+        peer.join(&node).await;
+        node.gets("t/b", good.signed.id()).await;
+        eventually("the catalogue was read to its end", || async {
+            node.replicator.catalogs().await.unwrap().len() == 1
+        })
+        .await;
+        assert!(node.version("t/a", late.signed.id()).await.is_none());
+        peer.library.withheld.lock().unwrap().clear();
+        node.gets("t/a", late.signed.id()).await;
+    });
+}
+
+#[test]
+fn a_manifest_that_decays_while_its_version_waits_is_fetched_again() {
+    run(async {
+        let good = version("t/d", 1, 500_000, 7);
+        let (id, peer) = (good.signed.id(), Fake::start(9, Manner::Honest, &[&good]).await);
+        peer.allow_only(0);
+        let mut node = Node::start(1, Storage::Sqlite, Selective).await;
+        node.topic("t").await;
+        node.subscribe("t").await;
+        peer.join(&node).await;
+        eventually("it is being fetched", || async { !peer.library.asked.lock().unwrap().is_empty() }).await;
+        peer.library.withheld.lock().unwrap().insert(id);
+        node.restart_guardian_alone(|dir| hurt(dir, id)).await;
+        eventually("the next attempt finds out", || async {
+            node.transfer(id).await.is_some_and(|row| row.error.contains("is hurt"))
+        })
+        .await;
+        assert!(matches!(node.guardian.manifest(id).await, Err(GuardianError::ManifestHurt { .. })));
+        peer.allow_all();
+        // nobody announces and nobody polls: it is looked for all the same
+        peer.library.withheld.lock().unwrap().clear();
+        node.gets("t/d", id).await;
+        assert!(node.blamed(&peer.id).await.is_empty());
+    });
+}
+
+/// Flips a bit of the file of a manifest.
+fn hurt(dir: &Path, id: VersionId) {
+    let hex = id.to_hex();
+    let path = dir.join("manifests").join(&hex[..2]).join(&hex);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
 }
 
 async fn manifest(peer: &Fake, node: &Node, id: VersionId) -> Response {
@@ -64,15 +129,7 @@ fn a_damaged_manifest_is_not_here_and_comes_from_elsewhere() {
         let answer = manifest(&asker, &node, id).await;
         assert!(matches!(answer, Response::Manifest(_)), "{answer:?}");
 
-        node.restart_guardian(|dir| {
-            let hex = id.to_hex();
-            let path = dir.join("manifests").join(&hex[..2]).join(&hex);
-            let mut bytes = std::fs::read(&path).unwrap();
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 1;
-            std::fs::write(&path, bytes).unwrap();
-        })
-        .await;
+        node.restart_guardian(|dir| hurt(dir, id)).await;
         eventually("it works again", || async {
             node.replicator.catalogs().await.is_ok_and(|catalogs| catalogs.len() == 2)
         })

@@ -70,8 +70,10 @@ pub(crate) struct Library {
     pub(crate) sent: Mutex<Vec<ChunkHash>>,
     pub(crate) catalogs: Mutex<Vec<u64>>,
     greetings: AtomicUsize,
-    /// Versions whose manifests it cannot give now.
+    /// Versions whose manifests it is too busy to give.
     pub(crate) withheld: Mutex<BTreeSet<VersionId>>,
+    /// Versions whose manifests it does not have.
+    pub(crate) lacking: Mutex<BTreeSet<VersionId>>,
     pub(crate) announced: Mutex<usize>,
     /// Chunks that it says it does not have, whatever its versions name.
     lost: Mutex<BTreeSet<ChunkHash>>,
@@ -112,6 +114,7 @@ impl Fake {
             catalogs: Mutex::default(),
             greetings: AtomicUsize::new(0),
             withheld: Mutex::default(),
+            lacking: Mutex::default(),
             announced: Mutex::default(),
             lost: Mutex::default(),
             allowance: Semaphore::new(Semaphore::MAX_PERMITS),
@@ -307,13 +310,14 @@ impl Library {
     }
 
     fn manifest(&self, id: &[u8]) -> Response {
-        if self.withheld.lock().unwrap().iter().any(|version| version.as_bytes() == id) {
+        let is_in = |some: &Mutex<BTreeSet<VersionId>>| some.lock().unwrap().iter().any(|one| one.as_bytes() == id);
+        if is_in(&self.withheld) {
             return Response::Error(SyncError { code: "busy".into(), message: "ask again in a moment".into() });
         }
         let versions = self.versions.lock().unwrap();
         let wanted =
             |version: &&Version| (version.signed.id().as_bytes() == id) != (self.manner == Manner::OtherManifest);
-        let Some(version) = versions.iter().find(wanted) else {
+        let Some(version) = versions.iter().find(wanted).filter(|_| !is_in(&self.lacking)) else {
             return Response::Error(SyncError { code: "not-found".into(), message: "no".into() });
         };
         let mut signed_manifest = version.signed.to_bytes();

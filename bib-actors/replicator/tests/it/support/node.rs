@@ -243,6 +243,13 @@ impl Node {
         self.replicator_guard.start().await.unwrap();
     }
 
+    /// Restarts the guardian alone, while what builds on it goes on; `meanwhile` happens while it is gone.
+    pub(crate) async fn restart_guardian_alone(&mut self, meanwhile: impl FnOnce(&Path)) {
+        self.guardian_guard.abort().await;
+        meanwhile(&self.dir());
+        self.guardian_guard.start().await.unwrap();
+    }
+
     /// The data directory.
     pub(crate) fn dir(&self) -> PathBuf {
         self.home.path()
