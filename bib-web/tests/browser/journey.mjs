@@ -50,7 +50,8 @@ try {
   console.log(JSON.stringify({ end: "whole" }));
 } catch (error) {
   if (process.env.BIB_SHOTS) await page.screenshot({ path: `${process.env.BIB_SHOTS}/failed.png`, fullPage: true });
-  console.log(JSON.stringify({ end: "broken", error: String(error.stack || error), at: page.url() }));
+  const at = browser.contexts().flatMap((one) => one.pages()).map((one) => one.url()).join(" ");
+  console.log(JSON.stringify({ end: "broken", error: String(error.stack || error), at }));
   process.exitCode = 1;
 } finally {
   await browser.close();

@@ -2,10 +2,12 @@
 
 mod data;
 mod fake;
+mod library;
 mod node;
 
 pub(crate) use data::{Version, bytes, manifest as keep, version};
-pub(crate) use fake::{Fake, Manner};
+pub(crate) use fake::Fake;
+pub(crate) use library::Manner;
 pub(crate) use node::{Node, Storage};
 
 use bib_domain::{OpContext, Role, Who};
