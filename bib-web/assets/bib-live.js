@@ -73,7 +73,8 @@
   const stillSignedIn = async () => {
     try {
       const answer = await fetch("/session", { redirect: "manual" });
-      if (answer.type === "opaqueredirect") location.reload();
+      // a page that is on its way already must not be called back: signing out ends the session, and says so there
+      if (answer.type === "opaqueredirect" && !leaving) location.reload();
     } catch { /* the node does not answer: that is the outage */ }
   };
 
