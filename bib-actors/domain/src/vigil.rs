@@ -57,7 +57,7 @@ pub enum Anomaly {
         /// By how much.
         by_ms: i64,
     },
-    /// The process did nothing for this long: it was stopped, or the machine was.
+    /// The process did nothing for this long: it was stopped, or the machine was, or slept.
     StoodStill {
         /// For how long.
         for_ms: u64,
@@ -69,21 +69,25 @@ pub enum Anomaly {
 pub struct ClockWatch {
     rules: VigilRules,
     last: Option<(i64, u64)>,
+    /// By the steady clock, when whoever looks was done with its own work.
+    idle_since: u64,
 }
 
 impl ClockWatch {
     /// A watch that has not looked yet.
     #[must_use]
     pub const fn new(rules: VigilRules) -> Self {
-        Self { rules, last: None }
+        Self { rules, last: None, idle_since: 0 }
     }
 
-    /// Takes both clocks in milliseconds; tells what stands out against the look before.
+    /// Takes both clocks in milliseconds; tells what stands out against the look before. The steady one must go on while the
+    /// machine sleeps, as the wall clock does.
     pub fn look(&mut self, wall_ms: i64, steady_ms: u64) -> Vec<Anomaly> {
         let Some((wall, steady)) = self.last.replace((wall_ms, steady_ms)) else { return Vec::new() };
         let passed = steady_ms.saturating_sub(steady);
         let mut seen = Vec::new();
-        let late = passed.saturating_sub(millis(self.rules.every));
+        let waited = steady_ms.saturating_sub(steady.max(self.idle_since));
+        let late = waited.saturating_sub(millis(self.rules.every));
         if late >= millis(self.rules.late) {
             seen.push(Anomaly::StoodStill { for_ms: late });
         }
@@ -92,6 +96,11 @@ impl ClockWatch {
             seen.push(Anomaly::Jumped { by_ms });
         }
         seen
+    }
+
+    /// The work that followed the look is done: what it took is no time in which the process stood still.
+    pub const fn done(&mut self, steady_ms: u64) {
+        self.idle_since = steady_ms;
     }
 }
 
@@ -190,6 +199,18 @@ mod tests {
         assert_eq!(watch.look(1_065_900, 65_000), [Anomaly::StoodStill { for_ms: 60_000 }]);
         let both = [Anomaly::StoodStill { for_ms: 9_000 }, Anomaly::Jumped { by_ms: -10_000 }];
         assert_eq!(watch.look(1_065_900, 75_000), both);
+    }
+
+    #[test]
+    fn its_own_work_is_not_taken_for_a_stop() {
+        let mut watch = ClockWatch::new(VigilRules::default());
+        watch.look(0, 0);
+        watch.done(30_000);
+        assert_eq!(watch.look(30_100, 30_100), [], "it waited for others, and looks at once");
+        watch.done(30_200);
+        assert_eq!(watch.look(91_200, 91_200), [Anomaly::StoodStill { for_ms: 60_000 }]);
+        watch.done(99_200);
+        assert_eq!(watch.look(199_200, 99_300), [Anomaly::Jumped { by_ms: 99_900 }], "a jump is one at any time");
     }
 
     #[test]

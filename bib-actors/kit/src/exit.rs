@@ -7,11 +7,11 @@ use std::fmt;
 pub enum Exit {
     /// It stopped by itself or was stopped in order.
     Stopped,
-    /// It said that it cannot go on.
+    /// It said that it cannot go on, or its factory that it could not make it just now.
     Failed(String),
     /// It panicked; the text of the panic.
     Panicked(String),
-    /// Its factory could not make it.
+    /// Its factory could not make it, for a reason that does not pass.
     Refused(String),
     /// It was aborted from outside.
     Aborted,

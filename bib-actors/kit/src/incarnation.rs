@@ -89,6 +89,7 @@ where
         () = doomed.cancelled() => return life.doom.reason().unwrap_or(Exit::Stopped),
         made = factory(StartArgs::new(life.clone())) => match made {
             Ok(child) => child,
+            Err(error) if (shared.spec.passes)(error.as_ref()) => return Exit::Failed(chain(error.as_ref())),
             Err(error) => return Exit::Refused(chain(error.as_ref())),
         },
     };

@@ -1,6 +1,7 @@
 //! What the root needs to know about a child, as data.
 
 use bib_domain::supervision::RestartPolicy;
+use std::error::Error;
 use std::time::Duration;
 
 /// Where a child runs.
@@ -29,6 +30,9 @@ pub struct ChildSpec {
     pub mailbox: usize,
     /// How long an orderly stop may take before it is aborted.
     pub shutdown: Duration,
+    /// Whether what its factory could not do may be done a moment later without anybody's doing: then it has failed, and is
+    /// started again, also the first time. What is wrong for good ends the node at its first start.
+    pub passes: fn(&(dyn Error + 'static)) -> bool,
 }
 
 impl ChildSpec {
@@ -43,6 +47,7 @@ impl ChildSpec {
             placement: Placement::Own,
             mailbox: 256,
             shutdown: Duration::from_secs(5),
+            passes: |_| false,
         }
     }
 
@@ -71,6 +76,13 @@ impl ChildSpec {
     #[must_use]
     pub const fn with_mailbox(mut self, messages: usize) -> Self {
         self.mailbox = messages;
+        self
+    }
+
+    /// The same with errors of its factory that pass by themselves.
+    #[must_use]
+    pub const fn with_passing(mut self, passes: fn(&(dyn Error + 'static)) -> bool) -> Self {
+        self.passes = passes;
         self
     }
 

@@ -7,9 +7,9 @@
 pub enum Ending {
     /// By itself or because it was told to.
     Stopped,
-    /// By a panic, an error or an abort.
+    /// By a panic, an error or an abort, or because its factory could not make it just now.
     Failed,
-    /// Its factory could not make it.
+    /// Its factory could not make it, for a reason that does not pass by itself.
     Refused,
     /// Its background work could not be ended, so no other incarnation may be started beside it.
     Stale,

@@ -153,6 +153,20 @@ fn a_factory_that_refuses_ends_the_node_at_its_first_start_only() {
 }
 
 #[test]
+fn one_that_cannot_be_made_just_now_is_tried_again_also_the_first_time() {
+    let mut machine = node();
+    machine.decide(Event::Boot, Duration::ZERO);
+    for child in [AUDIT, SWARM, GUARDIAN, REPLICATOR] {
+        ready(&mut machine, child, MS);
+    }
+    let again = ended(&mut machine, GATEWAY, Ending::Failed, 2 * MS);
+    assert_eq!(again, [Command::Start { child: GATEWAY, incarnation: 2 }]);
+    assert_eq!(machine.closing(), None);
+    assert_eq!(ready(&mut machine, GATEWAY, 3 * MS), []);
+    assert_eq!(machine.phase(GATEWAY), Phase::Up);
+}
+
+#[test]
 fn a_hung_child_is_aborted_and_a_stuck_one_ends_the_node() {
     let mut machine = booted();
     let hung = Event::Hung { child: SWARM, incarnation: 1 };

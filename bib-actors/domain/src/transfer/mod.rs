@@ -338,15 +338,18 @@ impl Transfer {
         if !idle.is_idle() {
             return None;
         }
+        let suits = |chunk: &u32| {
+            self.table.copies(*chunk) < self.rules.copies && self.needs(*chunk) && !idle.is_without(*chunk)
+        };
         let others = self.peers.iter().filter(|(other, _)| *other != id);
-        let patience = self.rules.queue_ms;
-        let (left, slowest) =
-            others.map(|(_, peer)| (peer.time_left_ms(now_ms, patience), peer)).max_by_key(|it| it.0)?;
-        let chunk = slowest.asked().rev().find(|&chunk| {
-            self.table.copies(chunk) < self.rules.copies && self.needs(chunk) && !idle.is_without(chunk)
-        })?;
-        let mine = idle.time_for_ms(self.table.length(chunk));
-        (left > mine.saturating_add(mine / 4)).then_some(chunk)
+        // the slowest one may owe nothing that suits, and the next one does
+        let offers = others.filter_map(|(_, peer)| {
+            let chunk = peer.asked().rev().find(suits)?;
+            let left = peer.time_left_ms(now_ms, self.rules.queue_ms);
+            let mine = idle.time_for_ms(self.table.length(chunk));
+            (left > mine.saturating_add(mine / 4)).then_some((left, chunk))
+        });
+        offers.max_by_key(|(left, _)| *left).map(|(_, chunk)| chunk)
     }
 
     fn notice_starvation(&mut self, now_ms: u64, out: &mut Vec<Command>) {

@@ -129,6 +129,21 @@ fn an_idle_peer_takes_over_in_the_end_game() {
 }
 
 #[test]
+fn what_the_slowest_cannot_leave_to_an_idle_peer_the_next_one_does() {
+    let rules = Rules { window_chunks: 1, ..rules() };
+    let mut transfer = Transfer::new(vec![100; 3], &[0, 1, 2], rules);
+    for peer in 1..=3 {
+        transfer.handle(Event::PeerReady(node(peer)), 0);
+    }
+    assert!(asks(&bring(&mut transfer, 3, 2, 10)).is_empty(), "the others have hardly begun");
+    transfer.handle(Event::Progress { peer: node(1), bytes: 10 }, 900);
+    transfer.handle(Event::Progress { peer: node(2), bytes: 20 }, 900);
+    assert_eq!(asks(&transfer.handle(Event::Tick, 1000)), [(node(3), 0)], "what the slowest owes");
+    let out = transfer.handle(Event::Absent { peer: node(3), chunk: 0 }, 1100);
+    assert_eq!(asks(&out), [(node(3), 1)], "it does not have that one, and does not stand idle");
+}
+
+#[test]
 fn a_small_version_is_not_asked_for_twice() {
     let mut transfer = Transfer::new(vec![100], &[0], rules());
     transfer.handle(Event::PeerReady(node(1)), 0);

@@ -58,6 +58,9 @@ fn a_panic_in_the_factory_and_in_started_is_seen_too() {
         assert!(matches!(&report.exit, Exit::Panicked(text) if text.contains("no factory")));
         let mut guard = probe::Guard::new(Slot::new(spec).child(refusing));
         assert_eq!(guard.start().await.unwrap_err().exit, Exit::Refused("the disk is full".to_owned()));
+        let passing = spec.with_passing(|error| error.is::<std::io::Error>());
+        let mut guard = probe::Guard::new(Slot::new(passing).child(refusing));
+        assert_eq!(guard.start().await.unwrap_err().exit, Exit::Failed("the disk is full".to_owned()));
     });
 }
 
