@@ -49,5 +49,5 @@ pub use options::{IngestOptions, ManifestLimits, StoreOptions, VerifyOptions};
 pub use reader::{FileReader, Piece};
 pub use stats::StoreStats;
 pub use store::{ChunkStore, name_of as hash_of};
-pub use sweep::{Sweep, SweepReport};
+pub use sweep::{Sweep, SweepOwner, SweepReport};
 pub use verify::{Damage, DamageKind, Progress, VerifyReport, verify_version, verify_version_with};

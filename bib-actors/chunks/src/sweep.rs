@@ -40,6 +40,8 @@ use bib_domain::ChunkHash;
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Files removed at a time under the lock, so that writers get their turn in between.
 const AT_ONCE: usize = 64;
@@ -60,6 +62,19 @@ pub struct Sweep {
     before_ms: i64,
     most: usize,
     leaf: u32,
+    given_up: Arc<AtomicBool>,
+}
+
+/// Whoever waits for a sweep: when it is dropped, a call that is under way on another thread ends after the folder or the
+/// files that it has in hand.
+#[derive(Debug)]
+#[must_use = "the sweep is given up when this is dropped"]
+pub struct SweepOwner(Arc<AtomicBool>);
+
+impl Drop for SweepOwner {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl ChunkStore {
@@ -73,12 +88,17 @@ impl ChunkStore {
         }
         placing.holds.candidates = Some(HashSet::new());
         drop(placing);
-        Some(Sweep { store: self.clone(), before_ms, most: most.max(1), leaf: 0 })
+        Some(Sweep { store: self.clone(), before_ms, most: most.max(1), leaf: 0, given_up: Arc::default() })
     }
 }
 
 impl Sweep {
-    /// Begins the next round: collects candidates. How many; 0 at the end of the store.
+    /// Its owner. A sweep whose owner was never taken is never given up.
+    pub fn owner(&self) -> SweepOwner {
+        SweepOwner(Arc::clone(&self.given_up))
+    }
+
+    /// Begins the next round: collects candidates. How many; 0 at the end of the store, or when it was given up.
     ///
     /// # Errors
     /// What the file system says.
@@ -87,6 +107,9 @@ impl Sweep {
         loop {
             let mut placing = inner.placing.lock();
             let count = placing.holds.candidates.as_ref().map_or(0, HashSet::len);
+            if self.given_up.load(Ordering::Relaxed) {
+                return Ok(0);
+            }
             if self.leaf >= Layout::LEAVES || count >= self.most {
                 return Ok(count);
             }
@@ -117,7 +140,7 @@ impl Sweep {
         self.store.inner.placing.lock().holds.candidates.as_ref().map_or(0, HashSet::len)
     }
 
-    /// Removes the candidates that are left, and ends the round.
+    /// Removes the candidates that are left, and ends the round. Fewer when it is given up meanwhile.
     ///
     /// # Errors
     /// What the file system says; what was removed before stays removed.
@@ -128,7 +151,7 @@ impl Sweep {
             let mut placing = inner.placing.lock();
             let Some(candidates) = &mut placing.holds.candidates else { return Ok(report) };
             let some: Vec<ChunkHash> = candidates.iter().take(AT_ONCE).copied().collect();
-            if some.is_empty() {
+            if some.is_empty() || self.given_up.load(Ordering::Relaxed) {
                 return Ok(report);
             }
             for hash in some {

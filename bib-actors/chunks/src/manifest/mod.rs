@@ -22,6 +22,9 @@ use sha2::{Digest, Sha256};
 /// The first element of an encoded manifest: its format.
 pub const FORMAT: &str = "bib-manifest/1";
 
+/// The highest number of a version: every reader of JSON keeps it exactly.
+const NUMBER_MAX: u64 = 1 << 53;
+
 /// What a version contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
@@ -85,6 +88,14 @@ impl Manifest {
             if count > limit {
                 return Err(ManifestError::Limit { what, limit: limit as u64 });
             }
+        }
+        if self.number == 0 || self.number > NUMBER_MAX {
+            let detail = format!("{} is no number of a version: they go from 1 to {NUMBER_MAX}", self.number);
+            return Err(ManifestError::Contents { path: "number".to_owned(), detail });
+        }
+        if self.message.chars().any(|c| c.is_control() && c != '\n') {
+            let detail = "it has control characters other than ends of lines".to_owned();
+            return Err(ManifestError::Contents { path: "message".to_owned(), detail });
         }
         check_content(&self.entries, &self.chunks, limits)
     }

@@ -171,6 +171,22 @@ fn names_and_order_are_checked() {
 }
 
 #[test]
+fn numbers_that_nobody_could_go_on_from_and_odd_messages_are_refused() {
+    for number in [0, (1 << 53) + 1, u64::MAX] {
+        let said = refused(|manifest| manifest.number = number);
+        assert!(matches!(&said, ManifestError::Contents { path, .. } if path == "number"), "{number}: {said:?}");
+    }
+    for message in ["a\0b", "\u{1b}[2J", "a\tb", "\u{9b}1m"] {
+        let said = refused(|manifest| message.clone_into(&mut manifest.message));
+        assert!(matches!(&said, ManifestError::Contents { path, .. } if path == "message"), "{message:?}: {said:?}");
+    }
+    for (number, message) in [(1, ""), (1 << 53, "two\nlines")] {
+        let manifest = Manifest { number, message: message.to_owned(), ..sample() };
+        SignedManifest::sign(manifest, &key()).unwrap();
+    }
+}
+
+#[test]
 fn limits_are_checked_before_memory_is_given() {
     let bytes = sample().encode();
     let within = |limits: ManifestLimits| Manifest::decode_within(&bytes, &limits).unwrap_err();

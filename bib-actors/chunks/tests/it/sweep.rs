@@ -1,6 +1,6 @@
 //! Chunks that nobody needs go, and no others: also while versions that share them are written and published.
 
-use crate::common::{TestStore, noise, tiny};
+use crate::common::{self, TestStore, noise, tiny};
 use bib_chunks::{ChunkRef, ChunkStore, Content, VersionWriter};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -59,6 +59,30 @@ fn a_dropped_sweep_removes_nothing_and_lets_the_next_begin() {
     drop(first);
     assert!(all_here(&test.store, &chunks));
     assert_eq!(sweep(&test.store, FUTURE, 1000, Vec::new), chunks.len() as u64);
+}
+
+#[test]
+fn a_sweep_that_nobody_waits_for_ends_soon_and_removes_no_more() {
+    const CHUNKS: u64 = 600;
+    let test = TestStore::quick();
+    for n in 0..CHUNKS {
+        common::put(&test.store, &noise(40, n));
+    }
+    let mut sweep = test.store.sweep(FUTURE, 1).unwrap();
+    let owner = sweep.owner();
+    assert!(sweep.collect().unwrap() > 0);
+    sweep.remove().unwrap();
+    drop(owner);
+    assert_eq!((sweep.collect().unwrap(), sweep.left()), (0, 0), "it does not look into one folder more");
+    drop(sweep);
+
+    let here = test.chunk_files().len();
+    let mut sweep = test.store.sweep(FUTURE, usize::MAX).unwrap();
+    let owner = sweep.owner();
+    assert_eq!(sweep.collect().unwrap(), here);
+    drop(owner);
+    assert_eq!(sweep.remove().unwrap().chunks, 0);
+    assert_eq!(test.chunk_files().len(), here);
 }
 
 #[test]
