@@ -165,8 +165,9 @@ pub(crate) fn open_sequencer(
     lock: DirLock,
     clock: Box<dyn TimeSource>,
 ) -> Result<(Sequencer, Arc<Shared>), AuditError> {
-    let opened = log::open(options, fs, lock, clock.now().unix_ns)?;
-    clocks_have_passed(&options.dir, opened.log.chain().unix_ns);
+    let now_ns = clock.now().unix_ns;
+    let opened = log::open(options, fs, lock, now_ns)?;
+    clocks_have_passed(&options.dir, opened.log.chain().unix_ns, now_ns);
     let key = ParamKey::derive(&options.hmac_key, opened.shared.head().epoch);
     let block_max = options.batch_max_bytes.clamp(1, log::PAYLOAD_MAX_BYTES);
     let mut sequencer = Sequencer::new(opened.log, key, clock, block_max);
@@ -179,10 +180,15 @@ pub(crate) fn open_sequencer(
     Ok((sequencer, opened.shared))
 }
 
-/// Tells the clock of deadlines what has passed for certain: the last record, and the time that was written down.
-fn clocks_have_passed(dir: &Path, last_record_ns: u64) {
-    clock::has_passed(i64::try_from(last_record_ns / 1_000_000).unwrap_or(0));
-    if let Some(passed) = log::passed::load(dir, clock::unix_ms()) {
+/// Tells the clock of deadlines what has passed for certain: the last record, and the time that was written down. What was
+/// recorded while the clock was far ahead would else give every later session and ticket as much more time.
+fn clocks_have_passed(dir: &Path, last_record_ns: u64, now_ns: u64) {
+    let ms = |ns: u64| i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX);
+    let (last_record, now) = (ms(last_record_ns), ms(now_ns));
+    if log::passed::is_credible(last_record, now) {
+        clock::has_passed(last_record);
+    }
+    if let Some(passed) = log::passed::load(dir, now) {
         clock::has_passed(passed);
     }
 }

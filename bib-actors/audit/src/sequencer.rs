@@ -22,12 +22,14 @@ pub(crate) struct Sequencer {
     block_max_bytes: usize,
     /// No record was written since the log was opened.
     fresh: bool,
+    /// Says that a torn tail was cut off, until it is written.
+    note: Option<AuditDraft>,
 }
 
 impl Sequencer {
     /// A sequencer that goes on where `log` ends and closes a block when it has `block_max_bytes`.
     pub(crate) fn new(log: Log, key: ParamKey, clock: Box<dyn TimeSource>, block_max_bytes: usize) -> Self {
-        Self { log, key, clock, block_max_bytes, fresh: true }
+        Self { log, key, clock, block_max_bytes, fresh: true, note: None }
     }
 
     /// Makes as many of the drafts durable as fit a block, and returns their records. After an error those taken may or
@@ -36,6 +38,11 @@ impl Sequencer {
         &mut self,
         drafts: &mut dyn Iterator<Item = AuditDraft>,
     ) -> Result<Vec<AuditRecord>, AuditError> {
+        self.write_note()?;
+        self.write(drafts)
+    }
+
+    fn write(&mut self, drafts: &mut dyn Iterator<Item = AuditDraft>) -> Result<Vec<AuditRecord>, AuditError> {
         let chain = self.log.chain();
         let (mut seq, mut hash, mut unix_ns) = (chain.seq, chain.hash, chain.unix_ns);
         let mut block = BlockBuilder::new(seq + 1);
@@ -95,14 +102,30 @@ impl Sequencer {
         }
     }
 
-    /// Writes down that a torn tail was cut off when the log was opened.
+    /// Writes down that a torn tail was cut off when the log was opened: now, or ahead of the first record for which there
+    /// is room.
     pub(crate) fn note_cut(&mut self, cut: &Cut, op_id: RequestId) -> Result<(), AuditError> {
         let file = cut.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let draft = AuditDraft::from_op(&OpContext::node(op_id, crate::NAME), "audit.cut", file)
             .outcome(Outcome::Ok)
             .metadata("after_seq", cut.after_seq.to_string())
             .metadata("bytes", cut.bytes.to_string());
-        self.commit(&mut std::iter::once(draft)).map(drop)
+        self.note = Some(draft);
+        match self.write_note() {
+            Err(error @ AuditError::NoRoom { .. }) => {
+                tracing::warn!(%error, "that a torn tail was cut off is recorded when there is room");
+                Ok(())
+            }
+            written => written,
+        }
+    }
+
+    fn write_note(&mut self) -> Result<(), AuditError> {
+        if let Some(note) = self.note.clone() {
+            self.write(&mut std::iter::once(note))?;
+            self.note = None;
+        }
+        Ok(())
     }
 
     /// Whether records were written since the last mark.
@@ -198,6 +221,22 @@ mod tests {
         let mut log = open(dir.path(), &[0, 94, 96]);
         assert_eq!(flags(&mut log), CLOCK_WENT_BACK | CLOCK_RESTARTED);
         assert_eq!(flags(&mut log), 0);
+    }
+
+    #[test]
+    fn a_clock_that_was_far_ahead_gives_no_deadline_more_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let (now, hour, year) = (bib_kit::clock::unix_ns(), 3_600 * 1_000_000_000, 365 * 24 * 3_600 * 1_000_000_000);
+        let ms = |ns: u64| i64::try_from(ns / 1_000_000).unwrap();
+        let mut log = open(dir.path(), &[now, now + 10 * year]);
+        log.commit(&mut std::iter::once(draft())).unwrap();
+        drop(log);
+        let mut log = open(dir.path(), &[now, now + hour]);
+        assert!(bib_kit::clock::passed_ms() < ms(now + year), "ten years did not pass");
+        log.commit(&mut std::iter::once(draft())).unwrap();
+        drop(log);
+        open(dir.path(), &[now]);
+        assert!(bib_kit::clock::passed_ms() >= ms(now + hour), "a clock that was set back by an hour");
     }
 
     #[test]

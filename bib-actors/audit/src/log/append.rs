@@ -33,6 +33,8 @@ pub(crate) struct Log {
     len: u64,
     /// Up to where the active segment has room for certain; `None` where the file system promises none.
     reserved: Option<u64>,
+    /// A reservation that failed may have made the segment longer all the same.
+    frayed: bool,
     chain: Chain,
     marked_seq: u64,
     /// When the time that has passed was written down last.
@@ -89,6 +91,7 @@ impl Log {
             header_len,
             len,
             reserved: (reserve_bytes > 0).then_some(len),
+            frayed: false,
             chain,
             marked_seq: 0,
             passed_kept: None,
@@ -144,18 +147,29 @@ impl Log {
             }
         }
         let Some(end) = self.reserved else { return Ok(()) };
-        let ahead = more + self.reserve_bytes;
         // room for the half of it is enough, so that not every block asks for more
         if self.len + more + self.reserve_bytes / 2 <= end {
             return Ok(());
         }
-        match self.file.reserve(self.len, ahead) {
-            Ok(true) => self.reserved = Some(self.len + ahead),
-            Ok(false) => self.reserved = None,
-            Err(_) if self.len + more <= end => {}
-            Err(error) => return Err(AuditError::before_writing("reserving room in", &self.path, &error)),
+        match self.reserve(more + self.reserve_bytes) {
+            Err(_) if self.len + more <= end => Ok(()),
+            // after a start nothing is reserved: where there is no room ahead, this block may fit all the same
+            Err(_) => self.reserve(more),
+            reserved => reserved,
         }
-        Ok(())
+    }
+
+    fn reserve(&mut self, bytes: u64) -> Result<(), AuditError> {
+        match self.file.reserve(self.len, bytes) {
+            Ok(promised) => {
+                self.reserved = promised.then_some(self.len + bytes);
+                Ok(())
+            }
+            Err(error) => {
+                self.frayed = true;
+                Err(AuditError::before_writing("reserving room in", &self.path, &error))
+            }
+        }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), AuditError> {
@@ -187,10 +201,11 @@ impl Log {
 
     /// Cuts off the room that is reserved in the active segment.
     fn give_back(&mut self) -> Result<(), AuditError> {
-        if self.reserved.is_some_and(|end| end > self.len) {
+        if self.frayed || self.reserved.is_some_and(|end| end > self.len) {
             let cut = self.file.set_len(self.len);
             cut.map_err(|error| AuditError::not_writable("giving back the room reserved in", &self.path, &error))?;
-            self.reserved = Some(self.len);
+            self.reserved = self.reserved.map(|_| self.len);
+            self.frayed = false;
         }
         Ok(())
     }

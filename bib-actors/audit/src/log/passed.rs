@@ -2,7 +2,7 @@
 //!
 //! The times in records follow the wall clock, also back. A ticket or a session must not live longer for that, not even
 //! when the node starts anew, so a start takes the deadlines' clock up from here. It is no evidence: without it, or when
-//! it cannot be read, the last record's time has to do.
+//! it cannot be read, the last record's time has to do. Neither is believed where it is far ahead of the clock.
 
 use crate::error::AuditError;
 use crate::storage::AuditFs;
@@ -15,6 +15,11 @@ const FORGIVEN_MS: i64 = 90 * 24 * 3600 * 1000;
 
 fn path(dir: &Path) -> PathBuf {
     dir.join("passed")
+}
+
+/// Whether a time that was written down can be true at `now_ms`.
+pub(crate) fn is_credible(passed_ms: i64, now_ms: i64) -> bool {
+    passed_ms.saturating_sub(now_ms) <= FORGIVEN_MS
 }
 
 /// The time in milliseconds since 1970 that had passed when it was written down, if that can be true at `now_ms`.
@@ -32,7 +37,7 @@ pub(crate) fn load(dir: &Path, now_ms: i64) -> Option<i64> {
     if passed.is_none() {
         tracing::warn!(path = %path.display(), "the time that had passed cannot be read");
     }
-    passed.filter(|passed| passed.saturating_sub(now_ms) <= FORGIVEN_MS)
+    passed.filter(|passed| is_credible(*passed, now_ms))
 }
 
 fn parse(text: &str) -> Option<i64> {

@@ -1,18 +1,21 @@
 //! A full disk is found before anything is written: records are refused, the log stays whole and goes on by itself.
 
+use crate::files::paths;
 use crate::support::{build, draft, options};
 use bib_audit::{AuditError, AuditFile, AuditFs, DiskFs};
 use bib_kit::probe::run;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A disk on which room can be reserved until it is full; what is reserved can be written all the same.
-#[derive(Default, Clone)]
+/// More than any test takes.
+const PLENTY: u64 = 1 << 40;
+
+/// A disk on which so much can be had at once; what is reserved, or was written before, can be written all the same.
+#[derive(Clone)]
 struct Disk {
-    full: Arc<AtomicBool>,
-    reserved: Arc<AtomicU64>,
+    left: Arc<AtomicU64>,
 }
 
 struct Reserving {
@@ -23,12 +26,20 @@ struct Reserving {
 }
 
 impl Disk {
-    fn check(&self) -> io::Result<()> {
-        if self.full.load(Ordering::SeqCst) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    fn new() -> Self {
+        Self { left: Arc::new(AtomicU64::new(PLENTY)) }
     }
 
-    fn wrap(&self, file: Box<dyn AuditFile>) -> Box<dyn AuditFile> {
-        Box::new(Reserving { disk: self.clone(), file, end: 0, room: 0 })
+    fn leave(&self, bytes: u64) {
+        self.left.store(bytes, Ordering::SeqCst);
+    }
+
+    fn check(&self, bytes: u64) -> io::Result<()> {
+        if bytes > self.left.load(Ordering::SeqCst) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn wrap(&self, file: Box<dyn AuditFile>, room: u64) -> Box<dyn AuditFile> {
+        Box::new(Reserving { disk: self.clone(), file, end: 0, room })
     }
 }
 
@@ -36,19 +47,23 @@ impl AuditFile for Reserving {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.end = self.end.max(offset + bytes.len() as u64);
         if self.end > self.room {
-            self.disk.check()?;
+            self.disk.check(self.end - self.room)?;
         }
         self.file.write_at(offset, bytes)
     }
 
     fn reserve(&mut self, offset: u64, bytes: u64) -> io::Result<bool> {
-        self.disk.check()?;
+        if let Err(full) = self.disk.check(bytes) {
+            // some file systems take what there is, and leave the file longer by it
+            self.file.set_len(offset + self.disk.left.load(Ordering::SeqCst))?;
+            return Err(full);
+        }
         self.room = offset + bytes;
-        self.disk.reserved.fetch_add(1, Ordering::SeqCst);
         Ok(true)
     }
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
+        self.room = self.room.min(len);
         self.file.set_len(len)
     }
 
@@ -59,12 +74,12 @@ impl AuditFile for Reserving {
 
 impl AuditFs for Disk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn AuditFile>> {
-        self.check()?;
-        Ok(self.wrap(DiskFs.create(path)?))
+        self.check(1)?;
+        Ok(self.wrap(DiskFs.create(path)?, 0))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn AuditFile>> {
-        Ok(self.wrap(DiskFs.open(path)?))
+        Ok(self.wrap(DiskFs.open(path)?, std::fs::metadata(path)?.len()))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -86,13 +101,13 @@ fn records_go_into_the_reserve_then_are_refused_then_go_on() {
     let mut options = options(dir.path());
     // segments end long before the reserve does: the last one grows while there is no room for the next
     options.reserve_bytes = 32 << 10;
-    let disk = Disk::default();
+    let disk = Disk::new();
     run(async {
         let mut chain = build(options, Arc::new(disk.clone()));
         chain.guard.start().await.unwrap_or_else(|report| panic!("{}", report.exit));
         chain.audit.append(draft(0)).await.unwrap();
 
-        disk.full.store(true, Ordering::SeqCst);
+        disk.leave(0);
         let mut taken = 0_u64;
         let refused = loop {
             match chain.audit.append(draft(taken + 1)).await {
@@ -110,13 +125,56 @@ fn records_go_into_the_reserve_then_are_refused_then_go_on() {
         assert!(chain.audit.append(draft(7)).await.is_err());
         assert!(chain.audit.verify().await.unwrap().ok);
 
-        disk.full.store(false, Ordering::SeqCst);
+        disk.leave(PLENTY);
         let receipt = chain.audit.append(draft(8)).await.unwrap();
         assert_eq!(receipt.seq, taken + 2, "nothing of what was refused is in the log");
         let verdict = chain.audit.verify().await.unwrap();
         assert!(verdict.ok && verdict.records == taken + 2, "{verdict:?}");
         chain.guard.stop().await;
     });
+}
+
+#[test]
+fn a_start_on_a_full_disk_takes_what_there_is_and_keeps_its_note() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path());
+    options.reserve_bytes = 32 << 10;
+    let disk = Disk::new();
+    run(async {
+        let mut chain = build(options.clone(), Arc::new(disk.clone()));
+        chain.guard.start().await.unwrap_or_else(|report| panic!("{}", report.exit));
+        chain.append(1..=3).await;
+        chain.guard.stop().await;
+    });
+    // the last block is torn, and no mark vouches for it
+    let path = paths(&options.dir).pop().unwrap();
+    let sound = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &sound[..sound.len() - 7]).unwrap();
+    std::fs::remove_file(options.dir.join("mark")).unwrap();
+
+    disk.leave(0);
+    run(async {
+        let mut chain = build(options.clone(), Arc::new(disk.clone()));
+        chain.guard.start().await.unwrap_or_else(|report| panic!("{}", report.exit));
+        let refused = chain.audit.append(draft(4)).await.unwrap_err();
+        assert!(matches!(refused, AuditError::NoRoom { .. }), "{refused}");
+        assert_eq!(chain.audit.head().await.unwrap().seq, 2, "there was no room for the note either");
+        // room for some records, and for less than is kept ahead
+        disk.leave(4 << 10);
+        let receipts = chain.append(5..40).await;
+        assert_eq!(receipts[0].seq, 4, "the note comes first");
+        let records = chain.audit.export_since(0, 100).await.unwrap();
+        let actions: Vec<_> = records.iter().take(4).map(|record| record.action.as_str()).collect();
+        assert_eq!(actions, ["test.append", "test.append", "audit.cut", "test.append"]);
+        assert_eq!(records[2].metadata("after_seq"), Some("2"));
+        assert!(chain.audit.verify().await.unwrap().ok);
+        chain.guard.stop().await;
+    });
+    assert!(paths(&options.dir).len() > 2, "no segment was closed");
+    for path in paths(&options.dir) {
+        let last = *std::fs::read(&path).unwrap().last().unwrap();
+        assert_ne!(last, 0, "{} keeps what a reservation left that failed", path.display());
+    }
 }
 
 #[test]
