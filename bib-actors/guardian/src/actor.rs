@@ -14,6 +14,7 @@ use crate::ops::expire::ExpireCopies;
 use crate::ops::status::Sweep;
 use crate::options::GuardianOptions;
 use crate::orphans::sweep_orphans;
+use crate::passing::passes;
 use crate::process;
 use crate::recall::{Answers, Recall};
 use crate::setup;
@@ -21,7 +22,9 @@ use crate::space::Space;
 use bib_audit::AuditAppended;
 use bib_chunks::ChunkStore;
 use bib_domain::{OpContext, StorageKind};
-use bib_kit::{Child, ChildSpec, Cx, Doom, ManagedChild, Reply, Router, Slot, StartArgs, StartError, Tasks, clock};
+use bib_kit::{
+    Child, ChildSpec, Cx, Doom, ManagedChild, Reply, RestartPolicy, Router, Slot, StartArgs, StartError, Tasks, clock,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -31,6 +34,8 @@ pub const NAME: &str = "guardian";
 
 /// How long a start waits for the incarnation before it, or for another bibd, to let go of the data directory.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// What a start takes beside waiting for the lock and the database: making a data directory, migrations.
+const START_MARGIN: Duration = Duration::from_secs(60);
 /// What a shutdown takes beside stopping the database.
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(15);
 /// Background tasks: the audit table, the watches of the database and of the disks, the sweeps of rows and of chunks.
@@ -69,6 +74,8 @@ impl StorageGuardian {
     pub fn spec(options: &GuardianOptions) -> ChildSpec {
         ChildSpec::new(NAME, 2)
             .with_depends_on(&[bib_audit::NAME])
+            .with_policy(RestartPolicy::permanent().with_start_within(start_within(options)))
+            .with_passing(passes)
             .with_placement(options.placement)
             .with_mailbox(options.mailbox)
             .with_shutdown(options.stop_deadline + SHUTDOWN_MARGIN)
@@ -97,13 +104,23 @@ impl StorageGuardian {
     }
 }
 
+/// How long a start may take. One that keeps its own bounds is never taken for a hung one: it would be ended without a word
+/// of why, and its successor would begin to wait anew.
+fn start_within(options: &GuardianOptions) -> Duration {
+    // the server is waited for, then its recovery, then the server in that time; one that is started anew is once more
+    let database = options.start_deadline * 4 + options.stop_deadline + SHUTDOWN_MARGIN;
+    LOCK_PATIENCE + database + START_MARGIN
+}
+
 /// Stops the PostgreSQL of a data directory if it runs; false if it did not. An orderly shutdown of the actor does this
-/// itself: this is for a process that ends without one.
+/// itself: this is for a process that ends without one. To be called when no guardian can start one any more.
 ///
 /// # Errors
 /// If the server does not stop.
 pub async fn shut_down(options: &GuardianOptions) -> Result<bool, GuardianError> {
-    process::stop_running(&options.data_dir.join("postgres").join("data"), options.stop_deadline).await
+    let data = options.data_dir.join("postgres").join("data");
+    let starting = process::stop_starting(&data, options.stop_deadline).await;
+    Ok(process::stop_running(&data, options.stop_deadline).await? || starting)
 }
 
 /// The actor.
@@ -261,4 +278,23 @@ async fn expire_copies(core: &Core) -> Result<(), GuardianError> {
         core.manifests.remove(id).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::SealKey;
+    use bib_domain::NodeMode;
+
+    #[test]
+    fn a_start_that_keeps_its_own_bounds_is_not_taken_for_a_hung_one() {
+        let key = SealKey::new([1; 32]);
+        let mut options = GuardianOptions::new("/srv/bib".into(), NodeMode::Full, key, [2; 32]);
+        for start in [120, 3600] {
+            options.start_deadline = Duration::from_secs(start);
+            let within = StorageGuardian::spec(&options).policy.start_within;
+            // a server that runs with another configuration: waited for, recovered, stopped, started
+            assert!(within > LOCK_PATIENCE + options.start_deadline * 3 + options.stop_deadline, "{within:?}");
+        }
+    }
 }

@@ -3,6 +3,8 @@
 //! A change that fails to get its first record does not begin; one that fails to get its last record is not
 //! acknowledged, and a retry with the same request id finds what was done and records it.
 
+mod ready;
+
 use crate::core::Core;
 use crate::database::{Access, DbRole, Footprint, Many, ManyRows, Session, Statement, Tx, Value, fingerprint_of};
 use crate::error::GuardianError;
@@ -12,6 +14,7 @@ use bib_audit::{AuditDraft, Outcome};
 use bib_domain::{Need, OpContext};
 use bib_kit::clock;
 use futures::future::join;
+use ready::Ready;
 use std::future::Future;
 use std::time::Duration;
 
@@ -92,21 +95,6 @@ pub(crate) struct Batch<T> {
     pub(crate) statements: Vec<Statement>,
     /// The answer then.
     pub(crate) output: T,
-}
-
-/// A change that is done but for its commit. Dropping it undoes the change.
-struct Ready<'a, T> {
-    output: T,
-    tx: Tx,
-    /// Ends when the outcome is in the database or was given up, before anybody hears of it.
-    _changing: Option<Changing<'a>>,
-}
-
-impl<T> Ready<'_, T> {
-    async fn commit(self) -> Result<(T, Footprint), GuardianError> {
-        let Self { output, tx, _changing } = self;
-        Ok((output, tx.commit().await?))
-    }
 }
 
 /// How far a change came while its first record was written.
@@ -282,26 +270,31 @@ impl Core {
         };
         let done = done.await;
         if tx.claim_is_lost() {
-            return self.recall(change, tx.undo()).await;
+            return self.recall(change, tx.undo(), changing).await;
         }
-        Ok(Ready { output: done?, tx, _changing: changing })
+        Ready::of(done, tx, changing).await
     }
 
     /// The answer to a request that was carried out before: in the same transaction if that is open, since the first try
-    /// may be another part of it.
-    async fn recall<C: Change>(
+    /// may be another part of it, whose outcome then is not in the database before this one's is.
+    async fn recall<'a, C: Change>(
         &self,
         change: &C,
         open: Option<Box<dyn Session>>,
-    ) -> Result<Ready<'_, C::Output>, GuardianError> {
+        changing: Option<Changing<'a>>,
+    ) -> Result<Ready<'a, C::Output>, GuardianError> {
         let session = match open {
             Some(open) => open,
             None => self.database.begin(C::ROLE, Access::Write).await?,
         };
         let mut tx = Tx::new(session);
-        let sql = "select result from requests where request_id = $1 and action = $2 and object = $3";
-        let note = tx.one(sql, &request(change)).await?.text()?;
-        Ok(Ready { output: change.answer(&mut tx, &note).await?, tx, _changing: None })
+        let done = async {
+            let sql = "select result from requests where request_id = $1 and action = $2 and object = $3";
+            let note = tx.one(sql, &request(change)).await?.text()?;
+            change.answer(&mut tx, &note).await
+        };
+        let done = done.await;
+        Ready::of(done, tx, changing).await
     }
 
     async fn record_outcome(&self, record: AuditDraft) -> Result<(), GuardianError> {
@@ -347,8 +340,10 @@ impl Core {
 
     async fn read<L: Look>(&self, look: &L) -> Result<(L::Output, Footprint), GuardianError> {
         let mut tx = Tx::new(self.database.begin(L::ROLE, Access::Read).await?);
-        let output = look.read(&mut tx).await?;
-        Ok((output, tx.commit().await?))
+        match look.read(&mut tx).await {
+            Ok(output) => Ok((output, tx.commit().await?)),
+            Err(error) => Err(tx.fail(error).await),
+        }
     }
 }
 
@@ -372,18 +367,4 @@ pub(crate) fn draft(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_jumps_makes_nothing_older() {
-        let year = 365 * 24 * 3_600_000;
-        let stamp = |now_ms, passed_ms| Stamp { now_ms, passed_ms, audit_seq: None };
-        let week = Duration::from_secs(7 * 24 * 3600);
-        let week_ms = 7 * 24 * 3_600_000;
-        assert_eq!(stamp(50 * year, 50 * year).before(week), 50 * year - week_ms);
-        assert_eq!(stamp(60 * year, 50 * year).before(week), 50 * year - week_ms, "ten years ahead");
-        assert_eq!(stamp(40 * year, 50 * year).before(week), 40 * year - week_ms, "ten years back");
-        assert!(stamp(0, 0).before(Duration::MAX) < -50 * year, "a time without end is no time at all");
-    }
-}
+mod tests;

@@ -31,6 +31,9 @@ pub(crate) enum Access {
 pub(crate) enum DbError {
     /// No connection became free in time.
     Overloaded { role: &'static str, waited_ms: u64 },
+    /// It waited too long for others, or was ended so that they could go on: what was begun is undone, and the same can be
+    /// tried again.
+    Busy(String),
     /// There is no room on the database's disk; nothing was changed.
     Full(String),
     /// The connection or the server is gone.
@@ -42,7 +45,12 @@ pub(crate) enum DbError {
 impl From<DbError> for GuardianError {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Overloaded { role, waited_ms } => Self::Overloaded { role, waited_ms },
+            DbError::Overloaded { role, waited_ms } => {
+                Self::Overloaded { reason: format!("no connection of role {role} became free within {waited_ms} ms") }
+            }
+            DbError::Busy(reason) => Self::Overloaded {
+                reason: format!("a statement waited too long for others and was given up: {reason}"),
+            },
             DbError::Full(reason) => {
                 Self::DiskFull { notice: format!("the database has no room on its disk ({reason}); free space there") }
             }
@@ -132,6 +140,9 @@ pub(crate) trait Session: Send {
     fn undone(self: Box<Self>) -> Option<Box<dyn Session>> {
         None
     }
+    /// Lets nothing of it stay, in order, for an answer that says no: when this returns, what the transaction saw is
+    /// durable, since the answer may rest on it. The connection is kept, unlike by a drop.
+    async fn roll_back(self: Box<Self>) -> Result<(), DbError>;
     /// Makes it durable.
     async fn commit(self: Box<Self>) -> Result<(), DbError>;
 }

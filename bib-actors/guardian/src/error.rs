@@ -40,13 +40,11 @@ pub enum GuardianError {
         /// Where, how much is missing, and what to do.
         notice: String,
     },
-    /// All connections of a role are in use.
-    #[error("the database is busy: no connection of role {role} became free within {waited_ms} ms; try again later")]
+    /// The database has so much to do that no connection became free, or that a statement waited too long for another.
+    #[error("the database is busy ({reason}): nothing was acknowledged; send the same request again in a moment")]
     Overloaded {
-        /// The role.
-        role: &'static str,
-        /// How long it waited.
-        waited_ms: u64,
+        /// What was waited for.
+        reason: String,
     },
     /// The database cannot be reached.
     #[error(
@@ -120,6 +118,18 @@ pub enum GuardianError {
         dataset: DatasetRef,
         /// The number.
         number: u64,
+    },
+    /// Another node's version has a number that leaves no room for those that come after it.
+    #[error(
+        "version {number} of {dataset} is far beyond the highest one, which is {highest}: it is not taken, since no number would be left for later ones"
+    )]
+    NumberFar {
+        /// The dataset.
+        dataset: DatasetRef,
+        /// The number.
+        number: u64,
+        /// The highest number of its versions here.
+        highest: u64,
     },
     /// The version is said to be whole, and is not.
     #[error(
@@ -213,6 +223,7 @@ impl GuardianError {
                 | Self::NoSuchVersion { .. }
                 | Self::Ambiguous { .. }
                 | Self::NumberTaken { .. }
+                | Self::NumberFar { .. }
                 | Self::ChunksGone { .. }
                 | Self::BadManifest { .. }
                 | Self::Invite(_)

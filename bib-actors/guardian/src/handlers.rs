@@ -3,7 +3,7 @@
 use crate::actor::Guardian;
 use crate::audited::{Change, Look, draft, record_read};
 use crate::core::Core;
-use crate::database::DbRole;
+use crate::database::{DbRole, Footprint};
 use crate::error::GuardianError;
 use crate::ledger::Ledger;
 use crate::messages::{AskIndexStatus, AskManifest, AskStorage, Do, RebuildIndex, See};
@@ -62,12 +62,7 @@ impl Handles<AskManifest> for Guardian {
     ) -> Reply<Result<Option<Arc<SignedManifest>>, GuardianError>> {
         self.work(KnowsManifest::ACTION, move |core| async move {
             let generation = core.serving.answers.generation();
-            // what is in memory was named by the catalogue when it came there; its read is recorded all the same
-            if let Some(manifest) = core.manifests.cached(id) {
-                record_manifest(&*core.ledger, &cx, id).await;
-                core.serving.answers.put_manifest(generation, &manifest);
-                return Ok(Some(manifest));
-            }
+            // what is in memory or on the disk need not be in the catalogue, or not any more
             if !core.look(&cx, KnowsManifest { id }).await? {
                 return Ok(None);
             }
@@ -80,8 +75,9 @@ impl Handles<AskManifest> for Guardian {
 
 /// Records that a manifest was given out of memory.
 pub(crate) async fn record_manifest(ledger: &dyn Ledger, cx: &OpContext, id: VersionId) {
+    let Footprint { fingerprint, rows } = KnowsManifest::footprint();
     let read = draft(cx, KnowsManifest::ACTION, id.to_string(), KnowsManifest::ROLE, Outcome::Ok);
-    record_read(ledger, read).await;
+    record_read(ledger, read.rows(*rows).fingerprint(fingerprint.clone())).await;
 }
 
 impl Handles<AskIndexStatus> for Guardian {

@@ -76,8 +76,10 @@ fn metadata(record: &AuditRecord) -> String {
     serde_json::to_string(&said).unwrap_or_default()
 }
 
+/// The record as a row. A zero byte in a text is replaced, since PostgreSQL takes none and would refuse the record for ever;
+/// the log keeps it as it was.
 fn values(record: &AuditRecord) -> Vec<Value> {
-    vec![
+    let mut values = vec![
         int(record.seq),
         int(record.epoch),
         int(record.unix_ns),
@@ -98,7 +100,15 @@ fn values(record: &AuditRecord) -> Vec<Value> {
         metadata(record).into(),
         (&record.prev_hash).into(),
         (&record.leaf_hash).into(),
-    ]
+    ];
+    for value in &mut values {
+        if let Value::Text(text) = value
+            && text.contains('\0')
+        {
+            *text = text.replace('\0', "\u{fffd}");
+        }
+    }
+    values
 }
 
 /// Adds the records that follow the last row of the table. After an error it is not known whether they are there: the

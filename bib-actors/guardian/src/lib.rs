@@ -12,6 +12,7 @@ mod actor;
 mod agreed;
 mod audited;
 mod ballast;
+mod continuity;
 mod core;
 mod credentials;
 mod database;
@@ -29,6 +30,7 @@ mod migrations;
 mod ops;
 mod options;
 mod orphans;
+mod passing;
 mod postgres;
 mod process;
 mod recall;
@@ -47,6 +49,7 @@ pub use filesystem::refuse_file_system;
 pub use handle::GuardianHandle;
 pub use ledger::Ledger;
 pub use options::{DatabaseRuntime, GuardianOptions, IndexPace, OrphanOptions, PoolSizes, SealKey, SpaceOptions};
+pub use passing::passes;
 pub use rows::{
     AuditIndexStatus, CatalogPage, Counts, DatasetRow, NewTopic, PeerRow, Published, SessionRow, StorageInfo, Topic,
     UserRow, VersionRow, VersionState,

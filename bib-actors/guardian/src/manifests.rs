@@ -1,7 +1,8 @@
 //! Signed manifests on disk, `<data_dir>/manifests/ab/<hash>`, and the last ones used in memory.
 //!
 //! A manifest is durable before the catalogue names it. It is checked whenever it is read: its signature, and that it
-//! is the one that was asked for.
+//! is the one that was asked for. One that the catalogue does not name, such as that of a publication that was refused, is
+//! removed later, while nobody publishes.
 
 use crate::agreed::Agreed;
 use crate::error::GuardianError;
@@ -11,8 +12,10 @@ use bib_domain::VersionId;
 use bib_kit::BlockingPool;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 /// What a decoded manifest takes in memory beside its bytes, roughly: entries and chunks become values of their own.
 const DECODED_FACTOR: usize = 3;
@@ -27,6 +30,8 @@ pub(crate) fn decoded_bytes(manifest: &SignedManifest) -> usize {
 pub(crate) struct ManifestStore {
     inner: Arc<Inner>,
     pool: BlockingPool,
+    /// Held together by all who publish, from before the file until after the catalogue names it.
+    publishing: Arc<RwLock<()>>,
 }
 
 struct Inner {
@@ -82,7 +87,41 @@ impl ManifestStore {
             let _ = std::fs::remove_file(entry.path());
         }
         let cache = Cache { entries: VecDeque::new(), bytes: 0, limit: cache_bytes };
-        Ok(Self { inner: Arc::new(Inner { root, cache: Mutex::new(cache) }), pool })
+        Ok(Self { inner: Arc::new(Inner { root, cache: Mutex::new(cache) }), pool, publishing: Arc::default() })
+    }
+
+    /// No manifest is removed as one that nobody names while this is held.
+    pub(crate) async fn publishing(&self) -> OwnedRwLockReadGuard<()> {
+        Arc::clone(&self.publishing).read_owned().await
+    }
+
+    /// Nobody publishes while this is held.
+    pub(crate) async fn alone(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.publishing).write_owned().await
+    }
+
+    /// The manifests on the disk whose id begins with `first`, and that were written before a time in milliseconds since
+    /// 1970.
+    pub(crate) async fn older(&self, first: u8, before_ms: i64) -> Result<Vec<VersionId>, GuardianError> {
+        let inner = Arc::clone(&self.inner);
+        self.run(move || {
+            let folder = inner.root.join(format!("{first:02x}"));
+            let entries = match std::fs::read_dir(&folder) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+                entries => entries.map_err(GuardianError::file("read", &folder))?,
+            };
+            let mut found = Vec::new();
+            for entry in entries {
+                let entry = entry.map_err(GuardianError::file("read", &folder))?;
+                let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+                // one that is removed meanwhile is none
+                if entry.metadata().is_ok_and(|about| about.mtime().saturating_mul(1000) < before_ms) {
+                    found.push(id);
+                }
+            }
+            Ok(found)
+        })
+        .await
     }
 
     /// Keeps a manifest; it is durable when this returns. A file that is not what it should be is replaced. Dropping the
@@ -106,14 +145,9 @@ impl ManifestStore {
         .await
     }
 
-    /// The manifest if it is in memory.
-    pub(crate) fn cached(&self, id: VersionId) -> Option<Arc<SignedManifest>> {
-        self.inner.cache.lock().get(id)
-    }
-
     /// Reads a manifest that the catalogue names.
     pub(crate) async fn get(&self, id: VersionId) -> Result<Arc<SignedManifest>, GuardianError> {
-        if let Some(found) = self.cached(id) {
+        if let Some(found) = self.inner.cache.lock().get(id) {
             return Ok(found);
         }
         let manifest = self.read(id).await?;

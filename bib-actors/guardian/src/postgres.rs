@@ -209,7 +209,7 @@ impl Database for PgDatabase {
         };
         match tokio::time::timeout(self.ping_deadline, answer).await {
             // every connection in use is a sign of life
-            Ok(Ok(()) | Err(DbError::Overloaded { .. })) => Ok(()),
+            Ok(Ok(()) | Err(DbError::Overloaded { .. } | DbError::Busy(_))) => Ok(()),
             Ok(Err(DbError::Lost(reason))) if session::is_recovering(&reason) => Err(PingError::Recovering(reason)),
             Ok(Err(DbError::Full(reason) | DbError::Lost(reason) | DbError::Refused(reason))) => {
                 Err(PingError::Sick(reason))

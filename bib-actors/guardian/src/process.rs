@@ -8,12 +8,15 @@ mod binaries;
 mod cluster;
 mod config;
 mod layout;
+mod outside;
 mod pidfile;
 mod postmaster;
+mod starting;
 mod tail;
 
 pub(crate) use config::{DATABASE, PORT};
 pub(crate) use postmaster::stop_running;
+pub(crate) use starting::stop_starting;
 
 use crate::credentials::Credentials;
 use crate::error::GuardianError;

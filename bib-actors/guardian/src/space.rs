@@ -44,6 +44,8 @@ struct Present {
     state: SpaceState,
     ballast: Ballast,
     notice: String,
+    /// Why no room is made by removing what the catalogue does not name.
+    withheld: String,
 }
 
 fn mib(bytes: u64) -> String {
@@ -70,7 +72,12 @@ impl Space {
             place("the audit log", "audit", false),
             place("the manifests", "manifests", false),
         ];
-        let present = Present { state: SpaceState::Open, ballast: Ballast::Released, notice: String::new() };
+        let present = Present {
+            state: SpaceState::Open,
+            ballast: Ballast::Released,
+            notice: String::new(),
+            withheld: String::new(),
+        };
         Self(Arc::new(Inner {
             ballast_path: data_dir.join("postgres").join("ballast"),
             options,
@@ -91,6 +98,16 @@ impl Space {
     #[must_use]
     pub fn notice(&self) -> String {
         self.0.present.lock().notice.clone()
+    }
+
+    /// Why nothing is removed that the catalogue does not name; empty as long as it is.
+    #[must_use]
+    pub fn withheld(&self) -> String {
+        self.0.present.lock().withheld.clone()
+    }
+
+    pub(crate) fn withhold(&self, why: String) {
+        self.0.present.lock().withheld = why;
     }
 
     /// Looks now, and says whether an operation may begin.

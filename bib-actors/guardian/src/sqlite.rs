@@ -85,9 +85,7 @@ pub(crate) fn db_error(error: &rusqlite::Error) -> DbError {
         rusqlite::Error::SqliteFailure(failure, text) => {
             let text = text.clone().unwrap_or_else(|| failure.to_string());
             match failure.code {
-                rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked => {
-                    DbError::Overloaded { role: "sqlite", waited_ms: 0 }
-                }
+                rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked => DbError::Busy(text),
                 rusqlite::ErrorCode::DiskFull => DbError::Full(text),
                 rusqlite::ErrorCode::SystemIoFailure
                 | rusqlite::ErrorCode::CannotOpen
@@ -190,7 +188,7 @@ impl Database for SqliteDatabase {
             session.commit().await
         };
         match answer.await {
-            Ok(()) | Err(DbError::Overloaded { .. }) => Ok(()),
+            Ok(()) | Err(DbError::Overloaded { .. } | DbError::Busy(_)) => Ok(()),
             Err(DbError::Full(reason) | DbError::Lost(reason) | DbError::Refused(reason)) => {
                 Err(PingError::Sick(reason))
             }

@@ -1,6 +1,7 @@
 //! A transaction that keeps count of what it did, for the audit record.
 
 use super::{Answered, Column, DbError, Pace, Row, Rows, Session, Statement, Value};
+use crate::error::GuardianError;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 
@@ -166,6 +167,18 @@ impl Tx {
         self.session.add(table, columns, rows, pace).await
     }
 
+    /// Ends it without a trace, and returns the error that it ended with. A refusal is given when what it rests on is
+    /// durable, and may become an error of the database by that; after anything else the transaction is undone by its drop.
+    pub(crate) async fn fail(self, error: GuardianError) -> GuardianError {
+        if !error.is_refusal() {
+            return error;
+        }
+        match self.session.roll_back().await {
+            Ok(()) => error,
+            Err(unsettled) => unsettled.into(),
+        }
+    }
+
     /// Makes it durable, and tells what it did.
     pub(crate) async fn commit(mut self) -> Result<Footprint, DbError> {
         self.send().await?;
@@ -222,6 +235,11 @@ mod tests {
             self.send(&[], table).1.map(|_| ())
         }
 
+        async fn roll_back(self: Box<Self>) -> Result<(), DbError> {
+            let lost = self.0.lock().unwrap().iter().any(|sent| sent == "lost");
+            self.send(&[], if lost { "fails" } else { "roll back" }).1.map(|_| ())
+        }
+
         async fn commit(self: Box<Self>) -> Result<(), DbError> {
             self.send(&[], "commit").1.map(|_| ())
         }
@@ -269,6 +287,21 @@ mod tests {
         tx.later("fails", Vec::new()).await.unwrap();
         tx.commit().await.unwrap_err();
         assert_eq!(*sent.lock().unwrap(), ["fails"], "nothing was committed");
+    }
+
+    #[tokio::test]
+    async fn only_a_refusal_waits_for_what_it_rests_on() {
+        let refusal = || GuardianError::OutOfRange { what: "a number" };
+        let (tx, sent) = tx();
+        assert!(matches!(tx.fail(refusal()).await, GuardianError::OutOfRange { .. }));
+        assert_eq!(*sent.lock().unwrap(), ["roll back"]);
+        let (tx, sent) = self::tx();
+        assert!(matches!(tx.fail(GuardianError::GoingDown).await, GuardianError::GoingDown));
+        assert!(sent.lock().unwrap().is_empty());
+        let (mut tx, _) = self::tx();
+        tx.run("lost", &[]).await.unwrap();
+        let unsettled = tx.fail(refusal()).await;
+        assert!(matches!(unsettled, GuardianError::Statement { .. }), "what it rests on may be gone: {unsettled}");
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use crate::handlers::record_manifest;
 use crate::messages::AskManifest;
 use crate::ops::datasets::{GetDataset, ListDatasets};
 use crate::ops::page::Page;
-use crate::ops::publish::{MarkComplete, Publish};
+use crate::ops::publish::{HasPublished, MarkComplete, Publish};
 use crate::ops::topics::{CreateTopic, GetTopic, ListTopics, SetSubscribed};
 use crate::ops::versions::{FindVersion, IncompleteVersions, Versions};
 use crate::rows::{CatalogPage, DatasetRow, NewTopic, Published, Topic, VersionRow, VersionState};
@@ -109,7 +109,29 @@ impl GuardianHandle {
     /// # Errors
     /// [`GuardianError::DatasetNotFound`], or if the database cannot be read.
     pub async fn versions(&self, dataset: &DatasetRef) -> Result<Vec<VersionRow>, GuardianError> {
-        self.look(Versions { dataset: dataset.clone(), limit: self.limits.page }).await
+        self.versions_after(dataset, None, 0).await
+    }
+
+    /// Versions of a dataset after the one with a number, a time and an id, latest first, which need not be there any more;
+    /// 0 asks for the largest page.
+    ///
+    /// # Errors
+    /// [`GuardianError::DatasetNotFound`] where the list begins, or if the database cannot be read.
+    pub async fn versions_after(
+        &self,
+        dataset: &DatasetRef,
+        after: Option<(u64, i64, VersionId)>,
+        limit: u32,
+    ) -> Result<Vec<VersionRow>, GuardianError> {
+        self.look(Versions { dataset: dataset.clone(), after, limit: self.page(limit) }).await
+    }
+
+    /// Whether the request of `cx` has published a version of a dataset, whatever its caller heard.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn has_published(&self, cx: &OpContext, dataset: &DatasetRef) -> Result<bool, GuardianError> {
+        self.look(HasPublished { request: cx.request_id, dataset: dataset.clone() }).await
     }
 
     /// One version: the latest for an empty selector, else by number or by the beginning of its id. The latest is the

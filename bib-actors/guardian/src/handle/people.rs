@@ -2,14 +2,16 @@
 
 use super::GuardianHandle;
 use crate::error::GuardianError;
-use crate::ops::people::{AddUserKey, CountUsers, UserByKey};
+use crate::ops::people::{AddUserKey, CountUsers, RemoveUserKey, UserByKey, UserKeys};
 use crate::ops::sessions::{CreateSession, EndSession, GetSession};
 use crate::rows::{SessionRow, UserRow};
+use bib_domain::roster::Keyed;
 use bib_domain::{OpContext, Role};
 use bib_kit::clock;
 
 impl GuardianHandle {
-    /// Gives a person a key, and the role. Makes the person if they are not known.
+    /// Gives a person a key, and the role. Makes the person if they are not known. Sessions that a key of theirs opened with
+    /// another role end.
     ///
     /// # Errors
     /// [`GuardianError::KeyTaken`] when the key is somebody else's; else as every change.
@@ -29,6 +31,22 @@ impl GuardianHandle {
             fingerprint: fingerprint.to_owned(),
         })
         .await
+    }
+
+    /// Takes a key away and ends the sessions that it opened; one that is not known stays so.
+    ///
+    /// # Errors
+    /// As every change.
+    pub async fn remove_user_key(&self, cx: &OpContext, fingerprint: &str) -> Result<(), GuardianError> {
+        self.change(RemoveUserKey { cx: cx.clone(), fingerprint: fingerprint.to_owned() }).await
+    }
+
+    /// All keys, and whose they are.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn user_keys(&self) -> Result<Vec<Keyed>, GuardianError> {
+        self.look(UserKeys).await
     }
 
     /// Whose key it is.

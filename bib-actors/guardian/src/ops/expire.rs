@@ -5,7 +5,7 @@
 //! version was stored, the version's rows and its manifest are removed; its chunks are then named by nothing.
 //! Subscribing again reads the catalogue from its beginning and fetches what is there.
 
-use super::publish::refresh_latest;
+use super::publish::{Highest, refresh_latest};
 use crate::audited::{Change, Stamp};
 use crate::database::{DbRole, Tx};
 use crate::error::GuardianError;
@@ -64,7 +64,7 @@ impl Change for ExpireCopies {
                 )
                 .await?;
             if emptied == 0 {
-                refresh_latest(tx, dataset, -gone, stamp.now_ms).await?;
+                refresh_latest(tx, dataset, -gone, Highest::Recounted, stamp.now_ms).await?;
             }
         }
         Ok(removed.join(" "))

@@ -4,9 +4,11 @@ use crate::audited::{Change, Look, Stamp};
 use crate::database::{DbRole, Tx};
 use crate::error::GuardianError;
 use crate::rows::UserRow;
-use bib_domain::{OpContext, Role};
+use bib_domain::roster::Keyed;
+use bib_domain::{Need, OpContext, Role};
 
-/// Gives a person a key; makes the person if they are not known.
+/// Gives a person a key and the role; makes the person if they are not known. Sessions that were opened with another role by
+/// a key of theirs end.
 pub(crate) struct AddUserKey {
     pub(crate) cx: OpContext,
     pub(crate) user: String,
@@ -55,6 +57,12 @@ impl Change for AddUserKey {
         if holder != self.user {
             return Err(GuardianError::KeyTaken { fingerprint: self.fingerprint.clone() });
         }
+        tx.run(
+            "update sessions set ended_ms = $3 where user_name = $1 and role <> $2 and ended_ms = 0 \
+             and key_fingerprint in (select k.fingerprint from user_keys k where k.user_name = $1)",
+            &[self.user.as_str().into(), self.role.as_str().into(), stamp.now_ms.into()],
+        )
+        .await?;
         Ok(String::new())
     }
 
@@ -63,6 +71,65 @@ impl Change for AddUserKey {
             tx.first("select name, role, suspended from users where name = $1", &[self.user.as_str().into()]).await?;
         let mut row = row.ok_or_else(|| GuardianError::UserNotFound { name: self.user.clone() })?;
         Ok(UserRow { name: row.text()?, role: row.parsed()?, suspended: row.bool()? })
+    }
+}
+
+/// Takes a key away, and ends the sessions that it opened. One that is not known stays so.
+pub(crate) struct RemoveUserKey {
+    pub(crate) cx: OpContext,
+    pub(crate) fingerprint: String,
+}
+
+impl Change for RemoveUserKey {
+    type Output = ();
+    const ACTION: &'static str = "user.remove-key";
+    const ROLE: DbRole = DbRole::Node;
+    const CATALOG: bool = false;
+    const NEED: Need = Need::Housekeeping;
+
+    fn cx(&self) -> &OpContext {
+        &self.cx
+    }
+
+    fn object(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    async fn apply(&self, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
+        tx.run("delete from user_keys where fingerprint = $1", &[self.fingerprint.as_str().into()]).await?;
+        tx.run(
+            "update sessions set ended_ms = $2 where key_fingerprint = $1 and ended_ms = 0",
+            &[self.fingerprint.as_str().into(), stamp.now_ms.into()],
+        )
+        .await?;
+        Ok(String::new())
+    }
+
+    async fn answer(&self, _tx: &mut Tx, _note: &str) -> Result<(), GuardianError> {
+        Ok(())
+    }
+}
+
+/// All keys, and whose they are.
+pub(crate) struct UserKeys;
+
+impl Look for UserKeys {
+    type Output = Vec<Keyed>;
+    const ACTION: &'static str = "user.list-keys";
+    const ROLE: DbRole = DbRole::Node;
+
+    fn object(&self) -> String {
+        "keys".to_owned()
+    }
+
+    async fn read(&self, tx: &mut Tx) -> Result<Vec<Keyed>, GuardianError> {
+        let sql = "select k.fingerprint, u.name, u.role from user_keys k join users u on u.name = k.user_name \
+                   order by k.fingerprint";
+        let rows = tx.all(sql, &[]).await?;
+        let keyed = rows
+            .into_iter()
+            .map(|mut row| Ok(Keyed { fingerprint: row.text()?, user: row.text()?, role: row.parsed()? }));
+        Ok(keyed.collect::<Result<_, crate::database::DbError>>()?)
     }
 }
 

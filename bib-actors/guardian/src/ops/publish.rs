@@ -3,7 +3,7 @@
 use super::to_i64;
 use super::topics::{POSITION, next_position};
 use super::versions::by_id;
-use crate::audited::{Change, Stamp};
+use crate::audited::{Change, Look, Stamp};
 use crate::core::Core;
 use crate::database::{DbRole, Tx};
 use crate::error::GuardianError;
@@ -11,8 +11,12 @@ use crate::events::VersionPublished;
 use crate::process::on;
 use crate::rows::{Published, VersionRow, VersionState};
 use bib_chunks::{EntryKind, Hold, Manifest, SignedManifest};
-use bib_domain::{DatasetRef, Need, OpContext, VersionId};
+use bib_domain::{DatasetRef, Need, OpContext, RequestId, VersionId};
 use std::sync::{Arc, OnceLock};
+use tokio::sync::OwnedRwLockReadGuard;
+
+/// How far beyond the highest number of its dataset the number of another node's version may be.
+const NUMBER_STEP: u64 = 1_000_000_000;
 
 /// The totals of a manifest, as the catalogue keeps them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -44,8 +48,8 @@ pub(crate) struct Publish {
     pub(crate) dataset: DatasetRef,
     pub(crate) state: VersionState,
     pub(crate) local: bool,
-    /// Keeps the chunks from a sweep until this is committed.
-    hold: OnceLock<Hold>,
+    /// Keeps the manifest and the chunks from a sweep until this is committed.
+    hold: OnceLock<(OwnedRwLockReadGuard<()>, Hold)>,
 }
 
 impl Publish {
@@ -65,22 +69,30 @@ impl Publish {
         Ok(Self { cx, manifest, dataset, state, local, hold: OnceLock::new() })
     }
 
-    /// Finds or makes the dataset's row and locks it until the transaction ends.
-    async fn dataset_id(&self, tx: &mut Tx, stamp: Stamp) -> Result<i64, GuardianError> {
+    /// Finds or makes the dataset's row and locks it until the transaction ends. Its id, and the highest number of a version.
+    async fn dataset(&self, tx: &mut Tx, stamp: Stamp) -> Result<(i64, u64), GuardianError> {
         let topic = self.dataset.topic.as_str();
         if tx.first("select 1 from topics where name = $1", &[topic.into()]).await?.is_none() {
             return Err(GuardianError::TopicNotFound { name: self.dataset.topic.clone() });
         }
-        let row = tx
+        let mut row = tx
             .one(
                 "insert into datasets (topic, name, latest_bytes, versions, highest_number, created_ms, updated_ms) \
                  values ($1, $2, 0, 0, 0, $3, $3) \
-                 on conflict (topic, name) do update set updated_ms = excluded.updated_ms returning id",
+                 on conflict (topic, name) do update set updated_ms = excluded.updated_ms returning id, highest_number",
                 &[topic.into(), self.dataset.name.as_str().into(), stamp.now_ms.into()],
             )
-            .await?
-            .int()?;
-        Ok(row)
+            .await?;
+        Ok((row.int()?, row.count()?))
+    }
+
+    /// Numbers of later versions go on from the highest one: a peer that names one far beyond would use them up.
+    fn refuse_far_number(&self, highest: u64) -> Result<(), GuardianError> {
+        let number = self.manifest.manifest().number;
+        if self.local || number <= highest.saturating_add(NUMBER_STEP) {
+            return Ok(());
+        }
+        Err(GuardianError::NumberFar { dataset: self.dataset.clone(), number, highest })
     }
 
     async fn insert(&self, tx: &mut Tx, dataset: i64, stamp: Stamp) -> Result<(), GuardianError> {
@@ -138,7 +150,9 @@ impl Publish {
         let number = manifest.number;
         let taken = tx
             .first(
-                "select 1 from dataset_versions where dataset = $1 and number = $2 and publisher = $3",
+                // what may be asked of `complete` lets the index find the number
+                "select 1 from dataset_versions where dataset = $1 and complete in (true, false) and number = $2 \
+                 and publisher = $3",
                 &[dataset.into(), to_i64(number, "the version's number")?.into(), (&manifest.publisher).into()],
             )
             .await?;
@@ -149,19 +163,37 @@ impl Publish {
     }
 }
 
+/// The highest number of a dataset's versions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Highest {
+    /// At least this one.
+    AtLeast(i64),
+    /// That of the versions which are left.
+    Recounted,
+}
+
 /// Chooses a dataset's latest version anew, after one came, became whole or went.
-pub(crate) async fn refresh_latest(tx: &mut Tx, dataset: i64, added: i64, now_ms: i64) -> Result<(), GuardianError> {
-    tx.later(
-        "update datasets set updated_ms = $3, versions = versions + $2, \
-         highest_number = (select max(v.number) from dataset_versions v where v.dataset = $1), \
+pub(crate) async fn refresh_latest(
+    tx: &mut Tx,
+    dataset: i64,
+    added: i64,
+    highest: Highest,
+    now_ms: i64,
+) -> Result<(), GuardianError> {
+    // to look through all numbers would take the longer the more versions there are
+    let (expression, number) = match highest {
+        Highest::AtLeast(number) => ("case when highest_number < $4 then $4 else highest_number end", number),
+        Highest::Recounted => ("(select coalesce(max(v.number), $4) from dataset_versions v where v.dataset = $1)", 0),
+    };
+    let sql = format!(
+        "update datasets set updated_ms = $3, versions = versions + $2, highest_number = {expression}, \
          latest = (select v.id from dataset_versions v where v.dataset = $1 \
              order by v.complete desc, v.number desc, v.created_ms desc, v.id desc limit 1), \
          latest_bytes = (select v.bytes from dataset_versions v where v.dataset = $1 \
              order by v.complete desc, v.number desc, v.created_ms desc, v.id desc limit 1) \
-         where id = $1",
-        vec![dataset.into(), added.into(), now_ms.into()],
-    )
-    .await?;
+         where id = $1"
+    );
+    tx.later(sql, vec![dataset.into(), added.into(), now_ms.into(), number.into()]).await?;
     Ok(())
 }
 
@@ -184,7 +216,7 @@ async fn complete(tx: &mut Tx, id: &VersionId, now_ms: i64) -> Result<(), Guardi
     let sql =
         format!("update dataset_versions set complete = $3, completed_ms = $2, position = {POSITION} where id = $1");
     tx.later(sql, vec![id.into(), now_ms.into(), true.into()]).await?;
-    refresh_latest(tx, dataset, 0, now_ms).await
+    refresh_latest(tx, dataset, 0, Highest::AtLeast(0), now_ms).await
 }
 
 const CREATED: &str = "created";
@@ -211,6 +243,7 @@ impl Change for Publish {
     }
 
     async fn prepare(&self, core: &Core) -> Result<(), GuardianError> {
+        let publishing = core.manifests.publishing().await;
         // held first, looked for after: whoever sent this may have let go of the chunks
         let (store, manifest) = (core.chunks.clone(), Arc::clone(&self.manifest));
         let whole = self.state.complete;
@@ -221,7 +254,7 @@ impl Change for Publish {
         })
         .await?;
         // it is prepared once
-        let _ = self.hold.set(hold);
+        let _ = self.hold.set((publishing, hold));
         if missing > 0 {
             return Err(GuardianError::ChunksGone { missing });
         }
@@ -230,16 +263,18 @@ impl Change for Publish {
 
     async fn apply(&self, tx: &mut Tx, stamp: Stamp) -> Result<String, GuardianError> {
         let id = self.manifest.id();
-        let dataset = self.dataset_id(tx, stamp).await?;
+        let (dataset, highest) = self.dataset(tx, stamp).await?;
         let note = if by_id(tx, &id).await?.is_some() {
             if self.state.complete {
                 complete(tx, &id, stamp.now_ms).await?;
             }
             KNOWN
         } else {
+            self.refuse_far_number(highest)?;
             self.refuse_taken_number(tx, dataset).await?;
             self.insert(tx, dataset, stamp).await?;
-            refresh_latest(tx, dataset, 1, stamp.now_ms).await?;
+            let number = to_i64(self.manifest.manifest().number, "the version's number")?;
+            refresh_latest(tx, dataset, 1, Highest::AtLeast(number), stamp.now_ms).await?;
             CREATED
         };
         Ok(format!("{note} {}", id.to_hex()))
@@ -254,6 +289,28 @@ impl Change for Publish {
 
     fn announce(&self, core: &Core, output: &Published) {
         announce(core, &output.version);
+    }
+}
+
+/// Whether a request has published a version of a dataset, whatever was heard of it.
+pub(crate) struct HasPublished {
+    pub(crate) request: RequestId,
+    pub(crate) dataset: DatasetRef,
+}
+
+impl Look for HasPublished {
+    type Output = bool;
+    const ACTION: &'static str = "dataset.published";
+    const ROLE: DbRole = Publish::ROLE;
+
+    fn object(&self) -> String {
+        self.dataset.to_string()
+    }
+
+    async fn read(&self, tx: &mut Tx) -> Result<bool, GuardianError> {
+        let sql = "select 1 from requests where request_id = $1 and action = $2 and object = $3";
+        let request = [self.request.as_bytes().into(), Publish::ACTION.into(), self.dataset.to_string().into()];
+        Ok(tx.first(sql, &request).await?.is_some())
     }
 }
 

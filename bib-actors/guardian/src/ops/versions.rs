@@ -1,11 +1,13 @@
 //! Versions of a dataset: listing, finding one, and the ones that are not whole yet.
 
 use crate::audited::Look;
-use crate::database::{DbError, Row, Tx, Value};
+use crate::database::{DbError, Footprint, Row, Statement, Tx, Value, fingerprint_of};
 use crate::error::GuardianError;
+use crate::ops::to_i64;
 use crate::recall::Weigh;
 use crate::rows::VersionRow;
 use bib_domain::{DatasetRef, VersionId};
+use std::sync::LazyLock;
 
 /// The columns of a version, from [`FROM`].
 pub(crate) const COLUMNS: &str = "v.id, d.topic, d.name, v.number, v.message, v.publisher, v.created_ms, v.parents, \
@@ -55,9 +57,11 @@ fn names(dataset: &DatasetRef) -> [Value; 2] {
     [dataset.topic.as_str().into(), dataset.name.as_str().into()]
 }
 
-/// All versions of a dataset, latest first.
+/// The versions of a dataset, latest first.
 pub(crate) struct Versions {
     pub(crate) dataset: DatasetRef,
+    /// Number, time and id of the version after which the page begins.
+    pub(crate) after: Option<(u64, i64, VersionId)>,
     pub(crate) limit: u32,
 }
 
@@ -70,7 +74,8 @@ impl Look for Versions {
     }
 
     fn recall_key(&self) -> Option<String> {
-        Some(format!("{} {}", self.limit, self.dataset))
+        let after = self.after.map(|(number, created_ms, id)| format!(" {number} {created_ms} {}", id.to_hex()));
+        Some(format!("{} {}{}", self.limit, self.dataset, after.unwrap_or_default()))
     }
 
     fn heap_bytes(&self, output: &Vec<VersionRow>) -> usize {
@@ -78,13 +83,24 @@ impl Look for Versions {
     }
 
     async fn read(&self, tx: &mut Tx) -> Result<Vec<VersionRow>, GuardianError> {
+        let [topic, name] = names(&self.dataset);
+        let mut params = vec![topic, name, self.limit.into()];
+        let later = match &self.after {
+            Some((number, created_ms, id)) => {
+                params.extend([to_i64(*number, "the version's number")?.into(), (*created_ms).into(), id.into()]);
+                "and (v.number, v.created_ms, v.id) < ($4, $5, $6) "
+            }
+            None => "",
+        };
         let sql = format!(
-            "select {COLUMNS} from {FROM} where d.topic = $1 and d.name = $2 \
+            "select {COLUMNS} from {FROM} where d.topic = $1 and d.name = $2 {later}\
              order by v.number desc, v.created_ms desc, v.id desc limit $3"
         );
-        let [topic, name] = names(&self.dataset);
-        let found = collect(tx.all(&sql, &[topic, name, self.limit.into()]).await?)?;
-        if found.is_empty() { Err(GuardianError::DatasetNotFound { name: self.dataset.clone() }) } else { Ok(found) }
+        let found = collect(tx.all(&sql, &params).await?)?;
+        if found.is_empty() && self.after.is_none() {
+            return Err(GuardianError::DatasetNotFound { name: self.dataset.clone() });
+        }
+        Ok(found)
     }
 }
 
@@ -218,6 +234,19 @@ pub(crate) struct KnowsManifest {
     pub(crate) id: VersionId,
 }
 
+const NAMES_MANIFEST: &str = "select 1 from manifests where version = $1";
+
+impl KnowsManifest {
+    /// What a look that found it did, for one whose answer was in memory.
+    pub(crate) fn footprint() -> &'static Footprint {
+        static FOUND: LazyLock<Footprint> = LazyLock::new(|| {
+            let fingerprint = fingerprint_of(&[Statement::new(NAMES_MANIFEST, Vec::new())]);
+            Footprint { fingerprint, rows: 1 }
+        });
+        &FOUND
+    }
+}
+
 impl Look for KnowsManifest {
     type Output = bool;
     const ACTION: &'static str = "dataset.manifest";
@@ -227,7 +256,7 @@ impl Look for KnowsManifest {
     }
 
     async fn read(&self, tx: &mut Tx) -> Result<bool, GuardianError> {
-        Ok(tx.first("select 1 from manifests where version = $1", &[(&self.id).into()]).await?.is_some())
+        Ok(tx.first(NAMES_MANIFEST, &[(&self.id).into()]).await?.is_some())
     }
 }
 

@@ -93,8 +93,10 @@ impl Writing {
     /// How this transaction is to be ended, which happens now; `company` says that others wait for its end.
     pub(super) fn commit(&mut self, company: bool) -> &'static str {
         let counts = &self.counts;
+        // before the commit: a flush settles no doubt that comes after it began
         let doubts = counts.doubtful.load(SeqCst);
-        if !company && self.is_alone() && doubts == counts.cleared.load(SeqCst) {
+        // and once more when it is known to be alone: whoever left meanwhile may have become doubtful first
+        if !company && self.is_alone() && counts.doubtful.load(SeqCst) == counts.cleared.load(SeqCst) {
             return COMMIT;
         }
         counts.unsettled.fetch_add(1, SeqCst);

@@ -9,7 +9,7 @@
 //! nobody who waits for it.
 
 use super::flushes::{Flushes, Writing};
-use super::session::{BEGIN_WRITE, finished};
+use super::session::{BEGIN_WRITE, finished, give_back, undo};
 use super::statements::{Prepared, db_error};
 use crate::database::{Answered, Column, DbError, Pace, Row, Rows, Session, Statement, Value};
 use async_trait::async_trait;
@@ -40,6 +40,7 @@ pub(super) struct Turn(#[expect(dead_code, reason = "held, not looked into")] Ow
 struct Group {
     client: Object,
     writing: Writing,
+    flushes: Flushes,
     /// Members that have ended and wait for the commit. As soon as there is one, somebody waits in line to commit.
     members: usize,
     ended: watch::Sender<End>,
@@ -127,8 +128,8 @@ impl Line {
         if group.is_some() {
             return Ok(Member { group: Some(group), line, state: State::Sound });
         }
-        let (client, writing) = (connect.await?, flushes.writing());
-        *group = Some(Group { client, writing, members: 0, ended: watch::Sender::new(None) });
+        let (client, writing, flushes) = (connect.await?, flushes.writing(), flushes.clone());
+        *group = Some(Group { client, writing, flushes, members: 0, ended: watch::Sender::new(None) });
         // whatever ends this before the transaction is open takes the connection with it
         let mut member = Member { group: Some(group), line, state: State::Busy };
         let begun = member.client()?.batch_execute(&format!("{BEGIN_WRITE}; savepoint {}", savepoint(0))).await;
@@ -162,7 +163,7 @@ impl Group {
     /// Commits, and tells all members. In a transaction that has failed no savepoint can be released: it does not end
     /// quietly with nothing done, as a commit alone would.
     async fn commit(self, company: bool) -> Result<(), DbError> {
-        let Self { client, mut writing, ended, members: _ } = self;
+        let Self { client, mut writing, ended, flushes: _, members: _ } = self;
         let commit = format!("release savepoint {}; {}", savepoint(0), writing.commit(company));
         let done = client.batch_execute(&commit).await.map_err(|error| db_error(&error));
         if done.is_ok() {
@@ -172,6 +173,13 @@ impl Group {
         }
         ended.send_replace(Some(done.clone()));
         done
+    }
+
+    /// Undoes all of it; nobody took part in it but who asks for this.
+    async fn roll_back(self) -> Result<(), DbError> {
+        let Self { client, writing, flushes, ended: _, members: _ } = self;
+        let undone = undo(&client, Some(writing), &flushes).await;
+        give_back(client, undone)
     }
 
     /// What a member did stands from here on, as far as the transaction does.
@@ -189,6 +197,13 @@ impl Group {
     fn send(&self, command: &str) {
         let _ = self.client.batch_execute(command).now_or_never();
     }
+}
+
+/// Waits for a group's commit, and says what came of it.
+async fn end(mut ended: watch::Receiver<End>) -> Result<(), DbError> {
+    let lost = || DbError::Lost("the node let go of the transaction before its commit".to_owned());
+    let ended = ended.wait_for(Option::is_some).await.map_err(|_| lost())?;
+    ended.clone().unwrap_or_else(|| Err(lost()))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -271,6 +286,21 @@ impl Session for Member {
         Some(self)
     }
 
+    async fn roll_back(mut self: Box<Self>) -> Result<(), DbError> {
+        let mut turn = self.group.take().ok_or_else(finished)?;
+        let Some(group) = turn.take() else { return Err(finished()) };
+        if group.members == 0 {
+            drop(turn);
+            return group.roll_back().await;
+        }
+        group.undo_member();
+        // it may have seen what those did who ended before it, and that is durable when all of them are
+        let ended = group.ended.subscribe();
+        *turn = Some(group);
+        drop(turn);
+        end(ended).await
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<(), DbError> {
         if self.state != State::Sound {
             return Err(DbError::Refused("a statement of this change failed, so nothing of it stays".to_owned()));
@@ -283,15 +313,13 @@ impl Session for Member {
             drop(turn);
             return group.commit(company).await;
         }
-        let mut ended = group.keep_member();
+        let ended = group.keep_member();
         if first {
             self.line.close_soon(group.ended.clone());
         }
         *turn = Some(group);
         drop(turn);
-        let lost = || DbError::Lost("the node let go of the transaction before its commit".to_owned());
-        let ended = ended.wait_for(Option::is_some).await.map_err(|_| lost())?;
-        ended.clone().unwrap_or_else(|| Err(lost()))
+        end(ended).await
     }
 }
 

@@ -44,6 +44,35 @@ pub(super) fn finished() -> DbError {
     DbError::Refused("the transaction was finished already".to_owned())
 }
 
+/// Makes durable what a transaction that has ended may have seen.
+async fn settle(client: &Object, flushes: &Flushes) -> Result<(), tokio_postgres::Error> {
+    if let Some(doubts) = flushes.unsettled() {
+        client.batch_execute(FLUSH).await?;
+        doubts.settled();
+    }
+    Ok(())
+}
+
+/// Undoes a transaction that may write, then makes durable what it may have seen.
+pub(super) async fn undo(
+    client: &Object,
+    writing: Option<Writing>,
+    flushes: &Flushes,
+) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute("rollback").await?;
+    // nobody needs to wait for its locks any more
+    drop(writing);
+    settle(client, flushes).await
+}
+
+/// Gives a connection back to its pool when its transaction has ended; one on which it is not known how is closed.
+pub(super) fn give_back(client: Object, ended: Result<(), tokio_postgres::Error>) -> Result<(), DbError> {
+    ended.map_err(|error| {
+        drop(Object::take(client));
+        db_error(&error)
+    })
+}
+
 impl PgSession {
     /// Begins one. One that is `lasting` is durable when its commit returns.
     pub(super) async fn begin(
@@ -70,11 +99,7 @@ impl PgSession {
         if let Poll::Ready(ended) = poll!(pin!(client.batch_execute(COMMIT))) {
             ended?;
         }
-        if let Some(doubts) = self.flushes.unsettled() {
-            client.batch_execute(FLUSH).await?;
-            doubts.settled();
-        }
-        Ok(())
+        settle(client, &self.flushes).await
     }
 
     fn client(&self) -> Result<&Object, DbError> {
@@ -96,10 +121,13 @@ impl Session for PgSession {
                 let reason = "a transaction that only reads has nothing to run ahead of its first statement";
                 (Vec::new(), Err(DbError::Refused(reason.to_owned())))
             }
-            // both are on their way before the first is answered, in this order
-            Ok(prepared) => (Vec::new(), prepared.query_after(BEGIN_READ, params).await),
+            // both are on their way before the first is answered, in this order: also where the second fails, it has begun
+            Ok(prepared) => {
+                let rows = prepared.query_after(BEGIN_READ, params).await;
+                self.begun = true;
+                (Vec::new(), rows)
+            }
         };
-        self.begun |= rows.is_ok();
         (counts, rows)
     }
 
@@ -146,6 +174,15 @@ impl Session for PgSession {
         self.writing.as_ref().is_some_and(Writing::is_alone)
     }
 
+    async fn roll_back(mut self: Box<Self>) -> Result<(), DbError> {
+        let Some(client) = self.client.take() else { return Err(finished()) };
+        let ended = match self.access {
+            Access::Write => undo(&client, self.writing.take(), &self.flushes).await,
+            Access::Read => self.end_reading(&client).await,
+        };
+        give_back(client, ended)
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<(), DbError> {
         let Some(client) = self.client.take() else { return Err(finished()) };
         let ended = match (self.access, &mut self.writing) {
@@ -153,16 +190,10 @@ impl Session for PgSession {
             (Access::Write, None) => client.batch_execute(COMMIT).await,
             (Access::Read, _) => self.end_reading(&client).await,
         };
-        if let Err(error) = ended {
-            drop(Object::take(client));
-            return Err(db_error(&error));
-        }
-        if let Some(writing) = self.writing.take() {
+        if let (Ok(()), Some(writing)) = (&ended, self.writing.take()) {
             writing.settled();
         }
-        // the connection goes back to its pool
-        drop(client);
-        Ok(())
+        give_back(client, ended)
     }
 }
 

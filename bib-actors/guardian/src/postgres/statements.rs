@@ -19,6 +19,16 @@ pub(super) fn db_error(error: &tokio_postgres::Error) -> DbError {
     if *db.code() == SqlState::DISK_FULL {
         return DbError::Full(text);
     }
+    // a limit of time was reached, or of several that waited for each other one had to go
+    let busy = [
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::QUERY_CANCELED,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+    ];
+    if busy.contains(db.code()) {
+        return DbError::Busy(text);
+    }
     // connection exceptions, shutdown and crash of the server, no room for connections
     let lost = ["08", "57P", "53"].iter().any(|class| db.code().code().starts_with(class));
     if lost { DbError::Lost(text) } else { DbError::Refused(text) }

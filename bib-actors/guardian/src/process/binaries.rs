@@ -53,8 +53,9 @@ impl Binaries {
         let versions: Vec<_> = found.iter().map(|binaries| binaries.version.as_str()).collect();
         Err(GuardianError::Setup(match (data_version, versions.is_empty(), named) {
             (Some(major), ..) => format!(
-                "this node's database was made by PostgreSQL {major}, and {} is here: install PostgreSQL {major} (Debian: apt-get install \
-                 postgresql-{major}), or name the directory of its programs in {ENVIRONMENT}",
+                "this node's database was made by PostgreSQL {major}, and {} is here: install PostgreSQL {major} beside it (Debian: apt-get \
+                 install postgresql-{major}; a release that has it no more gets it from apt.postgresql.org), or name the directory of its \
+                 programs in {ENVIRONMENT}. Do not remove the node's folder postgres/: the catalogue is in it",
                 if versions.is_empty() { "none".to_owned() } else { format!("only {}", versions.join(", ")) }
             ),
             (None, true, Some(dir)) => format!(
@@ -184,7 +185,10 @@ mod tests {
         assert!(text(empty.path(), None).contains("has no initdb and postgres"));
         let good = fake("17.2");
         assert_eq!(Binaries::find(Some(good.path()), Some(17), &notes).unwrap().major, 17);
-        assert!(text(good.path(), Some(15)).contains("was made by PostgreSQL 15, and only 17.2 is here"));
+        let other = text(good.path(), Some(15));
+        for advice in ["was made by PostgreSQL 15, and only 17.2 is here", "apt.postgresql.org", "Do not remove"] {
+            assert!(other.contains(advice), "{other}");
+        }
     }
 
     #[test]

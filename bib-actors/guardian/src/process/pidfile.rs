@@ -1,5 +1,7 @@
 //! `postmaster.pid`: what a running server says about itself.
 
+use super::outside::{Looks, look};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The contents of the file. A server that is starting has written only the first lines.
@@ -38,9 +40,11 @@ impl PidFile {
     /// A server works in its data directory before it writes the file.
     pub(crate) fn is_foreign(&self, data: &Path) -> bool {
         let Ok(data) = std::fs::canonicalize(data) else { return false };
-        match std::fs::read_link(format!("/proc/{}/cwd", self.pid)) {
+        let process = self.process();
+        match std::fs::read_link(process.join("cwd")) {
             Ok(cwd) => cwd != data,
-            Err(error) => error.kind() == std::io::ErrorKind::NotFound && Path::new("/proc/self").exists(),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => look(&process, &data) == Looks::Other,
+            Err(error) => error.kind() == ErrorKind::NotFound && Path::new("/proc/self").exists(),
         }
     }
 
@@ -50,7 +54,7 @@ impl PidFile {
         if std::fs::canonicalize(&self.data_dir).ok().as_ref() != Some(&data) {
             return false;
         }
-        let process = PathBuf::from(format!("/proc/{}", self.pid));
+        let process = self.process();
         if !Path::new("/proc/self").exists() {
             return nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid), None).is_ok();
         }
@@ -60,7 +64,14 @@ impl PidFile {
             return false;
         }
         // a postmaster works in its data directory
-        std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == data)
+        match std::fs::read_link(process.join("cwd")) {
+            Ok(cwd) => cwd == data,
+            Err(error) => error.kind() == ErrorKind::PermissionDenied && look(&process, &data) == Looks::Server,
+        }
+    }
+
+    fn process(&self) -> PathBuf {
+        Path::new("/proc").join(self.pid.to_string())
     }
 }
 

@@ -80,6 +80,13 @@ impl SqliteSession {
         done.map_err(|error| db_error(&error))
     }
 
+    /// Its transaction has ended: somebody else may have it.
+    fn keep_connection(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.shared.slots(self.access).idle.lock().push(connection);
+        }
+    }
+
     /// Runs the statements `ahead` and then the last one, in one go.
     async fn send<T: Send + 'static>(
         &mut self,
@@ -173,11 +180,17 @@ impl Session for SqliteSession {
         .await
     }
 
+    async fn roll_back(mut self: Box<Self>) -> Result<(), DbError> {
+        // here others see only what is durable; a connection whose transaction does not end is closed
+        if self.with(|connection| connection.execute_batch("rollback")).await.is_ok() {
+            self.keep_connection();
+        }
+        Ok(())
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<(), DbError> {
         self.with(|connection| connection.execute_batch("commit")).await?;
-        if let Some(connection) = self.connection.take() {
-            self.shared.slots(self.access).idle.lock().push(connection);
-        }
+        self.keep_connection();
         Ok(())
     }
 }

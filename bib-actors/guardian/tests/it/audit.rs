@@ -2,10 +2,10 @@
 //! databases.
 
 use crate::catalog::{on, on_both};
-use crate::support::{Backend, Fail, Node, manifest, new_topic, op, own_key, until};
+use crate::support::{Backend, Fail, Node, connect, manifest, new_topic, op, own_key, passwords, query, until};
 use bib_audit::{AuditRecord, Outcome};
 use bib_domain::{OpContext, Role, Who};
-use bib_guardian::{GuardianError, VersionState};
+use bib_guardian::{DatabaseRuntime, GuardianError, VersionState};
 use bib_kit::{clock, probe};
 
 on_both!(
@@ -13,6 +13,7 @@ on_both!(
     refused_without_the_log,
     not_acknowledged_without_its_outcome,
     the_table_follows,
+    a_zero_byte_does_not_stop_the_table,
     the_table_is_rebuilt
 );
 
@@ -122,6 +123,36 @@ async fn the_table_follows(node: &mut Node) {
     node.guard.start().await.unwrap();
     caught_up(node).await;
     assert!(node.guardian.audit_index_status().await.unwrap().records > 700);
+}
+
+/// What the table says of the objects of an action.
+async fn objects_in_table(node: &Node, action: &str) -> String {
+    let sql = format!("select table_name from audit_log where action = '{action}'");
+    match node.options.runtime {
+        DatabaseRuntime::Sqlite => {
+            let file = rusqlite::Connection::open(node.data_dir().join("bib.sqlite")).unwrap();
+            file.query_row(&sql, [], |row| row.get(0)).unwrap()
+        }
+        _ => {
+            let password = passwords(node.data_dir())["bibd_admin_a"].clone();
+            let admin = connect(node.data_dir(), "bibd_admin_a", &password, "bib").await.unwrap();
+            query(&admin, &sql.replace("audit_log", "bib.audit_log")).await.unwrap()
+        }
+    }
+}
+
+/// Texts in records come from people too, and PostgreSQL takes no zero byte in a text.
+async fn a_zero_byte_does_not_stop_the_table(node: &mut Node) {
+    let draft = bib_audit::AuditDraft::from_op(&op(), "test.zero", "a\0b").metadata("na\0me", "val\0ue");
+    node.audit.append(draft.fingerprint("f\0").job("j\0").role("r\0")).await.unwrap();
+    node.guardian.create_topic(&op(), new_topic("after-it")).await.unwrap();
+    caught_up(node).await;
+    assert_eq!(objects_in_table(node, "test.zero").await, "a\u{fffd}b");
+    let record = all(node).await.into_iter().find(|record| record.action == "test.zero").unwrap();
+    assert_eq!(record.object, "a\0b", "the log keeps what was said");
+    // one that is in the log already does not stop a table that is filled anew either
+    node.guardian.rebuild_audit_index(&op()).await.unwrap();
+    caught_up(node).await;
 }
 
 async fn the_table_is_rebuilt(node: &mut Node) {

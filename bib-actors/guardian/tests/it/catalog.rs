@@ -246,6 +246,14 @@ async fn numbers(node: &mut Node) {
     let done = futures::future::join_all(uploads).await;
     assert_eq!(done.iter().filter(|result| result.is_ok()).count(), 1);
     assert!(done.iter().all(|result| matches!(result, Ok(_) | Err(GuardianError::NumberTaken { .. }))));
+
+    // nobody else uses the numbers up
+    let far = manifest("t/d", 1 << 52, &[], &other_key());
+    let refused = g.publish(&op(), far, WHOLE).await.unwrap_err();
+    assert!(matches!(&refused, GuardianError::NumberFar { highest: 2, .. }) && refused.is_refusal(), "{refused}");
+    g.publish(&op(), manifest("t/d", 7, &[], &other_key()), WHOLE).await.unwrap();
+    assert_eq!(publish(node, "t/d", 3, &[]).await.version.number, 3, "a number in between is free");
+    assert_eq!(g.get_dataset(&dataset("t/d")).await.unwrap().unwrap().highest_number, 7);
 }
 
 async fn manifests(node: &mut Node) {

@@ -1,6 +1,6 @@
 //! The life of the managed PostgreSQL: made, adopted, started again, stopped, refused.
 
-use crate::support::{Backend, Home, Node, connect, new_topic, op, passwords, postmaster_pid, query, until};
+use crate::support::{Backend, Home, Node, connect, new_topic, op, passwords, postmaster_pid, query, topic, until};
 use bib_guardian::{GuardianError, SealKey};
 use bib_kit::{Exit, probe};
 use nix::sys::signal::{Signal, kill};
@@ -205,14 +205,42 @@ fn a_busy_database_says_so() {
         let admin = connect(node.data_dir(), "bibd_admin_a", &password, "bib").await.unwrap();
         query(&admin, "begin; lock table bib.topics in access exclusive mode").await.unwrap();
         let reads = futures::future::join_all((0..6).map(|_| node.guardian.list_topics(None, 0))).await;
-        let overloaded = |result: &Result<_, GuardianError>| {
-            matches!(result, Err(GuardianError::Overloaded { role: "bibd_query", waited_ms: 200 }))
+        let overloaded = |said: &str| {
+            let says = |error: &GuardianError| {
+                matches!(error, GuardianError::Overloaded { reason } if reason.contains(said)) && !error.is_refusal()
+            };
+            reads.iter().filter(|result| result.as_ref().is_err_and(says)).count()
         };
-        assert_eq!(reads.iter().filter(|result| overloaded(result)).count(), 4);
-        // the two that had a connection were ended by the statement's time limit
-        assert!(reads.iter().all(|result| matches!(result, Err(error) if !error.is_refusal())));
+        assert_eq!(overloaded("no connection of role bibd_query became free within 200 ms"), 4);
+        assert_eq!(overloaded("57014"), 2, "those that had a connection were ended by the statement's time limit");
         query(&admin, "rollback").await.unwrap();
         assert!(node.guardian.list_topics(None, 0).await.is_ok());
+        node.stop().await;
+    });
+}
+
+/// An answer that says no is an answer: the connection that it came from goes on.
+#[test]
+fn a_refusal_costs_no_connection() {
+    probe::run(async {
+        let home = Home::new();
+        let mut options = home.options(Backend::Postgres);
+        (options.pools.query, options.pools.node) = (1, 1);
+        let node = Node::start(&home, options).await;
+        let password = passwords(node.data_dir())["bibd_admin_a"].clone();
+        let admin = connect(node.data_dir(), "bibd_admin_a", &password, "bib").await.unwrap();
+        let sql = "select string_agg(pid::text, ' ' order by usename) from pg_stat_activity \
+                   where usename in ('bibd_query_a', 'bibd_node_a')";
+        let mut backends = Vec::new();
+        for _ in 0..3 {
+            let refused = node.guardian.find_version(&"t/d".parse().unwrap(), "").await.unwrap_err();
+            assert!(matches!(refused, GuardianError::DatasetNotFound { .. }), "{refused}");
+            let refused = node.guardian.set_subscribed(&op(), &topic("t"), true).await.unwrap_err();
+            assert!(matches!(refused, GuardianError::TopicNotFound { .. }), "{refused}");
+            backends.push(query(&admin, sql).await.unwrap());
+        }
+        assert_eq!(backends[0].split(' ').count(), 2, "{backends:?}");
+        assert!(backends.iter().all(|seen| *seen == backends[0]), "{backends:?}");
         node.stop().await;
     });
 }

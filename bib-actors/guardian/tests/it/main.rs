@@ -14,3 +14,4 @@ mod people;
 mod recall;
 mod retries;
 mod support;
+mod unnamed;

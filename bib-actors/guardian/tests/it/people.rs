@@ -6,7 +6,7 @@ use bib_domain::Role;
 use bib_guardian::{GuardianError, InviteError, PeerRow, PeersChanged};
 use bib_kit::{Event, clock};
 
-on_both!(peers, invites, one_of_many, users, sessions);
+on_both!(peers, invites, one_of_many, users, taken_away, sessions);
 
 pub(crate) fn peer(end: &str) -> PeerRow {
     PeerRow {
@@ -94,6 +94,36 @@ async fn users(node: &mut Node) {
     let refused = g.add_user_key(&op(), "eve", Role::Reader, "ssh-ed25519 AAAA", "SHA256:one").await.unwrap_err();
     assert!(matches!(refused, GuardianError::KeyTaken { .. }), "{refused}");
     assert_eq!(g.count_users().await.unwrap(), 1, "what was refused left nothing behind");
+    let keys: Vec<_> =
+        g.user_keys().await.unwrap().into_iter().map(|one| (one.fingerprint, one.user, one.role)).collect();
+    assert_eq!(keys, ["SHA256:one", "SHA256:two"].map(|key| (key.to_owned(), "mara".to_owned(), Role::Admin)));
+}
+
+async fn taken_away(node: &mut Node) {
+    let (g, later) = (&node.guardian, clock::unix_ms() + 60_000);
+    for (key, text) in [("SHA256:one", "ssh-ed25519 AAAA"), ("SHA256:two", "ssh-ed25519 BBBB")] {
+        g.add_user_key(&op(), "mara", Role::Admin, text, key).await.unwrap();
+    }
+    g.create_session(&op(), [1; 32], "mara", Role::Admin, "SHA256:one", later).await.unwrap();
+    g.create_session(&op(), [2; 32], "mara", Role::Admin, "SHA256:two", later).await.unwrap();
+    g.create_session(&op(), [3; 32], "mara", Role::Reader, "SHA256:two", later).await.unwrap();
+    g.create_local_session(&op(), [4; 32], "mara", Role::Admin, "this machine's user", later).await.unwrap();
+    let open = async || {
+        let mut open = Vec::new();
+        for n in 1..=4 {
+            if g.session(&[n; 32]).await.unwrap().is_some() {
+                open.push(n);
+            }
+        }
+        open
+    };
+    for _ in 0..2 {
+        g.remove_user_key(&op(), "SHA256:one").await.unwrap();
+        assert_eq!(open().await, [2, 3, 4], "what the key opened has ended");
+    }
+    assert_eq!(g.user_by_key("SHA256:one").await.unwrap(), None);
+    g.add_user_key(&op(), "mara", Role::Reader, "ssh-ed25519 BBBB", "SHA256:two").await.unwrap();
+    assert_eq!(open().await, [3, 4], "a session of another role has ended, but not that of this machine's user");
 }
 
 async fn sessions(node: &mut Node) {

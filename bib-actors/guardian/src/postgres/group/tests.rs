@@ -124,6 +124,37 @@ async fn one_who_waits_takes_no_early_turn(database: &Arc<PgDatabase>) {
     assert!(all(database).await.contains("waited"));
 }
 
+/// A refusal may rest on what others of its transaction did, and is given when that is durable.
+async fn a_refusal_waits_for_the_others(database: &Arc<PgDatabase>) {
+    let mut first = database.begin_shared(DbRole::Node).await.unwrap();
+    let (refused, last) = (queue(database).await, queue(database).await);
+    add(&mut first, "refused for this").await;
+    let first = tokio::spawn(first.commit());
+    let mut refused = turn(refused).await;
+    add(&mut refused, "of the refused one").await;
+    let refused = tokio::spawn(refused.roll_back());
+    let mut last = turn(last).await;
+    add(&mut last, "beside it").await;
+    assert!(!first.is_finished() && !refused.is_finished(), "nobody is answered before the commit");
+    last.commit().await.unwrap();
+    refused.await.unwrap().unwrap();
+    first.await.unwrap().unwrap();
+    let found = all(database).await;
+    assert!(found.contains("refused for this") && found.contains("beside it") && !found.contains("of the refused one"));
+
+    // where that is lost, so is what the refusal rests on
+    let mut first = database.begin_shared(DbRole::Node).await.unwrap();
+    let (killed, refused) = (queue(database).await, queue(database).await);
+    add(&mut first, "refused for nothing").await;
+    let first = tokio::spawn(first.commit());
+    let mut killed = turn(killed).await;
+    killed.query(&[], "select pg_terminate_backend(pg_backend_pid())", &[]).await.1.unwrap_err();
+    drop(killed);
+    let refused = turn(refused).await.roll_back().await.unwrap_err();
+    assert!(matches!(refused, DbError::Lost(_)), "{refused:?}");
+    first.await.unwrap().unwrap_err();
+}
+
 async fn a_full_group_is_committed(database: &Arc<PgDatabase>) {
     let mut first = database.begin_shared(DbRole::Node).await.unwrap();
     let mut line = Vec::new();
@@ -155,6 +186,7 @@ async fn changes_share_a_transaction_and_stand_for_themselves() {
             each_stands_for_itself(&database).await;
             what_is_lost_is_lost_for_all(&database).await;
             one_who_waits_takes_no_early_turn(&database).await;
+            a_refusal_waits_for_the_others(&database).await;
             a_full_group_is_committed(&database).await;
         },
     )

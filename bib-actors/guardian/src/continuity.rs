@@ -1,0 +1,138 @@
+//! Looks whether the catalogue is the one that the chunks and manifests on the disk belong to, before anything is removed
+//! because the catalogue does not name it.
+//!
+//! The note lies in `<data_dir>/manifests/catalog`, so that it goes wherever the manifests go.
+
+use crate::audited::{Change, Stamp};
+use crate::core::Core;
+use crate::database::{Access, DbRole, Tx};
+use crate::error::GuardianError;
+use crate::files;
+use crate::process::on;
+use bib_domain::continuity::{Doubt, Mark, Noted, judge};
+use bib_domain::{Need, OpContext};
+use bib_kit::clock;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// Gives the catalogue its number, once.
+struct NumberCatalog {
+    cx: OpContext,
+    number: i64,
+}
+
+impl Change for NumberCatalog {
+    type Output = ();
+    const ACTION: &'static str = "catalog.number";
+    const ROLE: DbRole = DbRole::Node;
+    const CATALOG: bool = false;
+    const NEED: Need = Need::Housekeeping;
+
+    fn cx(&self) -> &OpContext {
+        &self.cx
+    }
+
+    fn object(&self) -> String {
+        "catalog".to_owned()
+    }
+
+    async fn apply(&self, tx: &mut Tx, _stamp: Stamp) -> Result<String, GuardianError> {
+        let sql = "insert into counters (name, value) values ('number', $1) on conflict (name) do nothing";
+        tx.run(sql, &[self.number.into()]).await?;
+        Ok(String::new())
+    }
+
+    async fn answer(&self, _tx: &mut Tx, _note: &str) -> Result<(), GuardianError> {
+        Ok(())
+    }
+}
+
+/// Whether what the catalogue does not name may be removed. If not, the node says why, until that has changed.
+pub(crate) async fn is_believed(core: &Core) -> Result<bool, GuardianError> {
+    let (path, mark) = (core.options.data_dir.join("manifests").join("catalog"), mark_of(core).await?);
+    let root = core.options.data_dir.join("manifests");
+    let judged = on(&core.pool, move || {
+        let noted = read(&path)?;
+        let judged = judge(noted, mark, has_manifests(&root)?);
+        let note = match (judged, noted) {
+            (Ok(()), _) => Noted { mark, doubted: false },
+            (Err(_), Some(noted)) => Noted { doubted: true, ..noted },
+            (Err(_), None) => return Ok((judged, path)),
+        };
+        if noted != Some(note) {
+            files::write_durably(&path, &root.join("tmp").join("catalog"), format!("{note}\n").as_bytes())?;
+        }
+        Ok((judged, path))
+    })
+    .await?;
+    Ok(match judged {
+        (Ok(()), _) => {
+            core.space.withhold(String::new());
+            true
+        }
+        (Err(doubt), path) => {
+            let text = explain(doubt, &path);
+            tracing::warn!("{text}");
+            core.space.withhold(text);
+            false
+        }
+    })
+}
+
+fn explain(doubt: Doubt, path: &Path) -> String {
+    let next = match doubt {
+        Doubt::Empty => "or publish something to begin a new one".to_owned(),
+        _ => format!("or, if it is the right one, remove {} and start bibd again", path.display()),
+    };
+    format!(
+        "{doubt}, so nothing is removed that it does not name; restore the database that belongs to them (with bibd \
+         stopped), {next}"
+    )
+}
+
+async fn mark_of(core: &Core) -> Result<Mark, GuardianError> {
+    loop {
+        let mut tx = Tx::new(core.database.begin(DbRole::Node, Access::Read).await?);
+        let rows = tx.all("select c.name, c.value from counters c where c.name in ('catalog', 'number')", &[]).await?;
+        tx.commit().await?;
+        let (mut catalog, mut position) = (None, 0);
+        for mut row in rows {
+            match row.text()?.as_str() {
+                "number" => catalog = Some(row.count()?),
+                _ => position = row.count()?,
+            }
+        }
+        if let Some(catalog) = catalog {
+            return Ok(Mark { catalog, position });
+        }
+        let mut number = [0; 8];
+        getrandom::fill(&mut number).map_err(|error| GuardianError::Setup(error.to_string()))?;
+        let number = i64::from_le_bytes(number) & i64::MAX;
+        core.change(NumberCatalog { cx: OpContext::node(clock::new_request_id(), crate::NAME), number }).await?;
+    }
+}
+
+/// The note. One that cannot be read is none that can be overwritten.
+fn read(path: &Path) -> Result<Option<Noted>, GuardianError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => text.parse().map(Some).map_err(|reason: String| {
+            GuardianError::Setup(format!(
+                "{} is damaged: {reason}; see docs/how-to/back-up-and-restore.md",
+                path.display()
+            ))
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(GuardianError::file("read", path)(error)),
+    }
+}
+
+/// Whether there is a manifest. Their folders have two letters.
+fn has_manifests(root: &Path) -> Result<bool, GuardianError> {
+    let entries = |path: &PathBuf| std::fs::read_dir(path).map_err(GuardianError::file("read", path));
+    for folder in entries(&root.to_owned())?.flatten() {
+        if folder.file_name().len() == 2 && entries(&folder.path())?.next().is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

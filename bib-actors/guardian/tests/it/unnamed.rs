@@ -1,0 +1,84 @@
+//! What the catalogue does not name is removed, but not by a catalogue that was lost or is an older one.
+
+use crate::support::{Backend, Home, Node, manifest, new_topic, op, own_key, until};
+use bib_domain::VersionId;
+use bib_guardian::{GuardianError, VersionState};
+use bib_kit::probe;
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn place(home: &Home, id: VersionId) -> PathBuf {
+    home.path().join("manifests").join(&id.to_hex()[..2]).join(id.to_hex())
+}
+
+async fn node(home: &Home, backend: Backend) -> Node {
+    let mut options = home.options(backend);
+    (options.orphans.period, options.orphans.grace) = (Duration::from_millis(20), Duration::ZERO);
+    Node::start(home, options).await
+}
+
+/// A publication that is refused, as often as asked for, leaves its manifest to the next sweep.
+async fn refused(node: &Node, home: &Home) -> VersionId {
+    let signed = manifest("nowhere/d", 1, &[], &own_key());
+    let id = signed.id();
+    let said = node.guardian.publish(&op(), signed, VersionState { complete: true }).await.unwrap_err();
+    assert!(matches!(said, GuardianError::TopicNotFound { .. }), "{said}");
+    assert_eq!(node.guardian.manifest(id).await.unwrap(), None, "a version that nobody published was given");
+    assert!(!home.path().join("manifests/tmp").read_dir().unwrap().any(|left| left.is_ok()));
+    id
+}
+
+fn manifests_go_and_stay(backend: Backend) {
+    probe::run(async move {
+        let home = Home::new();
+        let running = node(&home, backend).await;
+        let g = &running.guardian;
+        g.create_topic(&op(), new_topic("t")).await.unwrap();
+        let kept = manifest("t/d", 1, &[], &own_key());
+        g.publish(&op(), kept.clone(), VersionState { complete: true }).await.unwrap();
+        let gone = refused(&running, &home).await;
+        until("what nobody names is gone", async || !place(&home, gone).exists()).await;
+        assert!(place(&home, kept.id()).exists() && g.space().withheld().is_empty());
+        running.stop().await;
+
+        // somebody restores the files, and not the catalogue
+        let catalog = match backend {
+            Backend::Postgres => "postgres",
+            Backend::Sqlite => "bib.sqlite",
+        };
+        let (here, aside) = (home.path().join(catalog), home.path().join("aside"));
+        assert!(here.exists(), "{} is not where the catalogue is", here.display());
+        std::fs::rename(&here, &aside).unwrap();
+        let empty = node(&home, backend).await;
+        until("the catalogue is doubted", async || empty.guardian.space().withheld().contains("is another one")).await;
+        // and the new one grows beyond the place where the other was
+        for n in 0..9 {
+            empty.guardian.create_topic(&op(), new_topic(&format!("more-{n}"))).await.unwrap();
+        }
+        empty.stop().await;
+        let empty = node(&home, backend).await;
+        until("it is still doubted", async || !empty.guardian.space().withheld().is_empty()).await;
+        assert!(place(&home, kept.id()).exists(), "a manifest was removed by another catalogue");
+        empty.stop().await;
+
+        // the right one is put back, and whoever did it says so
+        std::fs::rename(&here, home.path().join("wrong")).unwrap();
+        std::fs::rename(&aside, &here).unwrap();
+        std::fs::remove_file(home.path().join("manifests/catalog")).unwrap();
+        let back = node(&home, backend).await;
+        let gone = refused(&back, &home).await;
+        until("what nobody names goes again", async || !place(&home, gone).exists()).await;
+        assert_eq!(back.guardian.manifest(kept.id()).await.unwrap().unwrap(), kept);
+        back.stop().await;
+    });
+}
+
+#[test]
+fn manifests_go_and_stay_in_postgres() {
+    manifests_go_and_stay(Backend::Postgres);
+}
+
+#[test]
+fn manifests_go_and_stay_in_sqlite() {
+    manifests_go_and_stay(Backend::Sqlite);
+}
