@@ -49,7 +49,7 @@ impl Behaviour {
         });
         Self {
             limits: connection_limits::Behaviour::new(limits),
-            doorman: Doorman::new(Arc::clone(&gate), options.max_unpaired, options.max_pending_per_host),
+            doorman: Doorman::new(Arc::clone(&gate), options),
             streams: streams::Behaviour::new(gate, options.stream_timeout),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping),

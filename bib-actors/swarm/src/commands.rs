@@ -112,7 +112,7 @@ impl EventLoop {
         }
         let mut job = Job::new(Some(peer), format!("node {}", node_of(&peer)), &addresses);
         job.waiters.extend(waiter);
-        self.keeper.started(&peer);
+        self.keeper.started(&peer, clock::monotonic());
         self.attempt(job);
     }
 
@@ -144,11 +144,15 @@ impl EventLoop {
         self.stats.dial_failures += 1;
         let peer = job.peer;
         let (waiters, error) = job.verdict();
-        if let Some(peer) = peer
-            && !self.connections.has(&peer)
-        {
-            tracing::debug!(%peer, %error, "peer not reached");
-            self.keeper.failed(&peer, clock::monotonic(), random());
+        if let Some(peer) = peer {
+            let now = clock::monotonic();
+            if self.connections.has(&peer) {
+                // the loss of that connection is heard of only by who is known to have it
+                self.keeper.connected(&peer, now);
+            } else {
+                tracing::debug!(%peer, %error, "peer not reached");
+                self.keeper.failed(&peer, now, random());
+            }
         }
         for waiter in waiters {
             waiter.fail(error.clone());
@@ -161,7 +165,7 @@ impl EventLoop {
         for peer in self.keeper.due(now, slots) {
             if self.dialer.of(&peer).is_some() {
                 // somebody dials it by address already
-                self.keeper.started(&peer);
+                self.keeper.started(&peer, now);
             } else {
                 self.dial_peer(peer, None);
             }

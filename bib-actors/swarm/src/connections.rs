@@ -1,11 +1,12 @@
 //! The table of open connections: which there are with whom, and which one carries the next stream.
 
-use crate::address::{Transport, with_peer};
+use crate::address::{Transport, ip_of, with_peer};
 use crate::node_id::node_of;
 use bib_domain::NodeId;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// Agents say who they are in a line; more than this is not kept.
@@ -118,6 +119,14 @@ impl Connections {
     pub(crate) fn filter(&self, wanted: impl Fn(&Connection) -> bool) -> Vec<(ConnectionId, Instant)> {
         let open = self.by_id.iter().filter(|(_, connection)| !connection.closing && wanted(connection));
         open.map(|(id, connection)| (*id, connection.since)).collect()
+    }
+
+    /// The same with the hosts at their other ends, the oldest first.
+    pub(crate) fn by_age(&self, wanted: impl Fn(&Connection) -> bool) -> Vec<(ConnectionId, Option<IpAddr>)> {
+        let mut open = self.filter(wanted);
+        open.sort_unstable_by_key(|(_, since)| *since);
+        let host = |id| self.by_id.get(&id).and_then(|connection: &Connection| ip_of(&connection.address));
+        open.into_iter().map(|(id, _)| (id, host(id))).collect()
     }
 
     /// How many peers there are connections with.

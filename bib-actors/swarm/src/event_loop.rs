@@ -72,7 +72,7 @@ impl EventLoop {
         let listeners = Listeners::open(&mut swarm, &options, chosen).await?;
         let mut event_loop = Self {
             me: *swarm.local_peer_id(),
-            keeper: Keeper::new(options.redial, options.max_addresses_per_peer, options.max_discovered),
+            keeper: Keeper::new(&options),
             swarm,
             options,
             gate,

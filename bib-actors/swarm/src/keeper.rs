@@ -2,17 +2,21 @@
 //!
 //! Decides only: it is told what happened and when, and says whom to dial. Never touches the swarm or a clock.
 
+#[cfg(test)]
+mod tests;
+
 use crate::address::Target;
+use crate::options::SwarmOptions;
 use bib_domain::backoff::Backoff;
 use libp2p::{Multiaddr, PeerId};
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is being done about a paired peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// A connection is open.
-    Connected,
+    /// A connection is open since this moment.
+    Connected(Instant),
     /// A dial is under way.
     Dialing,
     /// Dial at this moment.
@@ -28,6 +32,17 @@ struct Kept {
     state: State,
 }
 
+impl Kept {
+    /// Leaves its connection, if there is one: one that lasted makes up for the failures before it.
+    fn settle(&mut self, now: Instant, steady_after: Duration) {
+        if let State::Connected(since) = self.state
+            && now.saturating_duration_since(since) >= steady_after
+        {
+            self.failures = 0;
+        }
+    }
+}
+
 /// The paired peers.
 #[derive(Debug)]
 pub(crate) struct Keeper {
@@ -35,13 +50,21 @@ pub(crate) struct Keeper {
     /// Where the local network says that nodes are, also those that are not paired yet.
     found: HashMap<PeerId, Vec<Multiaddr>>,
     backoff: Backoff,
+    steady_after: Duration,
     max_addresses: usize,
     max_found: usize,
 }
 
 impl Keeper {
-    pub(crate) fn new(backoff: Backoff, max_addresses: usize, max_found: usize) -> Self {
-        Self { peers: HashMap::new(), found: HashMap::new(), backoff, max_addresses, max_found }
+    pub(crate) fn new(options: &SwarmOptions) -> Self {
+        Self {
+            peers: HashMap::new(),
+            found: HashMap::new(),
+            backoff: options.redial,
+            steady_after: options.steady_after,
+            max_addresses: options.max_addresses_per_peer,
+            max_found: options.max_discovered,
+        }
     }
 
     /// Replaces the list; returns who was on it before and is not any more.
@@ -67,7 +90,7 @@ impl Keeper {
                     kept
                 }
                 None => {
-                    let state = if connected(peer) { State::Connected } else { State::Waiting(now) };
+                    let state = if connected(peer) { State::Connected(now) } else { State::Waiting(now) };
                     Kept { given, failures: 0, state }
                 }
             };
@@ -108,7 +131,7 @@ impl Keeper {
             addresses.insert(0, address);
             addresses.truncate(self.max_addresses);
         }
-        self.change(&peer, |kept, _| {
+        self.change(&peer, |kept| {
             if matches!(kept.state, State::Waiting(_)) {
                 kept.state = State::Waiting(now);
             }
@@ -161,32 +184,39 @@ impl Keeper {
         self.peers.values().filter(|kept| kept.state == State::Dialing).count()
     }
 
-    /// A dial to the peer began.
-    pub(crate) fn started(&mut self, peer: &PeerId) {
-        self.change(peer, |kept, _| kept.state = State::Dialing);
+    /// A dial to the peer began, perhaps beside a connection that does not answer.
+    pub(crate) fn started(&mut self, peer: &PeerId, now: Instant) {
+        let steady_after = self.steady_after;
+        self.change(peer, |kept| {
+            kept.settle(now, steady_after);
+            kept.state = State::Dialing;
+        });
     }
 
     /// A connection with the peer is open.
-    pub(crate) fn connected(&mut self, peer: &PeerId) {
-        self.change(peer, |kept, _| {
-            kept.state = State::Connected;
-            kept.failures = 0;
+    pub(crate) fn connected(&mut self, peer: &PeerId, now: Instant) {
+        self.change(peer, |kept| {
+            if !matches!(kept.state, State::Connected(_)) {
+                kept.state = State::Connected(now);
+            }
         });
     }
 
     /// A dial failed: come back after a pause. Nothing changes if the peer came by itself meanwhile.
     pub(crate) fn failed(&mut self, peer: &PeerId, now: Instant, random: u64) {
-        self.back_off(peer, State::Dialing, now, random);
+        self.back_off(peer, |state| state == State::Dialing, now, random);
     }
 
     /// The last connection was lost: come back after a pause. Nothing changes if it is being dialed already.
     pub(crate) fn lost(&mut self, peer: &PeerId, now: Instant, random: u64) {
-        self.back_off(peer, State::Connected, now, random);
+        self.back_off(peer, |state| matches!(state, State::Connected(_)), now, random);
     }
 
-    fn back_off(&mut self, peer: &PeerId, from: State, now: Instant, random: u64) {
-        self.change(peer, |kept, backoff| {
-            if kept.state == from {
+    fn back_off(&mut self, peer: &PeerId, from: impl FnOnce(State) -> bool, now: Instant, random: u64) {
+        let (backoff, steady_after) = (self.backoff, self.steady_after);
+        self.change(peer, |kept| {
+            if from(kept.state) {
+                kept.settle(now, steady_after);
                 kept.failures = kept.failures.saturating_add(1);
                 kept.state = State::Waiting(now + backoff.delay(kept.failures, random));
             }
@@ -195,139 +225,12 @@ impl Keeper {
 
     /// Somebody disconnected the peer on purpose.
     pub(crate) fn pause(&mut self, peer: &PeerId) {
-        self.change(peer, |kept, _| kept.state = State::Paused);
+        self.change(peer, |kept| kept.state = State::Paused);
     }
 
-    fn change(&mut self, peer: &PeerId, change: impl FnOnce(&mut Kept, &Backoff)) {
+    fn change(&mut self, peer: &PeerId, change: impl FnOnce(&mut Kept)) {
         if let Some(kept) = self.peers.get_mut(peer) {
-            change(kept, &self.backoff);
+            change(kept);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bib_kit::clock;
-    use std::time::Duration;
-
-    const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(8) };
-    const HERE: &str = "/ip4/10.0.0.1/tcp/1";
-
-    fn keeper_of(peer: PeerId, addresses: &[&str], now: Instant) -> Keeper {
-        let mut keeper = Keeper::new(BACKOFF, 2, 3);
-        let texts = addresses.iter().map(ToString::to_string).collect();
-        assert!(keeper.set(&[(peer, texts)], |_| false, now).is_empty());
-        keeper
-    }
-
-    #[test]
-    fn dials_at_once_then_with_growing_pauses() {
-        let (peer, now) = (PeerId::random(), clock::monotonic());
-        let mut keeper = keeper_of(peer, &[HERE], now);
-        assert_eq!(keeper.due(now, 8), [peer]);
-        assert_eq!(keeper.due(now, 0), []);
-        keeper.started(&peer);
-        assert_eq!((keeper.dialing(), keeper.due(now, 8), keeper.next_due()), (1, vec![], None));
-        let mut pauses = Vec::new();
-        for _ in 0..6 {
-            keeper.started(&peer);
-            keeper.failed(&peer, now, 0);
-            pauses.push(keeper.next_due().unwrap() - now);
-        }
-        assert_eq!(pauses, [500, 1_000, 2_000, 4_000, 4_000, 4_000].map(Duration::from_millis));
-        keeper.connected(&peer);
-        assert_eq!(keeper.next_due(), None);
-        keeper.failed(&peer, now, 0);
-        assert_eq!(keeper.next_due(), None, "it came by itself while the dial failed");
-        keeper.lost(&peer, now, 0);
-        assert_eq!(keeper.next_due(), Some(now + Duration::from_millis(500)), "a success starts over");
-        keeper.started(&peer);
-        keeper.lost(&peer, now, 0);
-        assert_eq!((keeper.dialing(), keeper.next_due()), (1, None), "an old connection ends during a dial");
-    }
-
-    #[test]
-    fn news_end_the_pause() {
-        let (peer, now) = (PeerId::random(), clock::monotonic());
-        let mut keeper = keeper_of(peer, &[HERE], now);
-        keeper.started(&peer);
-        keeper.failed(&peer, now, u64::MAX);
-        assert!(keeper.due(now, 8).is_empty());
-        keeper.found(peer, "/ip4/10.0.0.9/tcp/1".parse().unwrap(), now);
-        assert_eq!(keeper.due(now, 8), [peer]);
-        assert_eq!(keeper.addresses(&peer)[0].to_string(), "/ip4/10.0.0.9/tcp/1");
-        keeper.started(&peer);
-        keeper.failed(&peer, now, u64::MAX);
-        keeper.set(&[(peer, vec!["/ip4/10.0.0.2/tcp/1".to_owned()])], |_| false, now);
-        assert_eq!(keeper.due(now, 8), [peer]);
-    }
-
-    #[test]
-    fn what_was_found_before_pairing_counts_after_it() {
-        let (peer, now) = (PeerId::random(), clock::monotonic());
-        let address: Multiaddr = HERE.parse().unwrap();
-        let mut keeper = Keeper::new(BACKOFF, 2, 3);
-        keeper.found(peer, address.clone(), now);
-        assert!(keeper.due(now, 8).is_empty(), "not paired");
-        keeper.set(&[(peer, Vec::new())], |_| false, now);
-        assert_eq!(keeper.due(now, 8), [peer]);
-        assert_eq!(keeper.addresses(&peer), std::slice::from_ref(&address));
-        keeper.vanished(&peer, &address);
-        assert!(keeper.due(now, 8).is_empty() && keeper.addresses(&peer).is_empty());
-    }
-
-    #[test]
-    fn made_up_names_do_not_crowd_out_a_paired_node() {
-        let (peer, now) = (PeerId::random(), clock::monotonic());
-        let mut keeper = keeper_of(peer, &[], now);
-        for _ in 0..100 {
-            keeper.found(PeerId::random(), HERE.parse().unwrap(), now);
-        }
-        assert_eq!(keeper.found.len(), 3);
-        keeper.found(peer, HERE.parse().unwrap(), now);
-        assert_eq!((keeper.found.len(), keeper.due(now, 8)), (3, vec![peer]));
-    }
-
-    #[test]
-    fn the_same_list_again_keeps_the_pause() {
-        let (peer, now) = (PeerId::random(), clock::monotonic());
-        let mut keeper = keeper_of(peer, &[HERE], now);
-        keeper.started(&peer);
-        keeper.failed(&peer, now, 0);
-        keeper.set(&[(peer, vec![HERE.to_owned()])], |_| false, now);
-        assert!(keeper.due(now, 8).is_empty());
-    }
-
-    #[test]
-    fn who_left_the_list_is_named_and_forgotten() {
-        let (peer, now) = (PeerId::random(), clock::monotonic());
-        let mut keeper = keeper_of(peer, &[HERE], now);
-        assert_eq!(keeper.set(&[], |_| true, now), [peer]);
-        assert!(keeper.due(now, 8).is_empty() && keeper.addresses(&peer).is_empty());
-    }
-
-    #[test]
-    fn addresses_are_checked_and_bounded() {
-        let (peer, now) = (PeerId::random(), clock::monotonic());
-        let foreign = format!("{HERE}/p2p/{}", PeerId::random());
-        let own = format!("/ip4/10.0.0.2/tcp/1/p2p/{peer}");
-        let keeper = keeper_of(peer, &["nonsense//", &foreign, HERE, HERE, &own, "/ip4/10.0.0.3/tcp/1"], now);
-        let kept: Vec<String> = keeper.addresses(&peer).iter().map(ToString::to_string).collect();
-        assert_eq!(kept, [HERE, "/ip4/10.0.0.2/tcp/1"]);
-    }
-
-    #[test]
-    fn a_peer_without_addresses_or_disconnected_on_purpose_is_left_alone() {
-        let (peer, now) = (PeerId::random(), clock::monotonic());
-        assert_eq!(keeper_of(peer, &[], now).next_due(), None);
-        let mut keeper = keeper_of(peer, &[HERE], now);
-        keeper.pause(&peer);
-        keeper.lost(&peer, now, 0);
-        keeper.failed(&peer, now, 0);
-        assert_eq!(keeper.next_due(), None);
-        keeper.connected(&peer);
-        keeper.lost(&peer, now, 0);
-        assert!(keeper.next_due().is_some());
     }
 }

@@ -11,6 +11,7 @@
 mod actor;
 mod address;
 mod behaviour;
+mod check;
 mod command;
 mod commands;
 mod connections;
@@ -39,6 +40,7 @@ mod transport;
 
 pub use actor::{SwarmActor, child};
 pub use address::Transport;
+pub use check::{check_announce, check_listen};
 pub use connections::ConnectedPeer;
 pub use error::SwarmError;
 pub use events::SwarmEvent;

@@ -25,8 +25,11 @@ pub struct SwarmOptions {
     pub max_pending_per_host: usize,
     /// Outbound connections that are being made.
     pub max_pending_outgoing: u32,
-    /// Connections with nodes that are not paired, so that strangers cannot use up `max_connections`.
+    /// Connections with nodes that are not paired, so that strangers cannot use up `max_connections`. With one more of them,
+    /// the oldest of the host that has most gives way.
     pub max_unpaired: usize,
+    /// The part of them that may come from one host: new identities cost nothing, so one host could have them all.
+    pub max_unpaired_per_host: usize,
     /// Streams on one connection, both ways together.
     pub max_streams_per_connection: usize,
     /// Inbound streams of one connection whose protocol is not agreed yet.
@@ -53,6 +56,8 @@ pub struct SwarmOptions {
     pub ping_failures: u32,
     /// Delays between attempts to reach a paired peer.
     pub redial: Backoff,
+    /// A connection that lasted so long makes these delays begin anew; one that comes and goes does not.
+    pub steady_after: Duration,
     /// Paired peers that are dialed at the same time.
     pub max_redials: usize,
     /// Paired peers in all.
@@ -95,6 +100,7 @@ impl Default for SwarmOptions {
             max_pending_per_host: 16,
             max_pending_outgoing: 64,
             max_unpaired: 32,
+            max_unpaired_per_host: 8,
             max_streams_per_connection: 256,
             max_negotiating_streams: 128,
             unpaired_idle: Duration::from_secs(10),
@@ -108,6 +114,7 @@ impl Default for SwarmOptions {
             ping_timeout: Duration::from_secs(20),
             ping_failures: 1,
             redial: Backoff { first: Duration::from_millis(250), max: Duration::from_secs(60) },
+            steady_after: Duration::from_secs(30),
             max_redials: 8,
             max_paired: 1024,
             max_addresses_per_peer: 16,

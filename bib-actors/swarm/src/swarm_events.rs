@@ -7,6 +7,7 @@ use crate::error::SwarmError;
 use crate::event_loop::EventLoop;
 use crate::events::SwarmEvent as NodeEvent;
 use crate::node_id::node_of;
+use bib_domain::crowd::least_missed;
 use bib_kit::clock;
 use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
@@ -80,8 +81,9 @@ impl EventLoop {
         self.stats.established += 1;
         let job = self.dialer.take(id);
         let unasked = job.as_ref().is_some_and(|job| job.peer.is_none()) && self.connections.has(&peer);
-        let first = self.connections.add(id, peer, address, inbound, clock::monotonic());
-        self.keeper.connected(&peer);
+        let now = clock::monotonic();
+        let first = self.connections.add(id, peer, address, inbound, now);
+        self.keeper.connected(&peer, now);
         if let Some(job) = job {
             self.serve(job.waiters, peer);
         }
@@ -96,6 +98,24 @@ impl EventLoop {
         }
         if first {
             self.events.publish(NodeEvent::Connected(node_of(&peer)));
+        }
+        if inbound && !self.gate.is_paired(&peer) {
+            self.make_room(id);
+        }
+    }
+
+    /// Of more strangers than may be here, one gives way to the newest: the oldest of the host that has most of them.
+    fn make_room(&mut self, newest: ConnectionId) {
+        let strangers = self.connections.by_age(|c| c.inbound && !self.gate.is_paired(&c.peer));
+        if strangers.len() <= self.options.max_unpaired {
+            return;
+        }
+        let (newest, others): (Vec<_>, Vec<_>) = strangers.into_iter().partition(|(id, _)| *id == newest);
+        let hosts: Vec<_> = others.iter().map(|(_, host)| *host).collect();
+        let host = newest.first().and_then(|(_, host)| *host);
+        if let Some(which) = least_missed(&hosts, host) {
+            tracing::debug!(host = ?hosts[which], "an unpaired node gave way to another one");
+            self.close(others[which].0);
         }
     }
 

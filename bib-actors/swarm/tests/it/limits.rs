@@ -2,7 +2,7 @@
 
 use crate::support::{Node, eventually, exchange, options, run};
 use bib_swarm::SwarmOptions;
-use bib_swarm::protocols::DATA;
+use bib_swarm::protocols::{DATA, PAIR};
 use futures::StreamExt;
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::DialOpts;
@@ -87,6 +87,50 @@ fn half_open_connections_of_one_host_block_no_other() {
         eventually("most are turned away", || async { host.swarm.stats().await.unwrap().inbound_failures >= 92 }).await;
         friend.swarm.dial(&address).await.unwrap();
         exchange(friend.swarm.open_stream(&host.id, DATA).await.unwrap(), b"came through").await;
+    });
+}
+
+/// A way to `target` that seems to come from another address of this machine.
+async fn detour(target: SocketAddr, from: &'static str) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(from.parse().unwrap()).unwrap();
+            let mut far = socket.connect(target).await.unwrap();
+            tokio::spawn(async move { drop(tokio::io::copy_bidirectional(&mut near, &mut far).await) });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_host_full_of_strangers_leaves_room_for_a_guest() {
+    run(async {
+        let narrow = SwarmOptions {
+            max_unpaired: 3,
+            max_unpaired_per_host: 3,
+            unpaired_idle: Duration::from_secs(60),
+            ..options()
+        };
+        let (host, guest) = (Node::with(1, narrow).await, Node::start(2).await);
+        host.echo(PAIR).await;
+        let address = host.bare_address("tcp").await;
+        let strangers = flood((0..20).map(|_| Keypair::generate_ed25519()), &address.parse().unwrap());
+        eventually("all were seen", || async {
+            let stats = host.swarm.stats().await.unwrap();
+            assert!(stats.connections <= 3, "{stats:?}");
+            stats.connections == 3 && stats.established + stats.inbound_failures >= 20
+        })
+        .await;
+        let target: SocketAddr = format!("127.0.0.1:{}", address.rsplit('/').next().unwrap()).parse().unwrap();
+        let way = detour(target, "127.0.0.2:0").await;
+        guest.swarm.dial(&format!("/ip4/127.0.0.1/tcp/{}", way.port())).await.unwrap();
+        exchange(guest.swarm.open_stream(&host.id, PAIR).await.unwrap(), b"may I?").await;
+        eventually("one of them gave way", || async { host.swarm.stats().await.unwrap().connections == 3 }).await;
+        assert!(host.sees(&guest.id).await);
+        drop(strangers);
     });
 }
 
