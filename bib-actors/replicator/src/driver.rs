@@ -7,41 +7,35 @@ mod hearing;
 mod mending;
 mod note;
 mod peers;
+mod search;
+mod underway;
 mod work;
 
 pub(crate) use note::Note;
 
 use crate::error::ReplicatorError;
-use crate::report::{Progress, TransferRow};
+use crate::report::TransferRow;
 use crate::shared::Shared;
 use bib_domain::backlog::Backlog;
 use bib_domain::want::{PeerFacts, Policy, wants_more};
-use bib_domain::{ChunkHash, DatasetRef, NodeId, VersionId};
+use bib_domain::{ChunkHash, DatasetRef, NodeId};
 use bib_guardian::{GuardianError, PeersChanged, SubscriptionsChanged, VersionPublished};
 use bib_kit::{Router, Subscription, clock};
 use bib_swarm::SwarmEvent;
 use peers::PeerState;
+use search::Search;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
+use underway::Transfers;
 
 /// Topics asked for at once.
 const TOPICS: u32 = 1000;
 
 /// No timer is shorter, whatever the options say.
 const SHORTEST: Duration = Duration::from_millis(10);
-
-/// A transfer that is under way.
-struct Underway {
-    dataset: DatasetRef,
-    progress: Arc<Progress>,
-    sources: watch::Sender<BTreeSet<NodeId>>,
-    /// Cancelled when its place is to go to another version.
-    give_way: CancellationToken,
-}
 
 /// What the driver listens to.
 pub(crate) struct Ears {
@@ -74,13 +68,13 @@ pub(crate) struct Driver {
     policy: Arc<Policy>,
     peers: BTreeMap<NodeId, PeerState>,
     backlog: Backlog,
-    underway: BTreeMap<VersionId, Underway>,
+    underway: Transfers,
     ended: VecDeque<TransferRow>,
     damaged: BTreeSet<ChunkHash>,
     repairing: bool,
     healing: Vec<mending::Waiter>,
     scanned: Instant,
-    searched: Option<Instant>,
+    search: Search,
 }
 
 impl Driver {
@@ -115,13 +109,13 @@ impl Driver {
             policy,
             peers: BTreeMap::new(),
             backlog,
-            underway: BTreeMap::new(),
+            underway: Transfers::default(),
             ended: VecDeque::new(),
             damaged: BTreeSet::new(),
             repairing: false,
             healing: Vec::new(),
             scanned: clock::monotonic(),
-            searched: None,
+            search: Search::default(),
         })
     }
 
@@ -173,7 +167,7 @@ impl Driver {
         let old = std::mem::replace(&mut self.policy, Arc::new(policy));
         let policy = Arc::clone(&self.policy);
         for version in self.backlog.retain(|dataset| policy.still_wanted(&dataset.topic)) {
-            if let Some(stopped) = self.underway.remove(&version) {
+            if let Some(stopped) = self.underway.stop(&version) {
                 tracing::info!(dataset = %stopped.dataset, version = %version.short(), "stopped a transfer that is not wanted any more");
             }
         }

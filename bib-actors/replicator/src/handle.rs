@@ -4,7 +4,7 @@ use crate::actor::Replicator;
 use crate::error::ReplicatorError;
 use crate::fetch::Found;
 use crate::messages::{
-    Catalogs, CreateInvite, Demand, Find, Heal, Join, ListDatasets, ListTopics, ListVersions, Repair, SyncNow,
+    Catalogs, CreateInvite, Demand, Find, Forget, Heal, Join, ListDatasets, ListTopics, ListVersions, Repair, SyncNow,
     Transfers,
 };
 use crate::pairing::Invite;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Calls that change or read the replicator's own state.
 const QUICK: Duration = Duration::from_secs(10);
-/// Making a ticket waits for the audit log and the database.
+/// Making a ticket, or forgetting a node, waits for the audit log and the database.
 const INVITE: Duration = Duration::from_secs(30);
 /// Pairing tries every address of a ticket, and both nodes write.
 const JOIN: Duration = Duration::from_secs(120);
@@ -62,6 +62,15 @@ impl ReplicatorHandle {
     pub async fn join(&self, op: &OpContext, ticket: &str, base: bool) -> Result<PeerRow, ReplicatorError> {
         let message = Join { op: op.clone(), ticket: ticket.to_owned(), base };
         self.actor.ask_as(op.request_id, message, JOIN).await?
+    }
+
+    /// Undoes the pairing with a node: its connections end, and nothing is taken from it or given to it until it pairs again.
+    /// What was fetched from it stays. One that is not paired is forgotten already.
+    ///
+    /// # Errors
+    /// What the guardian or the swarm says.
+    pub async fn forget(&self, op: &OpContext, peer: &NodeId) -> Result<(), ReplicatorError> {
+        self.actor.ask_as(op.request_id, Forget { op: op.clone(), peer: peer.clone() }, INVITE).await?
     }
 
     /// What is being fetched, what waits, and what ended lately: a bounded list.

@@ -5,7 +5,7 @@ use crate::driver::Note;
 use crate::error::ReplicatorError;
 use crate::fetch;
 use crate::messages::{
-    Catalogs, CreateInvite, Demand, Find, Heal, Join, ListDatasets, ListTopics, ListVersions, Repair, SyncNow,
+    Catalogs, CreateInvite, Demand, Find, Forget, Heal, Join, ListDatasets, ListTopics, ListVersions, Repair, SyncNow,
     Transfers,
 };
 use crate::pairing;
@@ -91,6 +91,13 @@ impl Handles<Join> for Replicator {
     fn handle(&mut self, msg: Join, _cx: &mut Cx<'_, Self>) -> Reply<<Join as Message>::Reply> {
         let shared = Arc::clone(&self.shared);
         Reply::later(async move { pairing::join(&shared, &msg.op, &msg.ticket, msg.base).await })
+    }
+}
+
+impl Handles<Forget> for Replicator {
+    fn handle(&mut self, msg: Forget, _cx: &mut Cx<'_, Self>) -> Reply<<Forget as Message>::Reply> {
+        let shared = Arc::clone(&self.shared);
+        Reply::later(async move { shared.forget(&msg.op, &msg.peer).await })
     }
 }
 

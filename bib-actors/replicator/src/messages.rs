@@ -34,6 +34,16 @@ impl Message for Join {
     type Reply = Result<PeerRow, ReplicatorError>;
 }
 
+/// Undo a pairing.
+pub(crate) struct Forget {
+    pub(crate) op: OpContext,
+    pub(crate) peer: NodeId,
+}
+
+impl Message for Forget {
+    type Reply = Result<(), ReplicatorError>;
+}
+
 /// What is being fetched.
 pub(crate) struct Transfers;
 

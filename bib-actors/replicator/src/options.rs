@@ -1,6 +1,8 @@
 //! Every bound and time of the replicator, with its default. Never reads a file: the composition root fills it in.
 
+use crate::frame::Patience;
 use bib_domain::backlog::BacklogRules;
+use bib_domain::backoff::Backoff;
 use bib_domain::reading::ReadingRules;
 use bib_domain::transfer::Rules;
 use bib_domain::{NodeId, NodeMode};
@@ -54,12 +56,20 @@ pub struct ReplicatorOptions {
     pub new_topics: u32,
     /// That while.
     pub new_topics_within: Duration,
+    /// How long to wait before all catalogues are read again from their beginning for versions that no connected peer is
+    /// known to have, after so many times in vain.
+    pub search: Backoff,
+    /// A peer that connects anew within this time of having connected ends no pause of its readings that failed.
+    pub steady_after: Duration,
     /// What a peer says about itself is written down once within this time, and at once for the first time.
     pub description_every: Duration,
     /// Versions of which it is remembered that their manifests are to be fetched again.
     pub hurt_manifests: usize,
-    /// How long a peer may take for an answer, from the request to its last byte.
+    /// How long a peer may take to begin an answer, and then for each piece of it.
     pub answer_deadline: Duration,
+    /// Bytes in a second that a long answer makes at least over all, beyond that time: a large manifest comes over a slow
+    /// line, and nobody drips for ever.
+    pub answer_rate: u64,
     /// How long opening a stream may take.
     pub open_deadline: Duration,
     /// The largest frame but a manifest's, in bytes.
@@ -71,6 +81,11 @@ pub struct ReplicatorOptions {
     pub find_deadline: Duration,
     /// Peers that are asked that at once.
     pub find_at_once: usize,
+    /// Such questions to one peer at once; more wait. With the manifests below, a reading of its catalogue and what it is
+    /// told, fewer streams than a peer serves to one node.
+    pub asks_per_peer: usize,
+    /// Manifests that are fetched from one peer at once for somebody who reads.
+    pub takes_per_peer: usize,
     /// Fetches of single chunks for readers at the same time.
     pub demands_at_once: usize,
     /// Data streams to each peer of such a fetch: together with transfers no more than a peer serves to one node.
@@ -113,11 +128,13 @@ pub struct ReplicatorOptions {
     /// Chunks that are damaged here and wait for a good copy from a peer.
     pub damaged_chunks: usize,
 
-    /// Inbound pairing streams at the same time.
+    /// Inbound pairing streams at the same time: more than there may be strangers, each of which has one, so that nobody
+    /// waits for another one's.
     pub pair_streams: usize,
     /// Pairing attempts of one node within a minute.
     pub pair_attempts_per_peer: u32,
-    /// Pairing attempts of all nodes within a minute.
+    /// Pairing attempts of all nodes within a minute. One host makes a third of them at most, whatever its nodes are called,
+    /// and half of them are for hosts that made none in that minute.
     pub pair_attempts: u32,
     /// Inbound catalogue streams of one peer.
     pub sync_streams_per_peer: usize,
@@ -131,6 +148,14 @@ pub struct ReplicatorOptions {
     pub write_deadline: Duration,
     /// Chunks in memory on their way out, for all peers together.
     pub served_chunks: usize,
+    /// Those of one peer: one that does not read what it asked for keeps nothing from the others.
+    pub served_chunks_per_peer: usize,
+    /// Bytes of manifests in memory on their way out, for all peers together.
+    pub served_manifests: usize,
+    /// Those of one peer. A manifest that is longer comes alone.
+    pub served_manifests_per_peer: usize,
+    /// How long a peer waits for room for a manifest before it is told to ask again: less than it waits for an answer.
+    pub manifest_wait: Duration,
     /// Chunks that one stream reads ahead of what it writes.
     pub read_ahead: usize,
     /// Chunks named in one request.
@@ -170,14 +195,19 @@ impl ReplicatorOptions {
             reading: ReadingRules::default(),
             new_topics: 10_000,
             new_topics_within: Duration::from_secs(3600),
+            search: Backoff { first: Duration::from_secs(60), max: Duration::from_secs(3600) },
+            steady_after: Duration::from_secs(30),
             description_every: Duration::from_secs(60),
             hurt_manifests: 1024,
             answer_deadline: Duration::from_secs(60),
+            answer_rate: 16 << 10,
             open_deadline: Duration::from_secs(20),
             frame_bytes: 1 << 20,
             manifest_bytes: 64 << 20,
             find_deadline: Duration::from_secs(5),
             find_at_once: 16,
+            asks_per_peer: 3,
+            takes_per_peer: 2,
             demands_at_once: 4,
             demand_streams: 2,
             known_holders: 256,
@@ -197,7 +227,7 @@ impl ReplicatorOptions {
             commit_after: Duration::from_millis(250),
             recheck_bytes: 1 << 30,
             damaged_chunks: 65_536,
-            pair_streams: 16,
+            pair_streams: 48,
             pair_attempts_per_peer: 6,
             pair_attempts: 60,
             sync_streams_per_peer: 8,
@@ -206,6 +236,10 @@ impl ReplicatorOptions {
             idle_stream: Duration::from_secs(60),
             write_deadline: Duration::from_secs(30),
             served_chunks: 32,
+            served_chunks_per_peer: 8,
+            served_manifests: 128 << 20,
+            served_manifests_per_peer: 32 << 20,
+            manifest_wait: Duration::from_secs(20),
             read_ahead: 2,
             request_chunks: 1024,
             invite_ttl_max: Duration::from_secs(30 * 24 * 3600),
@@ -217,6 +251,11 @@ impl ReplicatorOptions {
             notes: 1024,
             accept_retry: Duration::from_millis(200),
         }
+    }
+
+    /// How long an answer about the catalogue may take.
+    pub(crate) const fn answer_patience(&self) -> Patience {
+        Patience { piece: self.answer_deadline, rate: self.answer_rate }
     }
 }
 

@@ -5,8 +5,10 @@ use crate::actor::ReplicatorDeps;
 use crate::answers::Answers;
 use crate::driver::Note;
 use crate::error::ReplicatorError;
+use crate::fetch::Places;
 use crate::options::ReplicatorOptions;
 use crate::pairing::{Attempts, RecentInvites, reachable};
+use crate::serve::Room;
 use crate::wire;
 use bib_audit::AuditHandle;
 use bib_chunks::ChunkStore;
@@ -39,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) attempts: Mutex<Attempts>,
     pub(crate) invites: Mutex<RecentInvites>,
     pub(crate) served_chunks: Arc<Semaphore>,
+    /// Manifests in memory on their way out.
+    pub(crate) manifest_room: Room,
     /// Topics that catalogues of peers may still add.
     pub(crate) new_topics: Mutex<Quota>,
     /// How often what peers say about themselves may still be written.
@@ -47,6 +51,10 @@ pub(crate) struct Shared {
     hurt: Mutex<BTreeSet<VersionId>>,
     /// What peers said of their datasets.
     pub(crate) answers: Answers,
+    /// Questions to each peer that may be open at once.
+    pub(crate) asks: Places,
+    /// Manifests that may come from each peer at once for readers.
+    pub(crate) takes: Places,
     /// Fetches for readers that may run at once.
     pub(crate) demands: Arc<Semaphore>,
     /// The connected peers from which data may be taken.
@@ -80,10 +88,17 @@ impl Shared {
             attempts: Mutex::new(Attempts::new(options.pair_attempts_per_peer, options.pair_attempts)),
             invites: Mutex::new(RecentInvites::new(options.recent_invites)),
             served_chunks: Arc::new(Semaphore::new(options.served_chunks)),
+            manifest_room: Room::new(
+                options.served_manifests,
+                options.served_manifests_per_peer,
+                options.manifest_wait,
+            ),
             new_topics: Mutex::new(Quota::new(options.new_topics, options.new_topics_within)),
             descriptions: Mutex::new(Quota::new(1, options.description_every)),
             hurt: Mutex::default(),
             answers: Answers::new(options.answers_ttl, options.answers),
+            asks: Places::new(options.asks_per_peer),
+            takes: Places::new(options.takes_per_peer),
             demands: Arc::new(Semaphore::new(options.demands_at_once.max(1))),
             usable: watch::Sender::default(),
             holders: Mutex::default(),
@@ -201,6 +216,31 @@ impl Shared {
             self.reload().await?;
         }
         Ok(row)
+    }
+
+    /// Changes what is known of a peer, if it is known still: what it says of itself pairs nobody.
+    pub(crate) async fn update_known_peer(
+        &self,
+        op: &OpContext,
+        peer: &NodeId,
+        change: impl FnOnce(&mut PeerRow) -> bool,
+    ) -> Result<(), ReplicatorError> {
+        let _one_at_a_time = self.writes.lock().await;
+        let rows = self.guardian.peers().await?;
+        if let Some(mut row) = rows.into_iter().find(|row| row.node_id == *peer)
+            && change(&mut row)
+        {
+            self.guardian.upsert_peer(op, row).await?;
+            self.reload().await?;
+        }
+        Ok(())
+    }
+
+    /// Undoes a pairing: nothing is taken from the peer any more, and it is let in no more.
+    pub(crate) async fn forget(&self, op: &OpContext, peer: &NodeId) -> Result<(), ReplicatorError> {
+        let _one_at_a_time = self.writes.lock().await;
+        self.guardian.remove_peer(op, peer).await?;
+        self.reload().await
     }
 
     /// Blames a peer: nothing is taken from it any more, and it is let in no more.

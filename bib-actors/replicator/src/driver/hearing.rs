@@ -6,10 +6,6 @@ use bib_domain::reading::Why;
 use bib_guardian::VersionPublished;
 use bib_kit::{Event, clock};
 use bib_swarm::SwarmEvent;
-use std::time::Duration;
-
-/// How often all catalogues may be searched for holders of versions that nobody is known to hold.
-const SEARCH_EVERY: Duration = Duration::from_secs(60);
 
 impl Driver {
     pub(super) async fn on_note(&mut self, note: Note) {
@@ -19,6 +15,7 @@ impl Driver {
                     state.from_beginning = true;
                     state.read_ms = 0;
                 }
+                self.search.begin_anew();
                 self.refresh().await;
                 self.meet_connected().await;
                 self.sync_newly_paired(&peer);
@@ -41,14 +38,14 @@ impl Driver {
             }
             Note::Synced { peer, result } => self.synced(peer, result).await,
             Note::Announced { peer, result } => self.announced(&peer, result),
-            Note::Ended { version, outcome } => self.ended(version, outcome),
+            Note::Ended { version, number, outcome } => self.ended(version, number, outcome),
             Note::Blame { peer, reason } => self.blame(&peer, &reason).await,
             Note::Damaged(chunks) => {
                 self.add_damaged(chunks);
                 self.repair();
             }
             Note::Heal { chunks, reply } => self.heal(chunks, reply),
-            Note::Repaired { tried, good } => self.repaired(&tried, &good),
+            Note::Repaired { tried, good, liar } => self.repaired(&tried, &good, liar.as_ref()),
             Note::SyncNow(reply) => {
                 self.peers.values_mut().for_each(|state| state.from_beginning = true);
                 self.meet_connected().await;
@@ -93,13 +90,11 @@ impl Driver {
         self.refresh().await;
         self.meet_connected().await;
         let scan = clock::since(self.scanned) >= self.shared.options.full_scan_interval;
-        let search = self.backlog.lacks_holders(|peer| self.usable(peer))
-            && self.searched.is_none_or(|searched| clock::since(searched) >= SEARCH_EVERY);
+        let lacking = self.backlog.lacks_holders(|peer| self.usable(peer));
+        let pauses = &self.shared.options.search;
+        let search = self.search.is_due(lacking, clock::uptime_ms(), pauses, super::work::dice());
         if scan {
             self.scanned = clock::monotonic();
-        }
-        if search {
-            self.searched = Some(clock::monotonic());
         }
         if scan || search {
             self.peers.values_mut().for_each(|state| state.from_beginning = true);

@@ -81,18 +81,29 @@ impl Driver {
             if left > 0 && !peers.is_empty() {
                 tracing::warn!(chunks = left, "no connected peer gave a good copy of some damaged chunks");
             }
+            let liar = mended.lie.as_ref().map(|(peer, _)| peer.clone());
             if let Some((peer, reason)) = mended.lie {
                 shared.note(Note::Blame { peer, reason }).await;
             }
-            shared.note(Note::Repaired { tried: damaged, good: mended.good }).await;
+            shared.note(Note::Repaired { tried: damaged, good: mended.good, liar }).await;
         });
     }
 
-    /// A round of repair ended. Another one begins for chunks that it did not know of, and after a lie.
-    pub(super) fn repaired(&mut self, tried: &[ChunkHash], good: &[ChunkHash]) {
+    /// A round of repair ended. Another one begins for chunks that it did not know of, and after a lie: the peers behind
+    /// the liar were not asked, so whoever waits goes on waiting.
+    pub(super) fn repaired(&mut self, tried: &[ChunkHash], good: &[ChunkHash], liar: Option<&NodeId>) {
         self.repairing = false;
         for chunk in good {
             self.damaged.remove(chunk);
+        }
+        // one that could not be blamed would be asked for ever
+        if liar.is_some_and(|liar| !self.usable(liar)) {
+            self.repair();
+        }
+        if self.repairing {
+            // this round knows of all chunks
+            self.healing.iter_mut().for_each(|waiter| waiter.rounds = 1);
+            return;
         }
         self.round_ended();
         if self.damaged.iter().any(|chunk| tried.binary_search(chunk).is_err()) {

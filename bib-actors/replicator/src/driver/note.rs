@@ -58,6 +58,8 @@ pub(crate) enum Note {
     Ended {
         /// Of which version.
         version: VersionId,
+        /// Which of its transfers.
+        number: u64,
         /// With which result.
         outcome: Outcome,
     },
@@ -83,6 +85,8 @@ pub(crate) enum Note {
         tried: Vec<ChunkHash>,
         /// Those of which there is a good copy now.
         good: Vec<ChunkHash>,
+        /// Who sent something else, so that the peers after it were not asked. It was blamed before.
+        liar: Option<NodeId>,
     },
     /// Somebody wants all catalogues read now.
     SyncNow(oneshot::Sender<()>),

@@ -7,11 +7,14 @@ use bib_domain::{DatasetRef, NodeId, VersionId};
 use bib_kit::clock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is under way with one peer.
 #[derive(Debug, Default)]
 pub(super) struct PeerState {
     pub(super) connected: bool,
+    /// When it connected last, by the steady clock.
+    met_ms: Option<u64>,
     /// When its catalogue is read.
     pace: Pace,
     /// It is to be read from its beginning, since what was passed over may be wanted now.
@@ -56,9 +59,17 @@ impl Driver {
 
     /// A peer is connected. Its catalogue is read if it was not before.
     pub(super) fn met(&mut self, peer: &NodeId) {
+        if !self.peers.contains_key(peer) && self.policy.may_use(peer).is_ok() {
+            self.search.begin_anew();
+        }
+        let (now_ms, steady_after) = (clock::uptime_ms(), self.shared.options.steady_after);
         let state = self.peers.entry(peer.clone()).or_insert_with(PeerState::met);
         if !std::mem::replace(&mut state.connected, true) {
-            state.pace.met();
+            let before = state.met_ms.replace(now_ms).map(|before| now_ms.saturating_sub(before));
+            // the pauses of a peer that comes and goes last as long as those of one that stays
+            if before.map(Duration::from_millis).is_none_or(|before| before >= steady_after) {
+                state.pace.met();
+            }
             self.ask_sync(peer, Why::Peer);
         }
     }

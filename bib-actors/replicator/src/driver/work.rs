@@ -1,6 +1,7 @@
 //! Transfers and repairs: starting them, telling them from whom to fetch, and taking in how they ended.
 
-use super::{Driver, Note, Underway};
+use super::underway::Underway;
+use super::{Driver, Note};
 use crate::report::{Progress, TransferRow, TransferState};
 use crate::transfer::{self, Job, Outcome};
 use bib_domain::backlog::{Offered, Standing};
@@ -47,17 +48,17 @@ impl Driver {
                 holders: None,
                 give_way: give_way.clone(),
             };
-            let shared = Arc::clone(&self.shared);
+            let (shared, number) = (Arc::clone(&self.shared), self.underway.number());
             let started = self.shared.spawn("transfer", async move {
                 let outcome = transfer::run(&shared, job).await;
-                shared.note(Note::Ended { version, outcome }).await;
+                shared.note(Note::Ended { version, number, outcome }).await;
             });
             if !started {
                 self.backlog.failed(&version, "too much is going on at once".to_owned(), now_ms, dice());
                 return;
             }
             tracing::info!(%dataset, version = %version.short(), "fetching a version");
-            self.underway.insert(version, Underway { dataset, progress, sources, give_way });
+            self.underway.begin(version, number, Underway { dataset, progress, sources, give_way });
         }
     }
 
@@ -66,7 +67,7 @@ impl Driver {
     pub(super) fn make_way(&mut self) {
         self.start_transfers();
         let full = self.shared.guardian.space().state() != SpaceState::Open;
-        if full || self.underway.values().any(|underway| underway.give_way.is_cancelled()) {
+        if full || self.underway.iter().any(|(_, underway)| underway.give_way.is_cancelled()) {
             return;
         }
         let mut slow = self.underway.iter().filter(|(_, underway)| underway.progress.is_slow());
@@ -98,8 +99,8 @@ impl Driver {
     }
 
     /// A transfer ended. One that was stopped meanwhile is not known any more.
-    pub(super) fn ended(&mut self, version: VersionId, outcome: Outcome) {
-        let Some(underway) = self.underway.remove(&version) else { return };
+    pub(super) fn ended(&mut self, version: VersionId, number: u64, outcome: Outcome) {
+        let Some(underway) = self.underway.ended(&version, number) else { return };
         let Underway { dataset, progress, .. } = underway;
         match outcome {
             Outcome::Whole => {

@@ -121,8 +121,7 @@ async fn remember(shared: &Shared, peer: &NodeId, info: &PeerInfo) -> Result<(),
     {
         return Ok(());
     }
-    shared.update_peer(&shared.op(Who::Peer(peer.clone())), peer, news).await?;
-    Ok(())
+    shared.update_known_peer(&shared.op(Who::Peer(peer.clone())), peer, news).await
 }
 
 /// This node's catalogue, and on whose word it changes.
@@ -270,8 +269,13 @@ impl Page<'_> {
                 self.tallies.withheld.count(|| named(reason));
                 Ok(false)
             }
-            Taken::Busy(reason) => {
-                self.tallies.busy.count(|| named(reason));
+            Taken::Busy(error) => {
+                self.tallies.busy.count(|| named(error.to_string()));
+                Ok(false)
+            }
+            Taken::Broken(error) => {
+                self.tallies.withheld.count(|| named(error.to_string()));
+                self.session.renew(self.ours.shared).await?;
                 Ok(false)
             }
         }

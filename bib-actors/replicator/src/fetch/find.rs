@@ -5,11 +5,13 @@
 //! recorded as begun, as if its topic had been subscribed to; its chunks are fetched by whoever reads them.
 
 use super::Session;
+use super::asking::{Asked, ask_all};
 use super::catalog::Ours;
 use super::manifest::{Taken, take_manifest};
 use crate::answers::{Answer, Question};
 use crate::driver::Note;
 use crate::error::ReplicatorError;
+use crate::frame::FrameError;
 use crate::shared::Shared;
 use crate::wire;
 use bib_chunks::{Manifest, SignedManifest};
@@ -17,7 +19,6 @@ use bib_domain::offered::{Told, in_order};
 use bib_domain::{DatasetRef, NodeId, VersionId};
 use bib_guardian::GuardianError;
 use bib_kit::clock;
-use futures::StreamExt;
 use std::collections::BTreeSet;
 
 /// Where a dataset was looked for, and what came of it.
@@ -58,14 +59,26 @@ pub(crate) async fn find(shared: &Shared, dataset: &DatasetRef, selector: &str) 
     if let Some(Answer::Version(version)) = shared.answers.get(&question, clock::monotonic()) {
         return Ok(Found::Version(version));
     }
-    let found = look(shared, dataset, selector).await?;
-    if let Found::Version(version) = found {
-        shared.answers.put(question, Answer::Version(version), clock::monotonic());
+    let mut trouble = None;
+    let found = look(shared, dataset, selector, &mut trouble).await?;
+    match (found, trouble) {
+        // whoever did not answer may be the one that has it
+        (Found::Nobody { .. }, Some(error)) => return Err(error),
+        // and may have a later one
+        (Found::Version(version), None) => {
+            shared.answers.put(question, Answer::Version(version), clock::monotonic());
+        }
+        _ => {}
     }
     Ok(found)
 }
 
-async fn look(shared: &Shared, dataset: &DatasetRef, selector: &str) -> Result<Found, ReplicatorError> {
+async fn look(
+    shared: &Shared,
+    dataset: &DatasetRef,
+    selector: &str,
+    trouble: &mut Option<ReplicatorError>,
+) -> Result<Found, ReplicatorError> {
     let peers = shared.usable();
     if peers.is_empty() {
         let paired = shared.book().values().filter(|row| row.blamed.is_empty()).count();
@@ -73,14 +86,14 @@ async fn look(shared: &Shared, dataset: &DatasetRef, selector: &str) -> Result<F
     }
     let asked = peers.len();
     let (favorites, others) = peers.into_iter().partition(|peer| shared.options.favorites.contains(peer));
-    let mut trouble = None;
     for group in [favorites, others] {
-        let answers = ask_all(shared, group, dataset, selector).await;
-        if let Some(version) = choose(shared, dataset, selector, &answers, &mut trouble).await? {
+        let said = ask(shared, group, dataset, selector).await;
+        *trouble = said.trouble.or_else(|| trouble.take());
+        if let Some(version) = choose(shared, dataset, selector, &said.answers, trouble).await? {
             return Ok(Found::Version(version));
         }
     }
-    trouble.map_or(Ok(Found::Nobody { asked }), Err)
+    Ok(Found::Nobody { asked })
 }
 
 /// The version that a selector means of those that are offered, recorded here: the latest of which somebody gives the
@@ -154,31 +167,16 @@ async fn get(
     None
 }
 
-/// The peers that have this version whole, asked anew.
+/// The peers that have this version whole, asked anew. One that does not answer is left out: others give it.
 pub(crate) async fn holders(shared: &Shared, dataset: &DatasetRef, version: VersionId) -> BTreeSet<NodeId> {
-    let answers = ask_all(shared, shared.usable(), dataset, &version.to_hex()).await;
+    let Asked { answers, trouble: _ } = ask(shared, shared.usable(), dataset, &version.to_hex()).await;
     answers.into_iter().filter(|answer| answer.told.version == version).map(|answer| answer.peer).collect()
 }
 
-async fn ask_all(shared: &Shared, peers: BTreeSet<NodeId>, dataset: &DatasetRef, selector: &str) -> Vec<Offered> {
-    let limit = shared.options.find_deadline;
-    let ask = |peer: NodeId| async move {
-        let asked = tokio::time::timeout(limit, ask_one(shared, &peer, dataset, selector)).await;
-        match asked {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                tracing::debug!(%peer, %dataset, %error, "a peer did not say whether it has a dataset");
-                None
-            }
-            Err(_) => {
-                tracing::debug!(%peer, %dataset, ?limit, "a peer did not say in time whether it has a dataset");
-                None
-            }
-        }
-    };
-    let answers =
-        futures::stream::iter(peers.into_iter().map(ask)).buffer_unordered(shared.options.find_at_once.max(1));
-    answers.filter_map(|answer| async move { answer }).collect().await
+async fn ask(shared: &Shared, peers: BTreeSet<NodeId>, dataset: &DatasetRef, selector: &str) -> Asked<Offered> {
+    let one = |peer: NodeId| async move { ask_one(shared, &peer, dataset, selector).await };
+    let Asked { answers, trouble } = ask_all(shared, peers, one).await;
+    Asked { answers: answers.into_iter().flatten().collect(), trouble }
 }
 
 async fn ask_one(
@@ -212,17 +210,26 @@ async fn take(
     answer: &Offered,
 ) -> Result<Option<SignedManifest>, ReplicatorError> {
     let (peer, version) = (&answer.peer, answer.told.version);
-    let mut session = Session::open(shared, peer).await?;
-    let offered = (dataset, version, answer.manifest_bytes);
-    let taken = take_manifest(shared, peer, &mut session, offered).await?;
-    session.close().await;
-    match taken {
+    let taking = async {
+        let _place = shared.takes.take(peer).await;
+        let mut session = Session::open(shared, peer).await?;
+        let taken = take_manifest(shared, peer, &mut session, (dataset, version, answer.manifest_bytes)).await?;
+        if !matches!(taken, Taken::Broken(_)) {
+            session.close().await;
+        }
+        Ok::<_, ReplicatorError>(taken)
+    };
+    // somebody waits, and the next peer may be faster
+    let after = shared.options.answer_deadline;
+    let late = |_| ReplicatorError::Exchange { peer: peer.clone(), source: FrameError::Timeout { after } };
+    match tokio::time::timeout(after, taking).await.map_err(late)?? {
         Taken::Manifest(signed) => check(dataset, answer, signed.manifest()).map(|()| Some(*signed)),
         Taken::Unreadable(reason) => {
             tracing::warn!(%peer, %dataset, version = %version.short(), reason, "a version cannot be taken over");
             Ok(None)
         }
-        Taken::Withheld(reason) | Taken::Busy(reason) => {
+        Taken::Busy(error) | Taken::Broken(error) => Err(error),
+        Taken::Withheld(reason) => {
             tracing::debug!(%peer, %dataset, version = %version.short(), reason, "a peer does not give what it offers");
             Ok(None)
         }

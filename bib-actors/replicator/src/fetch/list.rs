@@ -4,6 +4,7 @@
 //! whoever reads it takes the signed manifest.
 
 use super::Session;
+use super::asking::{Asked, ask_all};
 use crate::answers::{Answer, Question};
 use crate::error::ReplicatorError;
 use crate::shared::Shared;
@@ -12,7 +13,6 @@ use bib_domain::{DatasetRef, NodeId, TopicName};
 use bib_guardian::{DatasetRow, Topic, VersionRow};
 use bib_kit::clock;
 use bib_proto::v1::{DatasetsRequest, DatasetsResponse, PeerDataset, TopicsRequest, TopicsResponse};
-use futures::StreamExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -84,10 +84,8 @@ pub(crate) async fn topics(
         return Ok(Some(rows));
     }
     let ask = |peer, after| topics_page(shared, peer, name.clone(), after, limit);
-    let Some(rows) = pages(shared, after, limit, ask).await else { return Ok(None) };
-    let rows = Arc::new(rows);
-    shared.answers.put(question, Answer::Topics(Arc::clone(&rows)), clock::monotonic());
-    Ok(Some(rows))
+    let Some(said) = pages(shared, after, limit, ask).await else { return Ok(None) };
+    believe(shared, said, |rows| (question, Answer::Topics(rows)))
 }
 
 /// At most `limit` datasets after a name, in the order of names; fewer are the end. `None` when no peer is connected.
@@ -102,10 +100,8 @@ pub(crate) async fn datasets(
         return Ok(Some(rows));
     }
     let ask = |peer, after| datasets_page(shared, peer, topic.clone(), after, limit);
-    let Some(rows) = pages(shared, after, limit, ask).await else { return Ok(None) };
-    let rows = Arc::new(rows);
-    shared.answers.put(question, Answer::Datasets(Arc::clone(&rows)), clock::monotonic());
-    Ok(Some(rows))
+    let Some(said) = pages(shared, after, limit, ask).await else { return Ok(None) };
+    believe(shared, said, |rows| (question, Answer::Datasets(rows)))
 }
 
 /// The versions of a dataset that any connected peer has whole, latest first. `None` when no peer is connected.
@@ -124,12 +120,28 @@ pub(crate) async fn versions(
         let row = |said| wire::version_row(said).ok().filter(|row| row.dataset == *dataset);
         Ok(said.iter().filter_map(row).collect::<Vec<_>>())
     };
-    let Some(lists) = all(shared, ask).await else { return Ok(None) };
-    let mut rows: Vec<VersionRow> = lists.into_iter().flatten().collect();
+    let Some(Asked { answers, trouble }) = all(shared, ask).await else { return Ok(None) };
+    let mut rows: Vec<VersionRow> = answers.into_iter().flatten().collect();
     rows.sort_by_key(|row| std::cmp::Reverse((row.number, row.created_ms, row.id)));
     rows.dedup_by_key(|row| row.id);
-    let rows = Arc::new(rows);
-    shared.answers.put(question, Answer::Versions(Arc::clone(&rows)), clock::monotonic());
+    believe(shared, Asked { answers: rows, trouble }, |rows| (question, Answer::Versions(rows)))
+}
+
+/// Gives a list, and keeps it for a while if all peers said what they have. An empty one means nothing unless they did.
+fn believe<R>(
+    shared: &Shared,
+    said: Asked<R>,
+    keep: impl FnOnce(Arc<Vec<R>>) -> (Question, Answer),
+) -> Result<Option<Arc<Vec<R>>>, ReplicatorError> {
+    let rows = Arc::new(said.answers);
+    match said.trouble {
+        Some(error) if rows.is_empty() => return Err(error),
+        Some(_) => {}
+        None => {
+            let (question, answer) = keep(Arc::clone(&rows));
+            shared.answers.put(question, answer, clock::monotonic());
+        }
+    }
     Ok(Some(rows))
 }
 
@@ -139,13 +151,15 @@ async fn pages<R: Listed, F>(
     after: Option<R::Name>,
     limit: u32,
     ask: impl Fn(NodeId, Option<R::Name>) -> F,
-) -> Option<Vec<R>>
+) -> Option<Asked<R>>
 where
     F: Future<Output = Result<Page<R>, ReplicatorError>>,
 {
-    let (mut found, mut from) = (Vec::new(), after);
+    let (mut found, mut from, mut trouble) = (Vec::new(), after, None);
     for _ in 0..PAGES {
-        let pages = all(shared, |peer| ask(peer, from.clone())).await?;
+        let said = all(shared, |peer| ask(peer, from.clone())).await?;
+        let pages = said.answers;
+        trouble = said.trouble.or(trouble);
         let known_to = pages.iter().filter_map(|page| page.known_to.clone()).min();
         found.extend(merge(pages, known_to.as_ref()));
         if known_to.is_none() || found.len() >= limit as usize {
@@ -154,33 +168,16 @@ where
         from = known_to;
     }
     found.truncate(limit as usize);
-    Some(found)
+    Some(Asked { answers: found, trouble })
 }
 
-/// Asks all connected peers. One that fails is left out: the others' answers are as good as there are.
-async fn all<T, F>(shared: &Shared, ask: impl Fn(NodeId) -> F) -> Option<Vec<T>>
+/// Asks all connected peers.
+async fn all<T, F>(shared: &Shared, ask: impl Fn(NodeId) -> F) -> Option<Asked<T>>
 where
     F: Future<Output = Result<T, ReplicatorError>>,
 {
     let peers = shared.usable();
-    if peers.is_empty() {
-        return None;
-    }
-    let limit = shared.options.find_deadline;
-    let one = |peer: NodeId| {
-        let asked = ask(peer.clone());
-        async move {
-            match tokio::time::timeout(limit, asked).await {
-                Ok(Ok(answer)) => return Some(answer),
-                Ok(Err(error)) => tracing::debug!(%peer, %error, "a peer did not say what it has"),
-                Err(_) => tracing::debug!(%peer, ?limit, "a peer did not say in time what it has"),
-            }
-            None
-        }
-    };
-    let answers =
-        futures::stream::iter(peers.into_iter().map(one)).buffer_unordered(shared.options.find_at_once.max(1));
-    Some(answers.filter_map(|answer| async move { answer }).collect().await)
+    if peers.is_empty() { None } else { Some(ask_all(shared, peers, ask).await) }
 }
 
 async fn topics_page(

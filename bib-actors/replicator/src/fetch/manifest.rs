@@ -22,7 +22,9 @@ pub(super) enum Taken {
     /// The peer does not have it now, or does not give it.
     Withheld(String),
     /// The peer is busy, and gives it in a moment.
-    Busy(String),
+    Busy(ReplicatorError),
+    /// The stream broke over it, and is of no use any more.
+    Broken(ReplicatorError),
 }
 
 /// Fetches and checks the manifest of a version that a peer offers under a dataset's name, with its length.
@@ -41,7 +43,7 @@ pub(super) async fn take_manifest(
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Ok(Taken::Withheld("it does not have the manifest".to_owned())),
         // one that it does not give now is no reason to leave the others
-        Err(error @ ReplicatorError::Peer { .. }) if is_busy(&error) => return Ok(Taken::Busy(error.to_string())),
+        Err(error @ ReplicatorError::Peer { .. }) if is_busy(&error) => return Ok(Taken::Busy(error)),
         Err(error @ ReplicatorError::Peer { .. }) if !refuses_all(&error) => {
             return Ok(Taken::Withheld(error.to_string()));
         }
@@ -49,6 +51,7 @@ pub(super) async fn take_manifest(
             *session = Session::open(shared, peer).await?;
             return skip(error.to_string());
         }
+        Err(error) if breaks_here(&error) => return Ok(Taken::Broken(error)),
         Err(error) => return Err(error),
     };
     let lied = |detail: String| ReplicatorError::Lied { peer: peer.clone(), detail };
@@ -72,12 +75,19 @@ pub(super) async fn take_manifest(
 }
 
 /// Whether a peer says that it can answer in a moment.
-fn is_busy(error: &ReplicatorError) -> bool {
+pub(super) fn is_busy(error: &ReplicatorError) -> bool {
     matches!(error, ReplicatorError::Peer { code, .. } if code == wire::BUSY)
 }
 
+/// Whether the stream broke over this manifest, which may be the only one that comes too slowly or that the peer cannot
+/// read. The others are asked for on another stream, if the peer answers there.
+fn breaks_here(error: &ReplicatorError) -> bool {
+    use FrameError::{Closed, Timeout, TooSlow, Truncated};
+    matches!(error, ReplicatorError::Exchange { source: Timeout { .. } | TooSlow { .. } | Truncated | Closed, .. })
+}
+
 /// Whether a peer refuses whatever it is asked for.
-fn refuses_all(error: &ReplicatorError) -> bool {
+pub(super) fn refuses_all(error: &ReplicatorError) -> bool {
     matches!(error, ReplicatorError::Peer { code, .. } if [wire::NOT_PAIRED, wire::NOT_SERVING].contains(&code.as_str()))
 }
 

@@ -1,6 +1,7 @@
 //! What this node asks of others about their catalogues, what it tells them about its own, and single good chunks.
 
 mod announce;
+mod asking;
 mod catalog;
 mod demand;
 mod find;
@@ -11,6 +12,7 @@ mod session;
 mod tally;
 
 pub(crate) use announce::announce;
+pub(crate) use asking::Places;
 pub(crate) use catalog::{SyncOutcome, sync};
 pub(crate) use demand::demand;
 pub use find::Found;

@@ -1,7 +1,7 @@
 //! One catalogue stream to a peer, as the asking side sees it. Requests and answers take turns.
 
 use crate::error::ReplicatorError;
-use crate::frame::{FrameError, read_checked_frame, write_frame};
+use crate::frame::{FrameError, Patience, read_checked_frame, write_frame};
 use crate::shape;
 use crate::shared::Shared;
 use crate::wire;
@@ -13,13 +13,12 @@ use bib_proto::v1::{
 };
 use bib_swarm::protocols;
 use futures::io::AsyncWriteExt;
-use std::time::Duration;
 
 /// An open catalogue stream.
 pub(crate) struct Session {
     peer: NodeId,
     stream: bib_swarm::Stream,
-    deadline: Duration,
+    patience: Patience,
     frame_bytes: usize,
     manifest_bytes: usize,
 }
@@ -35,9 +34,17 @@ impl Session {
         let stream = tokio::time::timeout(options.open_deadline, opening).await;
         let source = FrameError::Timeout { after: options.open_deadline };
         let stream = stream.map_err(|_| ReplicatorError::Exchange { peer: peer.clone(), source })??;
-        let (deadline, frame_bytes, manifest_bytes) =
-            (options.answer_deadline, options.frame_bytes, options.manifest_bytes);
-        Ok(Self { peer: peer.clone(), stream, deadline, frame_bytes, manifest_bytes })
+        let patience = options.answer_patience();
+        let (frame_bytes, manifest_bytes) = (options.frame_bytes, options.manifest_bytes);
+        Ok(Self { peer: peer.clone(), stream, patience, frame_bytes, manifest_bytes })
+    }
+
+    /// Goes on over a new stream after one that broke. The peer must greet, so that one that answers nothing any more does
+    /// not make each of its versions wait.
+    pub(crate) async fn renew(&mut self, shared: &Shared) -> Result<(), ReplicatorError> {
+        *self = Self::open(shared, &self.peer).await?;
+        self.hello(shared.me().await).await?;
+        Ok(())
     }
 
     /// Exchanges greetings.
@@ -138,11 +145,11 @@ impl Session {
     }
 
     async fn ask(&mut self, request: Request, limit: usize) -> Result<Response, ReplicatorError> {
-        let deadline = self.deadline;
+        let patience = self.patience;
         let exchange = async {
-            write_frame(&mut self.stream, &wire::ask(request), deadline).await?;
+            write_frame(&mut self.stream, &wire::ask(request), patience.piece).await?;
             let check = |bytes: &[u8]| shape::check_answer(bytes, self.frame_bytes);
-            let answer: Option<SyncResponse> = read_checked_frame(&mut self.stream, limit, deadline, check).await?;
+            let answer: Option<SyncResponse> = read_checked_frame(&mut self.stream, limit, patience, check).await?;
             answer.ok_or(FrameError::Closed)
         };
         let answer = exchange.await.map_err(|source| ReplicatorError::Exchange { peer: self.peer.clone(), source })?;

@@ -12,6 +12,7 @@ use bib_guardian::{GuardianError, InviteError};
 use bib_kit::clock;
 use bib_proto::v1::{PairRequest, PairResponse};
 use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use std::net::IpAddr;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -41,7 +42,9 @@ pub(crate) async fn serve(shared: &Shared, peer: &NodeId, mut stream: impl Async
 async fn decide(shared: &Shared, peer: &NodeId, request: PairRequest) -> PairResponse {
     let op = shared.op(Who::Peer(peer.clone()));
     let now_ms = clock::deadline_ms();
-    let admission = shared.attempts.lock().unwrap_or_else(PoisonError::into_inner).admit(peer, clock::uptime_ms());
+    let host = host_of(shared, peer).await;
+    let attempts = || shared.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+    let admission = attempts().admit(peer, host, clock::uptime_ms());
     match admission {
         Admission::Admitted => {}
         Admission::TurnedAway { before } => {
@@ -73,6 +76,13 @@ async fn decide(shared: &Shared, peer: &NodeId, request: PairRequest) -> PairRes
         }
         Err(error) => failed(peer, &error),
     }
+}
+
+/// Where the node connects from; `None` if it is gone already.
+async fn host_of(shared: &Shared, peer: &NodeId) -> Option<IpAddr> {
+    let connected = shared.swarm.peers().await.ok()?;
+    let row = connected.into_iter().find(|row| row.node_id == *peer)?;
+    row.address.split('/').nth(2)?.parse().ok()
 }
 
 async fn refuse(shared: &Shared, op: &OpContext, peer: &NodeId, reason: &str) -> PairResponse {

@@ -1,7 +1,8 @@
 //! Serving `/bib/data/1.0.0`: chunks by name, in the order in which they were asked for.
 //!
 //! Every chunk is checked against its name before a byte of it is sent. One that is damaged is answered as absent, goes
-//! to quarantine, and a good copy is fetched from another peer. Payloads are written as they are, without a copy.
+//! to quarantine, and a good copy is fetched from another peer. Payloads are written as they are, without a copy. A peer
+//! that does not read what it asked for holds its own share of the memory, and nobody else waits for that.
 
 use crate::frame::{FrameError, encode_frame, read_frame};
 use crate::shared::Shared;
@@ -12,8 +13,9 @@ use bib_proto::v1::{ChunkHeader, ChunkRequest};
 use bytes::Bytes;
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use futures::{Stream, StreamExt, TryStreamExt};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Payloads are written in pieces of this, so that a deadline is one of progress and not of the whole chunk.
 const PIECE: usize = 256 * 1024;
@@ -23,20 +25,25 @@ struct Outgoing {
     hash: ChunkHash,
     status: ChunkStatus,
     bytes: Bytes,
-    _place: Option<OwnedSemaphorePermit>,
+    _places: Option<[OwnedSemaphorePermit; 2]>,
 }
 
 impl Outgoing {
     const fn without(hash: ChunkHash, status: ChunkStatus) -> Self {
-        Self { hash, status, bytes: Bytes::new(), _place: None }
+        Self { hash, status, bytes: Bytes::new(), _places: None }
     }
 }
 
 /// Serves one chunk stream until the peer closes it or is silent for too long.
-pub(crate) async fn serve(shared: &Shared, peer: &NodeId, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
+pub(crate) async fn serve(
+    shared: &Shared,
+    peer: &NodeId,
+    share: &Arc<Semaphore>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+) {
     let (reader, mut writer) = stream.split();
     let served = async {
-        let chunks = wanted(shared, reader).map_ok(|hash| async move { Ok(load(shared, peer, hash).await) });
+        let chunks = wanted(shared, reader).map_ok(|hash| async move { Ok(load(shared, peer, share, hash).await) });
         let mut chunks = std::pin::pin!(chunks.try_buffered(shared.options.read_ahead.max(1)));
         let after = shared.options.idle_stream;
         let idle = |_| FrameError::Timeout { after };
@@ -75,14 +82,14 @@ fn wanted<'a>(
     names.try_flatten()
 }
 
-async fn load(shared: &Shared, peer: &NodeId, hash: ChunkHash) -> Outgoing {
+async fn load(shared: &Shared, peer: &NodeId, share: &Arc<Semaphore>, hash: ChunkHash) -> Outgoing {
     if !shared.serves() || !shared.may_talk(peer) {
         return Outgoing::without(hash, ChunkStatus::Refused);
     }
-    let place = std::sync::Arc::clone(&shared.served_chunks).acquire_owned().await.ok();
+    let places = places(share, &shared.served_chunks).await;
     let chunks = shared.chunks.clone();
     match shared.blocking.run(move || chunks.read_to_serve(&hash)).await {
-        Ok(Ok(bytes)) => Outgoing { hash, status: ChunkStatus::Here, bytes, _place: place },
+        Ok(Ok(bytes)) => Outgoing { hash, status: ChunkStatus::Here, bytes, _places: places },
         Ok(Err(ChunkError::Missing { .. })) => Outgoing::without(hash, ChunkStatus::Absent),
         Ok(Err(error)) => {
             tracing::error!(%error, chunk = %hash, "a chunk could not be read");
@@ -94,6 +101,13 @@ async fn load(shared: &Shared, peer: &NodeId, hash: ChunkHash) -> Outgoing {
             Outgoing::without(hash, ChunkStatus::Absent)
         }
     }
+}
+
+/// A place of the peer's share, and then one of all. In this order: who waits for its share keeps no place from others.
+async fn places(share: &Arc<Semaphore>, all: &Arc<Semaphore>) -> Option<[OwnedSemaphorePermit; 2]> {
+    let of_peer = Arc::clone(share).acquire_owned().await.ok()?;
+    let of_all = Arc::clone(all).acquire_owned().await.ok()?;
+    Some([of_all, of_peer])
 }
 
 async fn send(shared: &Shared, writer: &mut (impl AsyncWrite + Unpin), chunk: Outgoing) -> Result<(), FrameError> {

@@ -2,12 +2,14 @@
 
 mod data;
 mod list;
+mod manifest;
 mod slots;
 mod sync;
 
 use crate::pairing;
 use crate::shared::Shared;
 use bib_swarm::protocols;
+pub(crate) use manifest::Room;
 pub(crate) use slots::Slots;
 use std::sync::Arc;
 
@@ -43,7 +45,12 @@ pub(crate) async fn accept(shared: Arc<Shared>, served: Served) {
         Served::Data => options.data_streams_per_peer,
     };
     let total = if served == Served::Pair { options.pair_streams } else { options.served_streams };
-    let slots = Slots::new(per_peer, total);
+    let share = match served {
+        Served::Pair => 0,
+        Served::Sync => Room::places(options.served_manifests_per_peer),
+        Served::Data => options.served_chunks_per_peer,
+    };
+    let slots = Slots::new(per_peer, total, share);
     loop {
         match shared.swarm.accept(served.protocol()).await {
             Ok(mut streams) => {
@@ -58,12 +65,12 @@ pub(crate) async fn accept(shared: Arc<Shared>, served: Served) {
                     };
                     let task = Arc::clone(&shared);
                     shared.spawn("serve", async move {
-                        let _slot = slot;
                         match served {
                             Served::Pair => pairing::serve(&task, &peer, stream).await,
-                            Served::Sync => sync::serve(&task, &peer, stream).await,
-                            Served::Data => data::serve(&task, &peer, stream).await,
+                            Served::Sync => sync::serve(&task, &peer, slot.share(), stream).await,
+                            Served::Data => data::serve(&task, &peer, slot.share(), stream).await,
                         }
+                        drop(slot);
                     });
                 }
             }

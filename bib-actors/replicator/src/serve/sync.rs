@@ -2,31 +2,51 @@
 //!
 //! A node on untrusted storage answers everything but greetings and announcements with a refusal.
 
-use super::list;
+use super::{list, manifest};
 use crate::driver::Note;
 use crate::error::ReplicatorError;
-use crate::frame::{FrameError, read_frame, write_frame};
+use crate::frame::{FrameError, encode_frame, read_frame, write_parts};
 use crate::shared::Shared;
 use crate::wire::{self, BUSY, NOT_FOUND, NOT_PAIRED, NOT_SERVING};
-use bib_domain::{NodeId, VersionId};
-use bib_guardian::GuardianError;
+use bib_domain::NodeId;
 use bib_proto::v1::{
-    AnnounceResponse, CatalogRequest, CatalogResponse, FindRequest, FindResponse, Hello, ManifestRequest,
-    ManifestResponse, SyncRequest, SyncResponse, sync_request::Request, sync_response::Response,
+    AnnounceResponse, CatalogRequest, CatalogResponse, FindRequest, FindResponse, Hello, SyncRequest, SyncResponse,
+    sync_request::Request, sync_response::Response,
 };
 use futures::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use prost::Message;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// What stands around a page in its frame, rounded up.
 pub(super) const WRAPPING: usize = 64;
 
+/// What is answered.
+enum Answer {
+    Message(SyncResponse),
+    Manifest(manifest::Outgoing),
+}
+
+impl From<SyncResponse> for Answer {
+    fn from(response: SyncResponse) -> Self {
+        Self::Message(response)
+    }
+}
+
 /// Serves one catalogue stream until the peer closes it or is silent for too long.
-pub(crate) async fn serve(shared: &Shared, peer: &NodeId, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let options = &shared.options;
+pub(crate) async fn serve(
+    shared: &Shared,
+    peer: &NodeId,
+    share: &Arc<Semaphore>,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+) {
+    let (options, patience) = (&shared.options, shared.options.answer_patience());
     let served = async {
         while let Some(request) = read_frame(&mut stream, options.frame_bytes, options.idle_stream).await? {
-            let response = answer(shared, peer, request).await;
-            write_frame(&mut stream, &response, options.answer_deadline).await?;
+            match answer(shared, peer, share, request).await {
+                Answer::Message(response) => write_parts(&mut stream, &[&encode_frame(&response)], patience).await?,
+                Answer::Manifest(outgoing) => outgoing.write(&mut stream, patience).await?,
+            }
         }
         Ok::<_, FrameError>(())
     };
@@ -36,13 +56,14 @@ pub(crate) async fn serve(shared: &Shared, peer: &NodeId, mut stream: impl Async
     let _ = stream.close().await;
 }
 
-async fn answer(shared: &Shared, peer: &NodeId, request: SyncRequest) -> SyncResponse {
+async fn answer(shared: &Shared, peer: &NodeId, share: &Arc<Semaphore>, request: SyncRequest) -> Answer {
     // asked anew for each request: a peer may be blamed or removed while its stream is open
     if !shared.may_talk(peer) {
         return wire::sync_error(
             NOT_PAIRED,
             "this node is not paired with you: run \"bib invite\" there and \"bib join\" here",
-        );
+        )
+        .into();
     }
     let answered = match request.request {
         Some(Request::Hello(_)) => Ok(Response::Hello(Hello { me: Some(shared.me().await) })),
@@ -62,19 +83,25 @@ async fn answer(shared: &Shared, peer: &NodeId, request: SyncRequest) -> SyncRes
             return wire::sync_error(
                 NOT_SERVING,
                 "this node keeps its copies in SQLite for itself (untrusted-storage) and serves nobody: ask a node on PostgreSQL",
-            );
+            )
+            .into();
         }
         Some(Request::Catalog(request)) => catalog(shared, request).await.map(Response::Catalog),
-        Some(Request::Topics(request)) => return list::topics(shared, peer, request).await,
-        Some(Request::Datasets(request)) => return list::datasets(shared, peer, request).await,
-        Some(Request::Versions(request)) => return list::versions(shared, peer, request).await,
-        Some(Request::Find(request)) => return find(shared, peer, request).await,
-        Some(Request::Manifest(request)) => return manifest(shared, peer, request).await,
-        None => return wire::sync_error(NOT_FOUND, "this node does not know that request: it may be older than yours"),
+        Some(Request::Topics(request)) => return list::topics(shared, peer, request).await.into(),
+        Some(Request::Datasets(request)) => return list::datasets(shared, peer, request).await.into(),
+        Some(Request::Versions(request)) => return list::versions(shared, peer, request).await.into(),
+        Some(Request::Find(request)) => return find(shared, peer, request).await.into(),
+        Some(Request::Manifest(request)) => {
+            return manifest::load(shared, peer, share, request).await.map_or_else(Answer::Message, Answer::Manifest);
+        }
+        None => {
+            return wire::sync_error(NOT_FOUND, "this node does not know that request: it may be older than yours")
+                .into();
+        }
     };
     match answered {
-        Ok(response) => wire::respond(response),
-        Err(error) => busy(peer, &error),
+        Ok(response) => wire::respond(response).into(),
+        Err(error) => busy(peer, &error).into(),
     }
 }
 
@@ -114,28 +141,6 @@ async fn find(shared: &Shared, peer: &NodeId, request: FindRequest) -> SyncRespo
         })),
         Ok(_) => wire::sync_error(NOT_FOUND, format!("{dataset} is not whole on this node")),
         Err(error) if error.is_refusal() => wire::sync_error(NOT_FOUND, error.to_string()),
-        Err(error) => busy(peer, &error.into()),
-    }
-}
-
-async fn manifest(shared: &Shared, peer: &NodeId, request: ManifestRequest) -> SyncResponse {
-    let Ok(id) = VersionId::from_slice(&request.version) else {
-        return wire::sync_error(NOT_FOUND, "a version's name has 32 bytes");
-    };
-    match shared.guardian.manifest(id).await {
-        Ok(Some(signed)) => {
-            let signed_manifest = signed.to_bytes();
-            wire::respond(Response::Manifest(ManifestResponse { signed_manifest }))
-        }
-        Ok(None) => wire::sync_error(NOT_FOUND, format!("version {id} is not on this node")),
-        Err(error @ GuardianError::ManifestHurt { .. }) => {
-            // asking again does not mend it; another peer's copy does
-            if shared.remember_hurt(id) {
-                tracing::warn!(%peer, %error, "a manifest that a peer asked for is hurt: it is looked for at other peers");
-                shared.note(Note::Hurt).await;
-            }
-            wire::sync_error(NOT_FOUND, format!("the manifest of version {id} is damaged on this node"))
-        }
         Err(error) => busy(peer, &error.into()),
     }
 }

@@ -25,6 +25,17 @@ pub(crate) struct Job {
     pub(crate) give_way: CancellationToken,
 }
 
+impl Job {
+    /// Waits until it is to end, and says why. For the time before there is something to end in order.
+    async fn stopped(&mut self) -> Stop {
+        let unwanted = async { while self.sources.changed().await.is_ok() {} };
+        tokio::select! {
+            () = self.give_way.cancelled() => Stop::GaveWay,
+            () = unwanted => Stop::unwanted(),
+        }
+    }
+}
+
 /// What a transfer came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -46,12 +57,16 @@ pub(crate) async fn run(shared: &Arc<Shared>, job: Job) -> Outcome {
     }
 }
 
-async fn fetch(shared: &Arc<Shared>, job: Job, useless: &mut Vec<NodeId>) -> Result<(), Stop> {
+async fn fetch(shared: &Arc<Shared>, mut job: Job, useless: &mut Vec<NodeId>) -> Result<(), Stop> {
     let say = |error: ReplicatorError| error.to_string();
     let signed = manifest(shared, job.version).await.map_err(say)?;
     let chunks = &signed.manifest().chunks;
     check(chunks, shared.chunks.options().max_chunk_bytes).map_err(|error| error.to_string())?;
-    let missing = missing(shared, &signed).await.map_err(say)?;
+    // what is here is read and checked: that may take long, and nobody may want it any more
+    let missing = tokio::select! {
+        missing = missing(shared, &signed) => missing.map_err(say)?,
+        stop = job.stopped() => return Err(stop),
+    };
     let bytes = |chunks: &mut dyn Iterator<Item = &ChunkRef>| chunks.map(|chunk| u64::from(chunk.len)).sum::<u64>();
     let missing_bytes = bytes(&mut missing.iter().map(|&chunk| &chunks[chunk as usize]));
     job.progress.begin(bytes(&mut chunks.iter()), chunks.len() as u64, missing_bytes, missing.len() as u64);

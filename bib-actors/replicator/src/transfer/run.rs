@@ -34,6 +34,13 @@ pub(super) enum Stop {
     Failed(String),
 }
 
+impl Stop {
+    /// The driver does not want it any more.
+    pub(super) fn unwanted() -> Self {
+        Self::Failed("it is not wanted any more".to_owned())
+    }
+}
+
 impl From<String> for Stop {
     fn from(error: String) -> Self {
         Self::Failed(error)
@@ -63,8 +70,12 @@ pub(super) struct Running {
     waits: bool,
     /// Cancelled when its place is to go to another version.
     give_way: CancellationToken,
+    /// The peers from which it may be fetched, as last told.
+    sources: BTreeSet<NodeId>,
     /// Peers that are not used any more for this transfer.
     left: BTreeSet<NodeId>,
+    /// Those to which no stream could be opened, until they come anew.
+    unreachable: BTreeSet<NodeId>,
     events: mpsc::Receiver<Up>,
     flush: CancellationToken,
     left_to_verify: usize,
@@ -127,7 +138,9 @@ impl Running {
             streams: options.streams_per_peer,
             waits: true,
             give_way: job.give_way.clone(),
+            sources: BTreeSet::new(),
             left: BTreeSet::new(),
+            unreachable: BTreeSet::new(),
             events,
             flush,
             left_to_verify: missing.len(),
@@ -168,7 +181,7 @@ impl Running {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         // before the first tick, which would find that there is nobody to fetch from
         let first = sources.borrow_and_update().clone();
-        self.follow(&first);
+        self.follow(first);
         loop {
             let next = tokio::select! {
                 up = self.events.recv() => match up {
@@ -177,10 +190,10 @@ impl Running {
                 },
                 changed = sources.changed() => {
                     if changed.is_err() {
-                        return Err("it is not wanted any more".to_owned().into());
+                        return Err(Stop::unwanted());
                     }
                     let now = sources.borrow_and_update().clone();
-                    let events = self.follow(&now);
+                    let events = self.follow(now);
                     self.carry_on(events, useless).await
                 }
                 _ = tick.tick() => self.tick(useless).await,
@@ -205,21 +218,38 @@ impl Running {
     }
 
     /// Opens links to new sources and drops those that are none any more.
-    fn follow(&mut self, sources: &BTreeSet<NodeId>) -> Vec<Event> {
+    fn follow(&mut self, sources: BTreeSet<NodeId>) -> Vec<Event> {
         let gone: Vec<NodeId> = self.links.keys().filter(|peer| !sources.contains(*peer)).cloned().collect();
         for peer in &gone {
             self.drop_link(peer);
         }
-        let options = &self.shared.options;
-        for peer in sources.iter().filter(|peer| !self.left.contains(*peer)) {
-            if self.links.len() >= options.peers_per_transfer {
-                break;
-            }
-            if !self.links.contains_key(peer) {
-                self.links.insert(peer.clone(), Link::open(&self.wiring, peer, self.streams));
-            }
-        }
+        self.unreachable.retain(|peer| sources.contains(peer));
+        self.sources = sources;
+        self.fill_places();
         gone.into_iter().map(Event::PeerLost).collect()
+    }
+
+    /// Opens links to sources while there are places. Who has one and cannot be reached gives it to others. At random:
+    /// those that serve badly are not the first again in the next attempt.
+    fn fill_places(&mut self) {
+        let dead: Vec<NodeId> =
+            self.links.iter().filter(|(_, link)| !link.is_alive()).map(|(peer, _)| peer.clone()).collect();
+        for peer in dead {
+            self.drop_link(&peer);
+            self.unreachable.insert(peer);
+        }
+        let places = self.shared.options.peers_per_transfer.saturating_sub(self.links.len());
+        if places == 0 {
+            return;
+        }
+        let used = |peer: &NodeId| self.left.contains(peer) || self.unreachable.contains(peer);
+        let free = self.sources.iter().filter(|peer| !used(peer) && !self.links.contains_key(*peer));
+        let mut free: Vec<(f64, NodeId)> = free.map(|peer| (clock::dice(), peer.clone())).collect();
+        free.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+        for (_, peer) in free.into_iter().take(places) {
+            let link = Link::open(&self.wiring, &peer, self.streams);
+            self.links.insert(peer, link);
+        }
     }
 
     fn drop_link(&mut self, peer: &NodeId) {
@@ -296,6 +326,7 @@ impl Running {
         }
         events.push(Event::Tick);
         let next = self.carry_on(events, useless).await;
+        self.fill_places();
         self.progress.slow(self.transfer.is_slow());
         if matches!(next, Next::On) && self.is_hopeless() {
             let reason = self.trouble.take().unwrap_or_else(|| "no connected peer has the rest of it".to_owned());

@@ -2,6 +2,7 @@
 
 use crate::support::{Fake, Manner, Node, Storage, eventually, run, version};
 use bib_domain::NodeMode::{Full, Selective};
+use bib_domain::backoff::Backoff;
 use bib_proto::v1::Announce;
 use bib_proto::v1::sync_request::Request;
 use bib_replicator::TransferState;
@@ -112,6 +113,42 @@ fn polling_goes_on_by_itself() {
         node.gets("t/d", first.signed.id()).await;
         peer.add(&second);
         node.gets("t/d", second.signed.id()).await;
+    });
+}
+
+#[test]
+fn what_nobody_has_is_looked_for_ever_more_seldom() {
+    run(async {
+        let (wanted, other) = (version("t/d", 1, 2_000_000, 7), version("t/e", 1, 50_000, 7));
+        let holder = Fake::start(8, Manner::Honest, &[&wanted]).await;
+        let stays = Fake::start(9, Manner::Honest, &[&other]).await;
+        holder.allow_only(5);
+        let node = Node::with(1, Storage::Sqlite, Selective, |options| {
+            options.poll_interval = Duration::from_millis(20);
+            options.reading.rest = Duration::from_millis(1);
+            options.search = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(3600) };
+        });
+        let node = node.await;
+        stays.join(&node).await;
+        holder.join(&node).await;
+        node.subscribe("t").await;
+        node.gets("t/e", other.signed.id()).await;
+        eventually("it has begun", || async { holder.sent() == 5 }).await;
+        let away = holder.id.clone();
+        drop(holder);
+        eventually("its holder is gone", || async {
+            node.swarm.peers().await.unwrap().iter().all(|peer| peer.node_id != away)
+        })
+        .await;
+        let reads = || stays.library.catalogs.lock().unwrap().clone();
+        let before = reads().len();
+        eventually("it is polled often", || async { reads().len() >= before + 100 }).await;
+        let searches = reads()[before..].iter().filter(|after| **after == 0).count();
+        assert!((1..=20).contains(&searches), "{searches}: {:?}", reads());
+
+        let comes = Fake::start(7, Manner::Honest, &[&wanted]).await;
+        comes.join(&node).await;
+        node.gets("t/d", wanted.signed.id()).await;
     });
 }
 

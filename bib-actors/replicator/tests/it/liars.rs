@@ -2,7 +2,8 @@
 
 use crate::support::{Fake, Manner, Node, Storage, eventually, op, run, version};
 use bib_domain::NodeMode::Selective;
-use bib_swarm::protocols;
+use bib_swarm::{Identity, protocols};
+use zeroize::Zeroizing;
 
 async fn caught(manner: Manner, expected: &str) {
     let good = version("t/d", 1, 2_000_000, 7);
@@ -81,6 +82,33 @@ fn a_liar_among_others_costs_little() {
         let total = good.signed.manifest().chunks.len();
         assert!(honest.sent() >= total, "the honest one sent everything");
         assert!(honest.sent() <= total + total / 10 + 2, "{} of {total}", honest.sent());
+    });
+}
+
+#[test]
+fn a_liar_that_is_asked_first_does_not_end_a_repair() {
+    run(async {
+        let good = version("t/d", 1, 500_000, 7);
+        let id = |seed: u8| Identity::from_seed(Zeroizing::new([seed; 32])).node_id().clone();
+        // those with lower ids are asked first
+        let [first, second] = if id(8) < id(9) { [8, 9] } else { [9, 8] };
+        let honest = Fake::start(second, Manner::Honest, &[&good]).await;
+        let node = Node::start(1, Storage::Sqlite, Selective).await;
+        honest.join(&node).await;
+        node.subscribe("t").await;
+        node.gets("t/d", good.signed.id()).await;
+        let liar = Fake::start(first, Manner::WrongBytes, &[&good]).await;
+        liar.join(&node).await;
+        eventually("both are known", || async { node.replicator.catalogs().await.unwrap().len() == 2 }).await;
+        let hash = good.signed.manifest().chunks[1].hash;
+        let hex = hash.to_hex();
+        let path = node.dir().join("blobs").join(&hex[..2]).join(&hex[2..4]).join(&hex);
+        std::fs::write(&path, b"rot").unwrap();
+        assert!(node.chunks.read(&hash).is_err());
+        assert_eq!(node.replicator.heal(vec![hash]).await.unwrap(), 0);
+        assert!(node.chunks.read(&hash).is_ok());
+        assert!(node.blamed(&liar.id).await.contains("sent bytes with the name"));
+        assert!(node.blamed(&honest.id).await.is_empty());
     });
 }
 

@@ -3,7 +3,10 @@
 use crate::support::{Fake, Manner, Node, Storage, eventually, run, version};
 use bib_domain::NodeMode::Selective;
 use bib_replicator::TransferState;
+use bib_swarm::Identity;
+use std::collections::BTreeSet;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 #[test]
 fn peers_share_the_work() {
@@ -71,6 +74,34 @@ fn a_peer_without_the_chunks_is_left() {
 #[test]
 fn a_peer_that_talks_nonsense_is_left() {
     run(goes_on_without(Manner::Garbage));
+}
+
+#[test]
+fn a_silent_holder_keeps_no_place_from_another() {
+    run(async {
+        let good = version("t/d", 1, 500_000, 7);
+        // the silent one is the first in every list
+        let mut seeds = [8, 9];
+        seeds.sort_by_key(|seed| Identity::from_seed(Zeroizing::new([*seed; 32])).node_id().clone());
+        let silent = Fake::start(seeds[0], Manner::Silent, &[&good]).await;
+        let honest = Fake::start(seeds[1], Manner::Honest, &[&good]).await;
+        let node = Node::with(1, Storage::Sqlite, Selective, |options| {
+            options.peers_per_transfer = 1;
+            // time for the other one to become known
+            options.transfer.stall_ms = 4000;
+        });
+        let node = node.await;
+        node.topic("t").await;
+        node.subscribe("t").await;
+        silent.join(&node).await;
+        eventually("the silent one is asked", || async { !silent.library.asked.lock().unwrap().is_empty() }).await;
+        honest.join(&node).await;
+        node.gets("t/d", good.signed.id()).await;
+        assert!(node.blamed(&silent.id).await.is_empty(), "that is no lie");
+        let asked = silent.library.asked.lock().unwrap().clone();
+        let names: BTreeSet<_> = asked.iter().collect();
+        assert_eq!(names.len(), asked.len(), "it was asked in one attempt, which went on with the other one");
+    });
 }
 
 #[test]

@@ -59,12 +59,30 @@ pub(crate) fn manifest(dataset: &str, number: u64, content: Content) -> Manifest
     }
 }
 
+/// Keeps so many small files with long names in a store: the manifest is long.
+pub(crate) fn store_wide(store: &ChunkStore, files: usize) -> Content {
+    let mut writer = VersionWriter::new(store.clone(), ingest());
+    for file in 0..files {
+        writer.file(&format!("{file:0>200}"), 0o644, &mut &file.to_le_bytes()[..]).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
 /// A version of one file of `length` bytes, signed by the key of `signer`.
 pub(crate) fn version(dataset: &str, number: u64, length: usize, signer: u8) -> Version {
+    let seed = dataset.bytes().fold(number, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    signed(dataset, number, signer, |store| store_file(store, seed, length))
+}
+
+/// A version whose manifest has more than 200 bytes for each of so many files.
+pub(crate) fn wide(dataset: &str, number: u64, files: usize, signer: u8) -> Version {
+    signed(dataset, number, signer, |store| store_wide(store, files))
+}
+
+fn signed(dataset: &str, number: u64, signer: u8, content: impl FnOnce(&ChunkStore) -> Content) -> Version {
     let dir = tempfile::tempdir().unwrap();
     let store = ChunkStore::open(&dir.path().join("blobs"), StoreOptions::default()).unwrap();
-    let seed = dataset.bytes().fold(number, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    let content = store_file(&store, seed, length);
+    let content = content(&store);
     let chunks = content.chunks.iter().map(|chunk| (chunk.hash, store.read(&chunk.hash).unwrap().to_vec())).collect();
     let signed =
         SignedManifest::sign(manifest(dataset, number, content), &SigningKey::from_bytes(&[signer; 32])).unwrap();

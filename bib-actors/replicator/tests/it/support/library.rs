@@ -10,7 +10,8 @@ use bib_proto::v1::{
 use bib_replicator::{read_frame, write_frame};
 use bib_swarm::Stream;
 use futures::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use std::collections::BTreeSet;
+use prost::Message;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -20,6 +21,9 @@ pub(super) const LIMIT: usize = 64 << 20;
 pub(super) const SOON: Duration = Duration::from_secs(30);
 /// Names that wait for their answer: more than a node asks for ahead.
 const WANTED: usize = 1024;
+
+/// What a slow line takes at once.
+const PIECE: usize = 32 << 10;
 
 /// How a peer behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +71,13 @@ pub(crate) struct Library {
     pub(crate) withheld: Mutex<BTreeSet<VersionId>>,
     /// Versions whose manifests it does not have.
     pub(crate) lacking: Mutex<BTreeSet<VersionId>>,
+    /// Versions whose manifests it sends in pieces, with such a pause before each.
+    pub(crate) slow: Mutex<BTreeMap<VersionId, Duration>>,
+    /// How long it thinks about what version is meant.
+    pub(crate) thinks: Mutex<Duration>,
+    /// Catalogue streams that it serves at once; others are closed.
+    pub(crate) desks: AtomicUsize,
+    pub(super) at_desks: AtomicUsize,
     pub(crate) announced: Mutex<usize>,
     /// Chunks that it says it does not have, whatever its versions name.
     pub(super) lost: Mutex<BTreeSet<ChunkHash>>,
@@ -78,7 +89,16 @@ pub(crate) struct Library {
 
 impl Library {
     pub(super) async fn sync(&self, mut stream: Stream) {
-        while let Ok(Some(request)) = read_frame::<SyncRequest>(&mut stream, LIMIT, SOON).await {
+        if self.at_desks.fetch_add(1, Ordering::SeqCst) < self.desks.load(Ordering::SeqCst) {
+            self.answer_all(&mut stream).await;
+        }
+        self.at_desks.fetch_sub(1, Ordering::SeqCst);
+        let _ = stream.close().await;
+    }
+
+    async fn answer_all(&self, stream: &mut Stream) {
+        while let Ok(Some(request)) = read_frame::<SyncRequest>(stream, LIMIT, SOON).await {
+            let mut pause = None;
             let response = match request.request {
                 Some(Request::Hello(_)) => {
                     let greeting = self.greetings.fetch_add(1, Ordering::Relaxed);
@@ -91,19 +111,34 @@ impl Library {
                     Response::Announce(AnnounceResponse {})
                 }
                 Some(Request::Catalog(request)) => self.catalog(request.after, request.page_size),
-                Some(Request::Manifest(request)) => self.manifest(&request.version),
-                Some(Request::Find(request)) => self.find(&request),
+                Some(Request::Manifest(request)) => {
+                    pause = VersionId::from_slice(&request.version).ok().and_then(|id| self.pause(&id));
+                    self.manifest(&request.version)
+                }
+                Some(Request::Find(request)) => {
+                    let thinks = *self.thinks.lock().unwrap();
+                    tokio::time::sleep(thinks).await;
+                    self.find(&request)
+                }
                 // as a node says that is too old to know them
                 Some(Request::Topics(_) | Request::Datasets(_) | Request::Versions(_)) => {
                     Response::Error(SyncError { code: "not-found".into(), message: "no".into() })
                 }
                 None => break,
             };
-            if write_frame(&mut stream, &SyncResponse { response: Some(response) }, SOON).await.is_err() {
+            let response = SyncResponse { response: Some(response) };
+            let sent = match pause {
+                Some(pause) => drip(stream, &response, pause).await,
+                None => write_frame(stream, &response, SOON).await.is_ok(),
+            };
+            if !sent {
                 break;
             }
         }
-        let _ = stream.close().await;
+    }
+
+    fn pause(&self, id: &VersionId) -> Option<Duration> {
+        self.slow.lock().unwrap().get(id).copied()
     }
 
     pub(super) fn catalog(&self, after: u64, page_size: u32) -> Response {
@@ -238,6 +273,17 @@ impl Library {
         }
         sent
     }
+}
+
+/// Sends an answer in pieces.
+async fn drip(stream: &mut Stream, response: &SyncResponse, pause: Duration) -> bool {
+    for piece in response.encode_length_delimited_to_vec().chunks(PIECE) {
+        tokio::time::sleep(pause).await;
+        if stream.write_all(piece).await.is_err() || stream.flush().await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 fn topic(name: &str) -> PeerTopic {

@@ -5,7 +5,7 @@ mod fake;
 mod library;
 mod node;
 
-pub(crate) use data::{Version, bytes, manifest as keep, version};
+pub(crate) use data::{Version, bytes, manifest as keep, store_wide, version, wide};
 pub(crate) use fake::Fake;
 pub(crate) use library::Manner;
 pub(crate) use node::{Node, Storage};
