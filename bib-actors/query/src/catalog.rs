@@ -38,6 +38,8 @@ pub enum Elsewhere {
         /// How many there are.
         paired: usize,
     },
+    /// A node that could have it did not answer.
+    Silent,
     /// None of those that were asked has it.
     Nobody {
         /// How many were asked.

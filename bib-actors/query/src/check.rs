@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use tokio::time::Instant;
 
 use crate::catalog::Catalog;
 use crate::engine::QueryEngine;
 use crate::error::{InvalidExpression, QueryError};
 use crate::purpose::Purpose;
+use crate::stop::Deadline;
 use crate::view::View;
 
 /// What the checker says.
@@ -43,7 +43,7 @@ impl QueryEngine {
     /// When it cannot be checked: the dataset is not here, the catalogue does not answer, the text is too large.
     pub async fn check(&self, view: &View, catalog: &dyn Catalog) -> Result<Verdict, QueryError> {
         let timeout = self.timeout(None);
-        let deadline = Instant::now() + timeout;
+        let deadline = Deadline::of(timeout);
         let work = Box::pin(async {
             let asked = self.parse(view).await?;
             let target = self.resolve(&asked, catalog, deadline).await?;

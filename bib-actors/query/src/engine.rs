@@ -14,7 +14,6 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::Instant;
 
 use crate::blocks::Layout;
 use crate::cache::Cache;
@@ -29,6 +28,7 @@ use crate::plan::{Order, Plan, build};
 use crate::purpose::{Needs, Purpose, looks_at_cut, without_late_filters};
 use crate::spill::Spill;
 use crate::statistics::{StatisticsKey, TableStatistics};
+use crate::stop::{Deadline, Stop};
 use crate::stream::{Bounds, QueryStats, QueryStream, RowLimit, bounded, calmly, convert};
 use crate::table::{
     Arrivals, Bringer, ChunkFile, ChunkObjects, ChunkTable, Counters, NumberedTable, Reads, SchemaCache, choose_files,
@@ -76,7 +76,7 @@ pub(crate) struct Shared {
 pub(crate) struct Target {
     pub(crate) manifest: Arc<SignedManifest>,
     pub(crate) whole: bool,
-    deadline: Instant,
+    deadline: Deadline,
 }
 
 /// A query that is ready to run.
@@ -180,7 +180,7 @@ impl QueryEngine {
     ) -> Result<QueryStream, QueryError> {
         let options = &self.shared.options;
         let timeout = self.timeout(timeout);
-        let deadline = Instant::now() + timeout;
+        let deadline = Deadline::of(timeout);
         let rows = match limit {
             Some(limit) if limit <= options.max_rows => RowLimit::Cut(limit),
             _ => RowLimit::Refuse(options.max_rows),
@@ -206,9 +206,9 @@ impl QueryEngine {
             let inner = frame.execute_stream().await.map_err(|error| self.convert(&error))?;
             Ok((inner, target.manifest.id(), reads, alive))
         };
-        let started = tokio::time::timeout_at(deadline, calmly(start)).await;
+        let started = tokio::time::timeout_at(deadline.at, calmly(start)).await;
         let (inner, version, reads, alive) = started.unwrap_or(Err(QueryError::Timeout { after: timeout }))?;
-        let bounds = Bounds { rows, deadline, timeout, memory_bytes: options.memory_bytes, _alive: alive };
+        let bounds = Bounds { rows, deadline, memory_bytes: options.memory_bytes, _alive: alive };
         Ok(QueryStream {
             schema: inner.schema(),
             versions: vec![version],
@@ -238,7 +238,7 @@ impl QueryEngine {
         &self,
         asked: &Asked,
         catalog: &dyn Catalog,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> Result<Target, QueryError> {
         let query = &asked.query;
         let resolved = catalog.resolve(&query.dataset, query.version.as_deref()).await;
@@ -259,7 +259,10 @@ impl QueryEngine {
         let reads = Reads::new(shared.store.clone(), Arc::clone(permits), Arc::clone(&counters));
         let Some(arrivals) = &shared.arrivals else { return (reads, alive) };
         let (dataset, version) = (&target.manifest.manifest().dataset, target.manifest.id());
-        (reads.bringing(Bringer::new(Arc::clone(arrivals), dataset, version, counters, target.deadline, waits)), alive)
+        (
+            reads.bringing(Bringer::new(Arc::clone(arrivals), dataset, version, counters, target.deadline.at, waits)),
+            alive,
+        )
     }
 
     /// Opens the table, checks the steps against it and plans them.
@@ -310,8 +313,10 @@ impl QueryEngine {
             };
             (context.read_table(Arc::new(table)), order)
         };
-        let plan =
-            frame.and_then(|frame| build(frame, &stages, columns, order)).map_err(|error| self.convert(&error))?;
+        let stop = Stop::new(target.deadline, &alive);
+        let plan = frame
+            .and_then(|frame| build(frame, &stages, columns, order, stop))
+            .map_err(|error| self.convert(&error))?;
         Ok(Prepared { plan, columns: result, reads, table_rows, left_out, files, alive })
     }
 

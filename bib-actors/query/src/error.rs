@@ -109,6 +109,10 @@ pub enum LimitKind {
     Memory,
     /// Bytes of one page of rows.
     PageBytes,
+    /// Bytes of a text that a function makes.
+    TextBytes,
+    /// Bytes of the texts and lists that are made of one row, or of one batch of rows.
+    ValueBytes,
     /// Bytes of the expression.
     ExpressionBytes,
     /// Nesting of the expression.
@@ -124,7 +128,12 @@ impl LimitKind {
         match self {
             Self::Rows => "query.max_rows",
             Self::Memory => "query.memory_mib",
-            Self::PageBytes | Self::ExpressionBytes | Self::ExpressionDepth | Self::ExpressionNodes => "",
+            Self::PageBytes
+            | Self::TextBytes
+            | Self::ValueBytes
+            | Self::ExpressionBytes
+            | Self::ExpressionDepth
+            | Self::ExpressionNodes => "",
         }
     }
 }
@@ -202,6 +211,9 @@ fn looked_for(elsewhere: Elsewhere) -> String {
         Elsewhere::Unconnected { paired } => format!(
             " here, and none of the {paired} paired nodes is connected that could have it (`bib node connect ADDRESS`)"
         ),
+        Elsewhere::Silent => {
+            " here, and not all nodes answered that could have it: send the query again in a moment".to_owned()
+        }
         Elsewhere::Nobody { asked: 1 } => " here, nor on the one node that is connected".to_owned(),
         Elsewhere::Nobody { asked } => format!(" here, nor on the {asked} nodes that are connected"),
     }
@@ -275,6 +287,16 @@ fn limit_text(which: LimitKind, limit: u64) -> String {
         LimitKind::PageBytes => format!(
             "the page is larger than {} MiB; ask for fewer rows or fewer columns, or export the rows instead",
             limit >> 20
+        ),
+        LimitKind::TextBytes => format!(
+            "a text that the query makes would be longer than {}; make it of fewer or shorter texts, for example of parts \
+             of them: .substring(0, 100)",
+            size(limit)
+        ),
+        LimitKind::ValueBytes => format!(
+            "the texts and lists that the query makes of a few thousand rows, or of one, take more than {}; make fewer or \
+             shorter ones, or filter rows first",
+            size(limit)
         ),
         LimitKind::ExpressionBytes => format!(
             "the expression is longer than {limit} bytes; write it shorter (a long list of || is shorter as `x in \

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::displayable;
-use tokio::time::Instant;
 
 use crate::catalog::Catalog;
 use crate::engine::{Prepared, QueryEngine};
 use crate::error::QueryError;
 use crate::plan::Plan;
 use crate::purpose::Purpose;
+use crate::stop::Deadline;
 use crate::stream::calmly;
 use crate::table::{Presence, presence};
 use crate::view::View;
@@ -39,7 +39,7 @@ impl QueryEngine {
     /// As [`Self::query`], but for what only rows can show.
     pub async fn explain(&self, expression: &str, catalog: &dyn Catalog) -> Result<Explanation, QueryError> {
         let timeout = self.shared.options.timeout;
-        let deadline = Instant::now() + timeout;
+        let deadline = Deadline::of(timeout);
         let work = async {
             let view = View::of(expression);
             let asked = view.parse(&self.shared.options)?;

@@ -8,6 +8,7 @@
 //! knows no actors: it runs on the runtime of whoever calls it.
 
 mod blocks;
+mod breach;
 mod cache;
 mod catalog;
 mod check;
@@ -26,6 +27,7 @@ mod purpose;
 mod row;
 mod spill;
 mod statistics;
+mod stop;
 mod stream;
 mod table;
 mod view;
@@ -38,6 +40,7 @@ pub use error::{InvalidExpression, LimitKind, QueryError};
 pub use explain::Explanation;
 pub use export::{ExportFormat, Exporter};
 pub use fetch::{Fetch, FetchError, Wanted};
+pub use lang::end_of_text;
 pub use options::QueryOptions;
 pub use page::Page;
 pub use statistics::{Bar, ColumnStatistics, TableStatistics};

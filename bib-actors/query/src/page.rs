@@ -11,13 +11,13 @@ use bib_domain::VersionId;
 use datafusion::functions_aggregate::expr_fn as aggregates;
 use datafusion::logical_expr::Expr;
 use futures::StreamExt;
-use tokio::time::Instant;
 
 use crate::catalog::Catalog;
 use crate::engine::{Prepared, QueryEngine, Target};
 use crate::error::{LimitKind, QueryError};
 use crate::memory::Weighed;
 use crate::purpose::Purpose;
+use crate::stop::Deadline;
 use crate::stream::{Cost, QueryStats, calmly, convert};
 use crate::view::{Asked, View};
 
@@ -117,12 +117,12 @@ impl QueryEngine {
         catalog: &dyn Catalog,
     ) -> Result<Page, QueryError> {
         let timeout = self.timeout(timeout);
-        let deadline = Instant::now() + timeout;
+        let deadline = Deadline::of(timeout);
         let work = Box::pin(self.read_page(view, offset, rows, deadline, catalog));
         let late = QueryError::Timeout { after: timeout };
-        let page = tokio::time::timeout_at(deadline, calmly(work)).await;
+        let page = tokio::time::timeout_at(deadline.at, calmly(work)).await;
         // a timer ends only work that waits for something, and a page may be made without waiting
-        if Instant::now() > deadline { Err(late) } else { page.unwrap_or(Err(late)) }
+        if deadline.is_over() { Err(late) } else { page.unwrap_or(Err(late)) }
     }
 
     /// The version that a page or statistics of `view` would be read from: what they hold follows from it and the view.
@@ -136,12 +136,12 @@ impl QueryEngine {
         catalog: &dyn Catalog,
     ) -> Result<VersionId, QueryError> {
         let timeout = self.timeout(timeout);
-        let deadline = Instant::now() + timeout;
+        let deadline = Deadline::of(timeout);
         let work = Box::pin(async {
             let asked = self.parse(view).await?;
             Ok(self.resolve(&asked, catalog, deadline).await?.manifest.id())
         });
-        tokio::time::timeout_at(deadline, calmly(work)).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
+        tokio::time::timeout_at(deadline.at, calmly(work)).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
     }
 
     async fn read_page(
@@ -149,7 +149,7 @@ impl QueryEngine {
         view: &View,
         offset: u64,
         rows: u64,
-        deadline: Instant,
+        deadline: Deadline,
         catalog: &dyn Catalog,
     ) -> Result<Page, QueryError> {
         let asked = self.parse(view).await?;

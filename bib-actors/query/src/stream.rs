@@ -4,7 +4,6 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -15,9 +14,10 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
+use crate::breach::Breach;
 use crate::error::{LimitKind, QueryError};
+use crate::stop::Deadline;
 use crate::table::{Cause, Counters, Lacking, ReadFault};
 
 /// A running query.
@@ -112,8 +112,7 @@ pub(crate) enum RowLimit {
 /// What bounds a running query.
 pub(crate) struct Bounds {
     pub(crate) rows: RowLimit,
-    pub(crate) deadline: Instant,
-    pub(crate) timeout: Duration,
+    pub(crate) deadline: Deadline,
     pub(crate) memory_bytes: usize,
     /// Kept as long as somebody waits for rows.
     pub(crate) _alive: watch::Sender<()>,
@@ -130,8 +129,8 @@ pub(crate) fn bounded(
         let (mut inner, bounds, counters) = state?;
         let memory = bounds.memory_bytes;
         let next = calmly(async { inner.next().await.transpose().map_err(|error| convert(&error, memory)) });
-        let batch = match tokio::time::timeout_at(bounds.deadline, next).await {
-            Err(_) => return Some((Err(QueryError::Timeout { after: bounds.timeout }), None)),
+        let batch = match tokio::time::timeout_at(bounds.deadline.at, next).await {
+            Err(_) => return Some((Err(QueryError::Timeout { after: bounds.deadline.after }), None)),
             Ok(Ok(None)) => return None,
             Ok(Err(error)) => return Some((Err(error), None)),
             Ok(Ok(Some(batch))) => batch,
@@ -169,6 +168,9 @@ pub(crate) async fn calmly<T>(work: impl Future<Output = Result<T, QueryError>>)
 pub(crate) fn convert(error: &DataFusionError, memory_bytes: usize) -> QueryError {
     if let Some(fault) = ReadFault::find(error) {
         return fault.into();
+    }
+    if let Some(breach) = Breach::find(error).or_else(|| Breach::in_text(&error.to_string())) {
+        return breach.into();
     }
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => {

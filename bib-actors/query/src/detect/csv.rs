@@ -16,7 +16,9 @@ use crate::table::{ChunkReader, CsvDialect, Records, endless, is_missing};
 /// How a CSV file is written, from its first bytes.
 pub(super) fn sniff(head: &[u8], tabs: bool) -> CsvDialect {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let line = first_line(head);
+    // empty lines are no rows, nor do they say how the others are written
+    let text = head.iter().position(|b| !matches!(b, b'\n' | b'\r')).unwrap_or(head.len());
+    let line = first_line(&head[text..]);
     let count = |delimiter: u8| outside_quotes(line).filter(|&b| b == delimiter).count();
     // a comma wins over others that are as frequent
     let candidates: &[u8] = if tabs { b"\t,;|" } else { b",\t;|" };
@@ -170,5 +172,12 @@ mod tests {
         assert_eq!(sniff(b"\"x\ny\",b\n1,2\n", false).delimiter, b',');
         assert!(sniff(b"2013,x\n", false).header);
         assert!(!sniff(b"1.5\n2\n", false).header);
+        for mark in ["", "\u{feff}"] {
+            for end in ["\n", "\r\n", "\r"] {
+                let told = |text: &str| sniff(format!("{mark}{text}").replace('\n', end).as_bytes(), false);
+                assert!(!told("\n1,2\n3,4\n").header, "{mark:?} {end:?}");
+                assert_eq!((told("\n\na;b\n1,5;2\n").delimiter, told("\na;b\n1;2\n").header), (b';', true));
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ pub(super) struct Guess {
 }
 
 const INT: u8 = 1;
-/// Whole numbers of more than 64 bits.
+/// Whole numbers that are no int as they are written: of more than 64 bits, or with a plus sign.
 const BIG: u8 = 2;
 const DOUBLE: u8 = 4;
 const BOOL: u8 = 8;
@@ -57,12 +57,12 @@ impl Guess {
 
 fn kind(text: &str) -> u8 {
     let bytes = text.as_bytes();
-    let digits = text.strip_prefix('-').unwrap_or(text);
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.bytes().all(|b| b.is_ascii_digit()) && !digits.is_empty() {
         // 007 is a code, not a number: its zeros would be lost
         return match digits.len() > 1 && digits.starts_with('0') {
             true => TEXT,
-            false if scalar::parse_int(text).is_some() => INT,
+            false if !text.starts_with('+') && scalar::parse_int(text).is_some() => INT,
             false if is_finite(text) => BIG,
             false => TEXT,
         };
@@ -110,6 +110,9 @@ mod tests {
         assert_eq!(guess(&["007", "12"]), ColumnType::String);
         assert_eq!(guess(&["99999999999999999999"]), ColumnType::String);
         assert_eq!(guess(&["99999999999999999999", "0.5"]), ColumnType::Double);
+        assert_eq!(guess(&["+9007199254740993", "1"]), ColumnType::String, "a double would lose a digit");
+        assert_eq!(guess(&["+49", "-1.5"]), ColumnType::Double);
+        assert_eq!(guess(&["+007"]), ColumnType::String);
         assert_eq!(guess(&["TRUE", "false"]), ColumnType::Bool);
         assert_eq!(guess(&["true", "1"]), ColumnType::String);
         assert_eq!(guess(&["2013-01-31"]), ColumnType::Date);

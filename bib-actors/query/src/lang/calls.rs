@@ -2,15 +2,23 @@
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr};
 
-use super::check::{Checker, a};
+use super::check::{Checker, Local, a};
 use super::functions::{Aggregate, ELSEWHERE, Form, OVERLOADS, Op, Overload};
-use super::ir::{Kind, Lit, MacroCall, MacroKind, Node};
+use super::ir::{BinaryOp, Kind, Lit, MacroCall, MacroKind, Node};
 use super::literal::fold;
 use super::pipeline::STEPS;
 use super::source::{Checked, Span};
 use super::stages::AggregateCall;
 use super::suggest::{did_you_mean, nearest};
 use super::types::Ty;
+
+/// Macros within each other. Each goes over its list once for every item around it, so that more of them end for short
+/// lists only.
+pub(crate) const MACRO_LEVELS: usize = 3;
+
+/// How often a macro within others may run for one row when their lists are written in the expression: what that costs
+/// does not depend on the data, and is paid for every row.
+const MAX_TURNS: usize = 100_000;
 
 impl Checker<'_> {
     pub(super) fn call(&mut self, call: &CallExpr, at: Span) -> Checked<Node> {
@@ -198,10 +206,13 @@ impl Checker<'_> {
             let message = format!("{variable:?} already names the row");
             return Err(self.source.invalid_with(at, message, "choose another name for the variable".to_owned()));
         }
-        self.locals.push((variable.clone(), (*item).clone()));
+        self.refuse_opaque(&item, range.at, "gone over")?;
+        let turns = self.turns(name, &range, at)?;
+        self.locals.push(Local { name: variable.clone(), ty: (*item).clone(), turns });
         let parts = self.macro_parts(kind, condition, body);
         self.locals.pop();
         let (condition, body) = parts?;
+        self.refuse_opaque(&body.ty, body.at, "made into a list")?;
         let ty = match kind {
             MacroKind::All | MacroKind::Exists | MacroKind::ExistsOne => Ty::Bool,
             MacroKind::Map => Ty::List(Box::new(body.ty.clone())),
@@ -209,6 +220,24 @@ impl Checker<'_> {
         };
         let call = MacroCall { kind, range, variable: variable.clone(), condition, body };
         Ok(Node::new(Kind::Macro(Box::new(call)), ty, at))
+    }
+
+    /// How often the body of a macro over `range` runs, within those around it.
+    fn turns(&self, name: &str, range: &Node, at: Span) -> Checked<usize> {
+        if self.locals.len() == MACRO_LEVELS {
+            let message =
+                format!("{name} stands within {MACRO_LEVELS} other macros, and no more than {MACRO_LEVELS} fit");
+            let suggestion = "make a column of the inner part first: .map(r, {\"name\": ...})".to_owned();
+            return Err(self.source.invalid_with(at, message, suggestion));
+        }
+        let around = self.locals.last().map_or(1, |local| local.turns);
+        let turns = around.saturating_mul(written(range));
+        if turns > MAX_TURNS {
+            let message = format!("{name} would run {turns} times for each row, and at most {MAX_TURNS} are allowed");
+            let suggestion = "shorten the lists that are written here".to_owned();
+            return Err(self.source.invalid_with(at, message, suggestion));
+        }
+        Ok(turns)
     }
 
     fn macro_parts(
@@ -259,6 +288,18 @@ impl Checker<'_> {
             calls.len() - 1
         });
         Ok(Node::new(Kind::Aggregate(index), ty, at))
+    }
+}
+
+/// Items of a list that is written in the expression; one for any other, of which nothing is known.
+fn written(range: &Node) -> usize {
+    match &range.kind {
+        Kind::List(items) => items.len().max(1),
+        Kind::Binary(BinaryOp::Add, a, b) => written(a).saturating_add(written(b)),
+        Kind::Conditional(_, yes, no) => written(yes).max(written(no)),
+        Kind::Convert(of) => written(of),
+        Kind::Macro(call) => written(&call.range),
+        _ => 1,
     }
 }
 

@@ -18,9 +18,18 @@ pub(super) struct Checker<'a> {
     /// The name of the row in this step.
     pub(super) row: &'a str,
     /// Variables of the macros around the place, innermost last.
-    pub(super) locals: Vec<(String, Ty)>,
+    pub(super) locals: Vec<Local>,
     /// The aggregates found so far, where aggregates are allowed.
     pub(super) aggregates: Option<Vec<AggregateCall>>,
+}
+
+/// The variable of a macro.
+pub(super) struct Local {
+    pub(super) name: String,
+    pub(super) ty: Ty,
+    /// How often what is in the macro runs for one row, as far as the expression says: its list and those of the macros
+    /// around it are written there.
+    pub(super) turns: usize,
 }
 
 impl Checker<'_> {
@@ -59,8 +68,8 @@ impl Checker<'_> {
     }
 
     fn name(&self, name: &str, at: Span) -> Checked<Node> {
-        if let Some((_, ty)) = self.locals.iter().rev().find(|(local, _)| local == name) {
-            return Ok(Node::new(Kind::Local(name.to_owned()), ty.clone(), at));
+        if let Some(local) = self.locals.iter().rev().find(|local| local.name == name) {
+            return Ok(Node::new(Kind::Local(name.to_owned()), local.ty.clone(), at));
         }
         let row = self.row;
         if name == row {
@@ -97,7 +106,7 @@ impl Checker<'_> {
 
     fn is_row(&self, expr: &IdedExpr) -> bool {
         matches!(&expr.expr, Expr::Ident(name) if name == self.row)
-            && !self.locals.iter().any(|(local, _)| local == self.row)
+            && !self.locals.iter().any(|local| local.name == self.row)
     }
 
     fn select(&mut self, operand: &IdedExpr, field: &str, at: Span) -> Checked<Node> {
@@ -133,6 +142,7 @@ impl Checker<'_> {
                 }
             },
             Ty::Map(value) => {
+                self.refuse_opaque(&value, at, "looked up")?;
                 let key = Node::literal(Lit::String(field.to_owned()), at);
                 Ok(Node::new(Kind::Index(Box::new(of), Box::new(key)), *value, at))
             }
@@ -159,6 +169,7 @@ impl Checker<'_> {
             })?;
             items.push(item);
         }
+        self.refuse_opaque(&ty, at, "made into a list")?;
         let items = items.into_iter().map(|item| item.convert(&ty)).collect();
         Ok(Node::new(Kind::List(items), Ty::List(Box::new(ty)), at))
     }
@@ -251,6 +262,9 @@ impl Checker<'_> {
             return self.field(of, name, index_at);
         }
         let index = self.check(index)?;
+        if let Ty::List(item) | Ty::Map(item) = &of.ty {
+            self.refuse_opaque(item, at, "looked up")?;
+        }
         match (&of.ty, &index.ty) {
             (Ty::List(item), Ty::Int) => {
                 let ty = (**item).clone();

@@ -29,15 +29,23 @@ impl Checker<'_> {
             let message = format!("{} cannot be compared with {}", a(&left.ty), a(&right.ty));
             return Err(self.source.invalid_with(at, message, conversion(&left, &right)));
         };
-        if matches!(ty, Ty::Opaque(_)) {
-            let message = format!("values of type {ty} can be selected, but not compared");
-            return Err(self.source.invalid(at, message));
-        }
+        self.refuse_opaque(&ty, at, "compared")?;
         if !matches!(op, BinaryOp::Eq | BinaryOp::Ne) && !ty.is_ordered() {
             return Err(self.source.invalid(at, format!("{} has no order, so {} means nothing", a(&ty), op.symbol())));
         }
         let (left, right) = (Box::new(left.convert(&ty)), Box::new(right.convert(&ty)));
         Ok(Node::new(Kind::Binary(op, left, right), Ty::Bool, at))
+    }
+
+    /// Refuses a value with parts that the interpreter cannot have.
+    pub(super) fn refuse_opaque(&self, ty: &Ty, at: Span, not: &str) -> Checked<()> {
+        match ty.opaque() {
+            Some(part) => {
+                let message = format!("values of type {part} can be selected, but not {not}");
+                Err(self.source.invalid(at, message))
+            }
+            None => Ok(()),
+        }
     }
 
     fn null_test(&self, op: BinaryOp, of: Node, at: Span) -> Checked<Node> {
@@ -86,7 +94,10 @@ impl Checker<'_> {
             }
             (Add, String, String) => node(left, right, String),
             (Add, List(_), List(_)) => match left.ty.unify(&right.ty) {
-                Some(ty) => node(left.convert(&ty), right.convert(&ty), ty),
+                Some(ty) => {
+                    self.refuse_opaque(&ty, at, "joined")?;
+                    node(left.convert(&ty), right.convert(&ty), ty)
+                }
                 None => Err(self.source.invalid(at, format!("{} and {} do not add up", a(&left.ty), a(&right.ty)))),
             },
             (Sub, Timestamp | Date, Timestamp | Date) => {
@@ -104,7 +115,8 @@ impl Checker<'_> {
 
     pub(super) fn negate(&self, inner: Node, at: Span) -> Checked<Node> {
         match (&inner.kind, &inner.ty) {
-            (Kind::Literal(Lit::Int(i)), _) => Ok(Node::literal(Lit::Int(i.wrapping_neg()), at)),
+            // the least int has no counterpart: its negation is left to the computation, which has no value
+            (Kind::Literal(Lit::Int(i)), _) if *i != i64::MIN => Ok(Node::literal(Lit::Int(-i), at)),
             (Kind::Literal(Lit::Double(d)), _) => Ok(Node::literal(Lit::Double(-d), at)),
             (_, Ty::Int | Ty::Double) => {
                 let ty = inner.ty.clone();
@@ -128,6 +140,7 @@ impl Checker<'_> {
                     let suggestion = "test for missing values with == null".to_owned();
                     return Err(self.source.invalid_with(at, "null is not in any list", suggestion));
                 }
+                self.refuse_opaque(&ty, at, "compared")?;
                 let needle = needle.convert(&ty);
                 let within = within.convert(&Ty::List(Box::new(ty)));
                 match within.kind {

@@ -33,6 +33,9 @@ pub(super) fn parse_tree(text: &str, options: &QueryOptions) -> Result<(Source, 
     if size.depth > options.max_expression_depth {
         return Err(limit(LimitKind::ExpressionDepth, options.max_expression_depth));
     }
+    if let Some(stray) = size.stray {
+        return Err(reword(text, stray, "").into());
+    }
     let parsed = on_a_deep_stack(|| env().parser().max_recursion_depth(u16::MAX - 1).parse_with_source_info(text))?;
     let (tree, info) = match parsed {
         Ok(parsed) => parsed,

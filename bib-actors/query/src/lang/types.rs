@@ -146,6 +146,16 @@ impl Ty {
         matches!(self, Self::List(_) | Self::Struct(_) | Self::Map(_))
     }
 
+    /// A type that cannot be computed with, in it or in what it holds.
+    pub(crate) fn opaque(&self) -> Option<&Self> {
+        match self {
+            Self::Opaque(_) => Some(self),
+            Self::List(item) | Self::Map(item) => item.opaque(),
+            Self::Struct(fields) => fields.iter().find_map(|(_, ty)| ty.opaque()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_number(&self) -> bool {
         matches!(self, Self::Int | Self::Double)
     }

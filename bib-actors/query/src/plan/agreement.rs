@@ -34,7 +34,8 @@ fn row() -> impl Strategy<Value = Row> {
             1 => prop::sample::select(vec![0.0, -0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY]),
         ]
     };
-    let text = || prop::sample::select(vec!["", "a", "B", "ab", "naïve", " x ", "12", "-3.5", "true", "2013-01-31"]);
+    let texts = ["", "a", "B", "ab", "naïve", " x ", "12", "-3.5", "true", "2013-01-31", "C:\\d", "C:d", "5%", "a_b"];
+    let text = move || prop::sample::select(texts.to_vec());
     let text = move || text().prop_map(str::to_owned);
     let time = prop_oneof![
         3 => 1_356_998_400_000_000_i64..1_388_534_400_000_000,
@@ -74,6 +75,24 @@ fn batch(rows: &[Row]) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
 }
 
+/// Regular expressions as they are written, some of which `LIKE` would read otherwise.
+const PATTERNS: [&str; 14] = [
+    "\"^[a-z]+$\"",
+    "\".*\"",
+    "\"\"",
+    "\"a|B\"",
+    "\"^a\"",
+    "\"^a$\"",
+    "\"^ab?\"",
+    "\"b$\"",
+    "\"%\"",
+    "\"^a_\"",
+    "r\"\\\\\"",
+    "r\"^C:\\\\\"",
+    "r\"^C:\\\\d$\"",
+    "r\"\\d\"",
+];
+
 /// Expressions of each type as text, by the depth that is left.
 fn bool_expr(depth: u32) -> BoxedStrategy<String> {
     let leaf = prop_oneof![
@@ -107,7 +126,9 @@ fn bool_expr(depth: u32) -> BoxedStrategy<String> {
         1 => text_expr(below).prop_map(|a| format!("({a}) in [\"a\", \"ab\"]")),
         1 => (text_expr(below), prop::sample::select(vec!["contains", "startsWith", "endsWith"]), text_expr(below))
             .prop_map(|(a, f, b)| format!("({a}).{f}({b})")),
-        1 => text_expr(below).prop_map(|a| format!("({a}).matches(\"^[a-z]+$\")")),
+        2 => (text_expr(below), prop::sample::select(PATTERNS.to_vec())).prop_map(|(a, p)| format!("({a}).matches({p})")),
+        1 => int_expr(below).prop_map(|a| format!("({a}) in [1, 2, 3, 4]")),
+        1 => prop::sample::select(vec!["[]", "[1, 2, 3, 4]", "[3, 4, 5, 6]", "[7]"]).prop_map(|l| format!("r.i in {l}")),
         1 => text_expr(below).prop_map(|a| format!("bool({a})")),
         1 => (prop::sample::select(vec!["isNaN", "isInf", "isFinite"]), double_expr(below))
             .prop_map(|(f, a)| format!("math.{f}({a})")),
@@ -262,7 +283,7 @@ fn agree(expression: &str, rows: &[Row]) -> Result<(), TestCaseError> {
     let columns = Column::of_schema(&batch.schema());
     let Some(node) = checked(expression, &columns) else { return Ok(()) };
     let mut row_by_row = Vec::new();
-    let expr = Lowering { columns: &columns, row_by_row: &mut row_by_row }.lower(&node).unwrap();
+    let expr = Lowering { columns: &columns, row_by_row: &mut row_by_row, stop: None }.lower(&node).unwrap();
     prop_assert!(row_by_row.is_empty(), "{expression} is not vectorized: {row_by_row:?}");
     let schema = DFSchema::try_from(batch.schema()).unwrap();
     let physical = SessionContext::new().create_physical_expr(expr, &schema).unwrap();
@@ -270,7 +291,7 @@ fn agree(expression: &str, rows: &[Row]) -> Result<(), TestCaseError> {
         physical.evaluate(&batch).map_err(|error| TestCaseError::fail(format!("{expression}: {error}")))?;
     let vectorized = cast(&vectorized.into_array(batch.num_rows()).unwrap(), &node.ty.to_arrow()).unwrap();
     let types: Vec<Ty> = columns.iter().map(|column| column.ty.clone()).collect();
-    let compiled = RowExpression::compile(&node, types, expression.to_owned()).unwrap();
+    let compiled = RowExpression::compile(&node, types, expression.to_owned(), false, None).unwrap();
     let by_row = compiled.evaluate(batch.columns(), batch.num_rows()).unwrap();
     prop_assert!(
         same(&vectorized, &by_row),

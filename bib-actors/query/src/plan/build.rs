@@ -10,6 +10,7 @@ use super::compare::{canonical, number_or_null};
 use super::every_row::every_row;
 use super::lower::{Lowering, aggregate_name};
 use crate::lang::{Aggregate, AggregateCall, CheckedStage, Column, Kind, NamedNode, Node, Ty};
+use crate::stop::Stop;
 
 /// A query as a data frame.
 pub(crate) struct Plan {
@@ -35,14 +36,20 @@ pub(crate) enum Order {
     },
 }
 
-/// Applies `stages` to a table with `columns`.
-pub(crate) fn build(table: DataFrame, stages: &[CheckedStage], columns: Vec<Column>, order: Order) -> Result<Plan> {
+/// Applies `stages` to a table with `columns`. What runs row by row is ended by `stop`.
+pub(crate) fn build(
+    table: DataFrame,
+    stages: &[CheckedStage],
+    columns: Vec<Column>,
+    order: Order,
+    stop: Stop,
+) -> Result<Plan> {
     let (total, in_file_order, position) = match order {
         Order::Free => (false, false, None),
         Order::Promised => (false, true, None),
         Order::Total { position } => (true, position.is_some(), position),
     };
-    let mut builder = Builder { row_by_row: Vec::new(), total, in_file_order, position, settled: true };
+    let mut builder = Builder { row_by_row: Vec::new(), total, in_file_order, position, settled: true, stop };
     let (mut frame, mut columns) = (table, columns);
     for stage in stages {
         let next = stage.output(&columns);
@@ -62,6 +69,7 @@ struct Builder {
     position: Option<String>,
     /// Whether the rows have an order already.
     settled: bool,
+    stop: Stop,
 }
 
 impl Builder {
@@ -72,10 +80,10 @@ impl Builder {
             _ => frame,
         };
         let position = self.position.clone().filter(|_| self.total);
-        let mut lowering = Lowering { columns, row_by_row: &mut self.row_by_row };
+        let mut lowering = Lowering { columns, row_by_row: &mut self.row_by_row, stop: Some(&self.stop) };
         match stage {
             CheckedStage::Filter(condition) => {
-                let condition = lowering.lower(condition)?;
+                let condition = lowering.condition(condition)?;
                 frame.filter(if self.in_file_order { condition.and(every_row()) } else { condition })
             }
             CheckedStage::Map(outputs) => {
@@ -119,7 +127,8 @@ impl Builder {
             return Ok(frame);
         }
         self.settled = true;
-        let keys = ties(&mut Lowering { columns, row_by_row: &mut self.row_by_row }, self.position.as_deref())?;
+        let mut lowering = Lowering { columns, row_by_row: &mut self.row_by_row, stop: Some(&self.stop) };
+        let keys = ties(&mut lowering, self.position.as_deref())?;
         if keys.is_empty() { Ok(frame) } else { frame.sort(keys) }
     }
 }

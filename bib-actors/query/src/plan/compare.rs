@@ -7,7 +7,7 @@
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator, ScalarUDF, lit};
+use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator, ScalarUDF, lit};
 
 use super::kernels::{Kernel, Work};
 use crate::lang::{BinaryOp, Op, Ty};
@@ -26,6 +26,11 @@ pub(super) fn comparison(op: BinaryOp, a: Expr, b: Expr, ty: &Ty) -> Expr {
 
 /// `x in [...]` for items of type `ty`.
 pub(super) fn in_list(needle: Expr, items: Vec<Expr>, ty: &Ty) -> Expr {
+    if items.is_empty() {
+        // DataFusion's empty list is false also for null
+        let when = (Box::new(needle.is_not_null()), Box::new(lit(false)));
+        return Expr::Case(Case::new(None, vec![when], None));
+    }
     let settled = |item: &Expr| match ty {
         Ty::Double => constant(item).is_some(),
         _ => matches!(item, Expr::Literal(..)),

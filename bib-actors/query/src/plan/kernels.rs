@@ -15,7 +15,9 @@ use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 use super::text;
+use crate::breach::{CONSTANT_BYTES, TEXT_BYTES};
 use crate::lang::{BinaryOp, Op, Ty};
+use crate::row::made::repeated;
 use crate::row::scalar;
 
 const SECOND: i64 = 1_000_000;
@@ -26,6 +28,8 @@ const DAY: i64 = 86_400 * SECOND;
 pub(super) enum Work {
     /// Arithmetic of whole numbers, times and durations.
     Arithmetic(BinaryOp),
+    /// `+` of texts.
+    Concat,
     Negate,
     /// Of doubles; other types have DataFusion's own.
     Compare(BinaryOp),
@@ -72,6 +76,7 @@ impl ScalarUDFImpl for Kernel {
             Work::Arithmetic(BinaryOp::Mul) => "multiply",
             Work::Arithmetic(BinaryOp::Div) => "divide",
             Work::Arithmetic(_) => "remainder",
+            Work::Concat => "concat",
             Work::Negate => "negate",
             Work::Compare(BinaryOp::Eq) => "equal",
             Work::Compare(BinaryOp::Ne) => "not_equal",
@@ -106,14 +111,19 @@ impl ScalarUDFImpl for Kernel {
         {
             return Ok(ColumnarValue::Array(fast));
         }
+        // a plan repeats what comes of constants for each row
+        let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let most = if constant { CONSTANT_BYTES } else { TEXT_BYTES };
         let arrays = args
             .args
             .into_iter()
             .zip(&self.params)
-            .map(|(arg, ty)| Ok(cast(&arg.into_array(rows)?, &ty.to_arrow())?))
+            .map(|(arg, ty)| Ok(cast(&repeated(arg, rows)?, &ty.to_arrow())?))
             .collect::<Result<Vec<ArrayRef>>>()?;
         let array = match self.work {
             Work::Arithmetic(op) => arithmetic(op, &self.params, &self.result, &arrays)?,
+            Work::Concat => text::concat(&arrays, most)?,
+            Work::Function(Op::Replace) => text::replace(&arrays, most)?,
             Work::Negate => match self.result {
                 Ty::Int => unary::<Int64Type, Int64Type>(&arrays[0], i64::checked_neg),
                 _ => unary::<Float64Type, Float64Type>(&arrays[0], |d| Some(-d)),

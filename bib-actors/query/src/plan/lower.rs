@@ -10,15 +10,21 @@ use datafusion::logical_expr::{Case, Cast, Expr, Operator, ScalarUDF, lit};
 
 use super::compare::{binary, comparison, in_list, is_canonical, mirrored, operator};
 use super::kernels::{Kernel, Work};
+use super::logic::{Asked, joined};
+use super::pattern::{bounds_of, matches};
 use super::stored::{convert, fence, is_unsigned, may_lie_between, on_grid, stored, unit};
+use crate::breach::CONSTANT_BYTES;
 use crate::lang::{BinaryOp, Column, Kind, Lit, Node, Op, Style, Ty, print};
-use crate::row::RowExpression;
+use crate::row::{RowExpression, made};
+use crate::stop::Stop;
 
 /// Translates the expressions of one step.
 pub(crate) struct Lowering<'a> {
     pub(crate) columns: &'a [Column],
     /// What runs row by row and why.
     pub(crate) row_by_row: &'a mut Vec<String>,
+    /// What ends that; none where nothing runs so.
+    pub(crate) stop: Option<&'a Stop>,
 }
 
 impl Lowering<'_> {
@@ -26,6 +32,17 @@ impl Lowering<'_> {
     pub(crate) fn output(&mut self, node: &Node) -> Result<Expr> {
         match &node.kind {
             Kind::Column(_, name) => Ok(Expr::Column(DfColumn::new_unqualified(name))),
+            _ => self.lower(node),
+        }
+    }
+
+    /// A condition of which only matters whether it is true.
+    pub(super) fn condition(&mut self, node: &Node) -> Result<Expr> {
+        match &node.kind {
+            Kind::Binary(op @ (BinaryOp::And | BinaryOp::Or), a, b) => {
+                let (a, b) = (self.condition(a)?, self.condition(b)?);
+                joined(operator(*op), a, b, Asked::Truth)
+            }
             _ => self.lower(node),
         }
     }
@@ -146,10 +163,9 @@ impl Lowering<'_> {
             return self.comparison(op, &a, &b);
         }
         match (op, result) {
-            (BinaryOp::And | BinaryOp::Or, _) | (_, Ty::Double) => {
-                Ok(binary(self.lower(a)?, operator(op), self.lower(b)?))
-            }
-            (BinaryOp::Add, Ty::String) => Ok(binary(self.lower(a)?, Operator::StringConcat, self.lower(b)?)),
+            (BinaryOp::And | BinaryOp::Or, _) => joined(operator(op), self.lower(a)?, self.lower(b)?, Asked::Value),
+            (_, Ty::Double) => Ok(binary(self.lower(a)?, operator(op), self.lower(b)?)),
+            (BinaryOp::Add, Ty::String) => self.kernel(Work::Concat, &[a.clone(), b.clone()], result),
             _ => self.kernel(Work::Arithmetic(op), &[a.clone(), b.clone()], result),
         }
     }
@@ -157,7 +173,7 @@ impl Lowering<'_> {
     fn call(&mut self, op: Op, args: &[Node], result: &Ty) -> Result<Expr> {
         let native = match (op, args) {
             (Op::Contains, [a, b]) => expr_fn::contains(self.lower(a)?, self.lower(b)?),
-            (Op::StartsWith, [a, b]) => match bounds_of(b) {
+            (Op::StartsWith, [a, b]) => match awkward(b).and_then(bounds_of) {
                 Some((from, to)) => {
                     let a = self.lower(a)?;
                     a.clone().gt_eq(lit(from)).and(a.lt(lit(to)))
@@ -165,7 +181,9 @@ impl Lowering<'_> {
                 None => expr_fn::starts_with(self.lower(a)?, self.lower(b)?),
             },
             (Op::EndsWith, [a, b]) => expr_fn::ends_with(self.lower(a)?, self.lower(b)?),
-            (Op::Matches, [a, pattern]) => binary(self.lower(a)?, Operator::RegexMatch, self.lower(pattern)?),
+            (Op::Matches, [a, Node { kind: Kind::Literal(Lit::String(pattern)), .. }]) => {
+                matches(self.lower(a)?, pattern)?
+            }
             (Op::Coalesce, args) => {
                 let args = args.iter().map(|arg| self.lower(arg)).collect::<Result<Vec<_>>>()?;
                 core::expr_fn::coalesce(args)
@@ -182,6 +200,9 @@ impl Lowering<'_> {
     fn kernel(&mut self, work: Work, args: &[Node], result: &Ty) -> Result<Expr> {
         let params = args.iter().map(|arg| arg.ty.clone()).collect();
         let args = args.iter().map(|arg| self.lower(arg)).collect::<Result<Vec<_>>>()?;
+        if let Some(text) = constant(work, &args)? {
+            return Ok(lit(text));
+        }
         Ok(ScalarUDF::from(Kernel::new(work, params, result.clone())).call(args))
     }
 
@@ -189,7 +210,9 @@ impl Lowering<'_> {
     fn row_expression(&mut self, node: &Node) -> Result<Expr> {
         let mut arguments = Arguments::default();
         let body = node.map_children(&mut |child| self.hoist(child, &mut arguments))?;
-        let compiled = RowExpression::compile(&body, arguments.types, print(node, Style::People))?;
+        let constant = arguments.exprs.iter().all(|argument| argument.column_refs().is_empty());
+        let shown = print(node, Style::People);
+        let compiled = RowExpression::compile(&body, arguments.types, shown, constant, self.stop.cloned())?;
         Ok(ScalarUDF::from(compiled).call(arguments.exprs))
     }
 
@@ -287,22 +310,29 @@ fn literal(value: &Lit, ty: &Ty) -> Result<Expr> {
     })
 }
 
-/// The least text that begins with a prefix, and the least beyond all that do. Only for prefixes that `LIKE` would
-/// read as patterns: DataFusion turns `starts_with` into `LIKE`, and a pattern with an escape in it runs as a regular
-/// expression on each row. Two comparisons are faster, and prune row groups as well.
-fn bounds_of(prefix: &Node) -> Option<(String, String)> {
-    let Kind::Literal(Lit::String(text)) = &prefix.kind else { return None };
-    if !text.contains(['%', '_', '\\']) {
-        return None;
-    }
-    let mut beyond: Vec<char> = text.chars().collect();
-    while let Some(last) = beyond.pop() {
-        // characters are ordered as their bytes are; between the two planes of surrogates there is none
-        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
-        if let Some(next) = next {
-            beyond.push(next);
-            return Some((text.clone(), beyond.into_iter().collect()));
+/// The text that a function makes of constants. Known here, so that one which is too long is refused with the query:
+/// planning only goes on without it.
+fn constant(work: Work, args: &[Expr]) -> Result<Option<String>> {
+    let text = |at: usize| match args.get(at) {
+        Some(Expr::Literal(ScalarValue::Utf8(text), _)) => text.as_deref(),
+        _ => None,
+    };
+    let (Some(first), Some(second)) = (text(0), text(1)) else { return Ok(None) };
+    match (work, text(2)) {
+        (Work::Concat, _) => {
+            made::fits(first, second, CONSTANT_BYTES)?;
+            Ok(Some([first, second].concat()))
         }
+        (Work::Function(Op::Replace), Some(to)) => Ok(Some(made::replaced(first, second, to, CONSTANT_BYTES)?)),
+        _ => Ok(None),
     }
-    None
+}
+
+/// A prefix that `LIKE` would read as a pattern: DataFusion turns `starts_with` into `LIKE`, and a pattern with an escape
+/// in it runs as a regular expression on each row. Two comparisons are faster, and prune row groups as well.
+fn awkward(prefix: &Node) -> Option<&str> {
+    match &prefix.kind {
+        Kind::Literal(Lit::String(text)) if text.contains(['%', '_', '\\']) => Some(text),
+        _ => None,
+    }
 }

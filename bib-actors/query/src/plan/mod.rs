@@ -4,7 +4,9 @@ mod build;
 mod compare;
 mod every_row;
 mod kernels;
+mod logic;
 mod lower;
+mod pattern;
 mod stored;
 mod text;
 

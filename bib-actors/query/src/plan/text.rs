@@ -1,16 +1,18 @@
 //! Vectorized functions over texts. Positions and lengths count characters, not bytes, as CEL does.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, AsArray, BooleanArray, Date32Array, DurationMicrosecondArray, Float64Array, Int64Array, StringArray,
-    TimestampMicrosecondArray,
+    StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{DataFusionError, Result, internal_err};
 
+use crate::breach::{BATCH_BYTES, Breach};
 use crate::lang::{Op, Ty};
-use crate::row::scalar;
+use crate::row::{made, scalar};
 
 pub(super) fn function(op: Op, params: &[Ty], args: &[ArrayRef]) -> Result<ArrayRef> {
     if op == Op::ToText {
@@ -30,15 +32,6 @@ pub(super) fn function(op: Op, params: &[Ty], args: &[ArrayRef]) -> Result<Array
         Op::LowerAscii => map(texts, |s| Some(s.to_ascii_lowercase())),
         Op::UpperAscii => map(texts, |s| Some(s.to_ascii_uppercase())),
         Op::Trim => map(texts, |s| Some(s.trim().to_owned())),
-        Op::Replace => {
-            let (from, to) = (args[1].as_string::<i32>(), args[2].as_string::<i32>());
-            let replaced: StringArray = texts
-                .iter()
-                .zip(from.iter().zip(to.iter()))
-                .map(|(s, (from, to))| Some(s?.replace(from?, to?)))
-                .collect();
-            Arc::new(replaced)
-        }
         Op::SubstringFrom => {
             let from = args[1].as_primitive::<Int64Type>();
             let parts: StringArray =
@@ -72,6 +65,45 @@ pub(super) fn function(op: Op, params: &[Ty], args: &[ArrayRef]) -> Result<Array
         }
         _ => return internal_err!("{} is not vectorized", op.name()),
     })
+}
+
+/// `+` of texts, none of more than `most` bytes.
+pub(super) fn concat(args: &[ArrayRef], most: usize) -> Result<ArrayRef> {
+    let (left, right) = (args[0].as_string::<i32>(), args[1].as_string::<i32>());
+    let (mut joined, mut bytes) = (StringBuilder::new(), 0);
+    for (a, b) in left.iter().zip(right.iter()) {
+        let Some((a, b)) = a.zip(b) else {
+            joined.append_null();
+            continue;
+        };
+        made::fits(a, b, most)?;
+        bytes += a.len() + b.len();
+        within(bytes, BATCH_BYTES)?;
+        let whole = joined.write_str(a).and_then(|()| joined.write_str(b));
+        whole.map_err(|error| DataFusionError::Internal(error.to_string()))?;
+        joined.append_value("");
+    }
+    Ok(Arc::new(joined.finish()))
+}
+
+/// `text.replace(from, to)`, none of more than `most` bytes unless it was longer before.
+pub(super) fn replace(args: &[ArrayRef], most: usize) -> Result<ArrayRef> {
+    let texts = args[0].as_string::<i32>();
+    let (from, to) = (args[1].as_string::<i32>(), args[2].as_string::<i32>());
+    let (mut replaced, mut bytes) = (StringBuilder::new(), 0);
+    // what becomes shorter fits as it did before
+    let batch = BATCH_BYTES.max(texts.value_data().len()).min(i32::MAX as usize);
+    for (text, (from, to)) in texts.iter().zip(from.iter().zip(to.iter())) {
+        let text = text.zip(from.zip(to)).map(|(text, (from, to))| made::replaced(text, from, to, most)).transpose()?;
+        bytes += text.as_ref().map_or(0, String::len);
+        within(bytes, batch)?;
+        replaced.append_option(text);
+    }
+    Ok(Arc::new(replaced.finish()))
+}
+
+fn within(bytes: usize, most: usize) -> Result<()> {
+    if bytes > most { Err(Breach::Values { most }.into()) } else { Ok(()) }
 }
 
 fn map(texts: &StringArray, f: impl Fn(&str) -> Option<String>) -> ArrayRef {

@@ -10,12 +10,16 @@ use arrow::datatypes::DataType;
 use cel::common::value::CowVal;
 use cel::context::VariableResolver;
 use cel::{Context, Program, Value};
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 use super::library;
-use super::values::{copy_out, to_array, value};
+use super::made::repeated;
+use super::meter::{METER, Meter};
+use super::values::{Out, copy_out, to_array, value};
+use crate::breach::{BATCH_BYTES, Breach, CONSTANT_BYTES, TEXT_BYTES};
 use crate::lang::{Node, Style, Ty, print};
+use crate::stop::Stop;
 
 /// A checked expression, compiled for the interpreter.
 #[derive(Debug)]
@@ -29,24 +33,51 @@ pub(crate) struct RowExpression {
     result: Ty,
     program: Program,
     signature: Signature,
+    /// What ends it between two rows or two turns of a loop; none for a test.
+    stop: Option<Stop>,
 }
 
+/// Bytes that an evaluation may make.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    text: usize,
+    all: usize,
+}
+
+/// Of one value for each row.
+const ROWS: Bounds = Bounds { text: TEXT_BYTES, all: BATCH_BYTES };
+
+/// Of one value for all rows.
+const CONSTANT: Bounds = Bounds { text: CONSTANT_BYTES, all: CONSTANT_BYTES };
+
 impl RowExpression {
-    /// Compiles `node`, whose columns are arguments of the types `inputs`. People see it as `shown`.
-    pub(crate) fn compile(node: &Node, inputs: Vec<Ty>, shown: String) -> Result<Self> {
+    /// Compiles `node`, whose columns are arguments of the types `inputs`. People see it as `shown`. One that depends on
+    /// no row is `constant`: planning would reckon it, for as long as that takes.
+    pub(crate) fn compile(
+        node: &Node,
+        inputs: Vec<Ty>,
+        shown: String,
+        constant: bool,
+        stop: Option<Stop>,
+    ) -> Result<Self> {
         let text = print(node, Style::Interpreter);
         let program = library::env()
             .compile(&text)
             .map_err(|error| DataFusionError::Internal(format!("the interpreter refused {text}: {error}")))?;
+        let volatility = if constant { Volatility::Volatile } else { Volatility::Immutable };
         let signature = match inputs.len() {
-            0 => Signature::nullary(Volatility::Immutable),
-            n => Signature::any(n, Volatility::Immutable),
+            0 => Signature::nullary(volatility),
+            n => Signature::any(n, volatility),
         };
-        Ok(Self { shown, text, inputs, result: node.ty.clone(), program, signature })
+        Ok(Self { shown, text, inputs, result: node.ty.clone(), program, signature, stop })
     }
 
     /// Runs the expression for each of `rows` rows.
     pub(crate) fn evaluate(&self, arrays: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+        self.run(arrays, rows, ROWS)
+    }
+
+    fn run(&self, arrays: &[ArrayRef], rows: usize, bounds: Bounds) -> Result<ArrayRef> {
         let columns = self
             .inputs
             .iter()
@@ -56,15 +87,26 @@ impl RowExpression {
                 Ok(Variable { name: format!("c{at}"), ty: ty.clone(), array: cast(array, &ty.to_arrow())? })
             })
             .collect::<Result<Vec<_>>>()?;
-        let variables = Variables { columns, row: AtomicUsize::new(0) };
+        let meter = Meter::new(self.stop.clone(), bounds.text);
+        let variables = Variables { columns, row: AtomicUsize::new(0), meter: meter.clone() };
         let mut context = Context::with_env(library::env());
         context.set_variable_resolver(&variables);
         let mut out = Vec::with_capacity(rows);
+        let mut bytes = 0;
         for row in 0..rows {
+            meter.row()?;
             variables.row.store(row, Ordering::Relaxed);
             // a row that has no answer is null, see docs/reference/query-language.md
             let answer = Value::resolve_val(self.program.expression(), &context).ok();
-            out.push(answer.and_then(|val| copy_out(&*val, &self.result)));
+            let answer = answer.and_then(|val| copy_out(&*val, &self.result));
+            if let Some(breach) = meter.breach() {
+                return Err(breach.into());
+            }
+            bytes += answer.as_ref().map_or(0, Out::bytes);
+            if bytes > bounds.all {
+                return Err(Breach::Values { most: bounds.all }.into());
+            }
+            out.push(answer);
         }
         Ok(to_array(out, &self.result)?)
     }
@@ -79,10 +121,14 @@ struct Variable {
 struct Variables {
     columns: Vec<Variable>,
     row: AtomicUsize,
+    meter: Meter,
 }
 
 impl VariableResolver for Variables {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        if variable == METER {
+            return Some(CowVal::Borrowed(&self.meter));
+        }
         let column = self.columns.iter().find(|column| column.name == variable)?;
         let row = self.row.load(Ordering::Relaxed);
         Some(CowVal::Owned(value(column.array.as_ref(), &column.ty, row)))
@@ -123,8 +169,13 @@ impl ScalarUDFImpl for RowExpression {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_))) {
+            let arrays = args.args.into_iter().map(|arg| arg.into_array(1)).collect::<Result<Vec<_>>>()?;
+            let one = self.run(&arrays, 1, CONSTANT)?;
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&one, 0)?));
+        }
         let rows = args.number_rows;
-        let arrays = args.args.into_iter().map(|arg| arg.into_array(rows)).collect::<Result<Vec<_>>>()?;
+        let arrays = args.args.into_iter().map(|arg| repeated(arg, rows)).collect::<Result<Vec<_>>>()?;
         Ok(ColumnarValue::Array(self.evaluate(&arrays, rows)?))
     }
 }

@@ -1,4 +1,5 @@
-//! The functions that the interpreter has besides CEL's own: comparisons that know nulls, and conversions that agree with the vectorized ones. Owns the environment, made once for the process.
+//! The functions that the interpreter has besides CEL's own: comparisons that know nulls, and conversions that agree with
+//! the vectorized ones. Owns the environment, made once for the process; what is bounded is in `bounded.rs`.
 //!
 //! A function that is given null, or that has no answer, fails; CEL's `&&`, `||`, `all` and `exists` absorb such
 //! failures exactly as three-valued logic does, and a failure of the whole expression is null.
@@ -6,6 +7,7 @@
 use std::cmp::Ordering;
 use std::sync::{Arc, OnceLock};
 
+use cel::common::functions::Function;
 use cel::common::types::{
     CelBool, CelBytes, CelDouble, CelDuration, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelTimestamp,
     DYN_TYPE,
@@ -13,10 +15,10 @@ use cel::common::types::{
 use cel::common::value::{CowVal, Val};
 use cel::{Env, ExecutionError};
 
-use super::scalar;
+use super::{bounded, scalar};
 
-type Args<'b, 'v> = Vec<CowVal<'b, 'v>>;
-type Answer<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
+pub(super) type Args<'b, 'v> = Vec<CowVal<'b, 'v>>;
+pub(super) type Answer<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
 
 /// The environment of every row expression.
 pub(super) fn env() -> Arc<Env> {
@@ -28,7 +30,7 @@ fn build() -> Env {
     let mut env = Env::stdlib();
     env.add_extension(cel::extensions::strings).expect("the library has no name twice");
     env.add_extension(cel::extensions::math).expect("the library has no name twice");
-    let functions: [(&str, usize, cel::common::functions::Function); 21] = [
+    let functions: [(&str, usize, Function); 23] = [
         ("bib_eq", 2, |args| compare(&args, |order| order == Some(Ordering::Equal))),
         ("bib_ne", 2, |args| compare(&args, |order| order != Some(Ordering::Equal))),
         ("bib_lt", 2, |args| compare(&args, |order| order.is_some_and(Ordering::is_lt))),
@@ -36,6 +38,8 @@ fn build() -> Env {
         ("bib_gt", 2, |args| compare(&args, |order| order.is_some_and(Ordering::is_gt))),
         ("bib_ge", 2, |args| compare(&args, |order| order.is_some_and(Ordering::is_ge))),
         ("bib_in", 2, within),
+        ("bib_field", 2, field),
+        ("bib_doubles", 1, |args| Ok(CowVal::Owned(doubles(&*args[0])))),
         ("bib_greatest", 2, |args| choose(args, Ordering::Greater)),
         ("bib_least", 2, |args| choose(args, Ordering::Less)),
         ("bib_micros", 1, |args| int(&args[0]).and_then(time_of).map_or_else(no_value, ok)),
@@ -56,22 +60,22 @@ fn build() -> Env {
         ("bib_ln", 1, |args| double(&args[0]).map_or_else(no_value, |d| ok(CelDouble::from(d.ln())))),
         ("bib_log10", 1, |args| double(&args[0]).map_or_else(no_value, |d| ok(CelDouble::from(d.log10())))),
     ];
-    for (name, arity, function) in functions {
+    for (name, arity, function) in functions.into_iter().chain(bounded::FUNCTIONS) {
         env.add_overload(name, name, (0..arity).map(|_| DYN_TYPE).collect(), function)
             .expect("the library has no name twice");
     }
     env
 }
 
-fn ok<'b, 'v>(value: impl Val + 'v) -> Answer<'b, 'v> {
+pub(super) fn ok<'b, 'v>(value: impl Val + 'v) -> Answer<'b, 'v> {
     Ok(CowVal::owned(value))
 }
 
-fn no_value<'b, 'v>() -> Answer<'b, 'v> {
+pub(super) fn no_value<'b, 'v>() -> Answer<'b, 'v> {
     Err(ExecutionError::function_error("bib", "no value"))
 }
 
-fn int(value: &CowVal<'_, '_>) -> Option<i64> {
+pub(super) fn int(value: &CowVal<'_, '_>) -> Option<i64> {
     value.downcast_ref::<CelInt>().map(|i| *i.inner())
 }
 
@@ -135,6 +139,34 @@ fn within<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
         }
     }
     if unknown { no_value() } else { ok(CelBool::from(false)) }
+}
+
+/// A field of a struct; that of a missing struct is missing.
+fn field<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    let mut args = args.into_iter();
+    let (Some(of), Some(name)) = (args.next(), args.next()) else { return no_value() };
+    if of.downcast_ref::<CelNull>().is_some() {
+        return ok(CelNull);
+    }
+    match of {
+        CowVal::Borrowed(of) => of.as_indexer().map_or_else(no_value, |fields| fields.get(&*name)),
+        CowVal::Owned(of) => {
+            let fields = of.into_indexer();
+            fields.map_or_else(no_value, |fields| fields.steal(&*name).map(CowVal::Owned))
+        }
+    }
+}
+
+/// A list of ints as one of doubles, and so the lists within.
+fn doubles<'v>(value: &(dyn Val + 'v)) -> Box<dyn Val + 'v> {
+    if let Some(list) = value.downcast_ref::<CelList>() {
+        let items: Vec<Box<dyn Val + 'v>> = list.iter().map(|item| doubles(item.as_ref())).collect();
+        return Box::new(CelList::from(items));
+    }
+    match value.downcast_ref::<CelInt>() {
+        Some(int) => Box::new(CelDouble::from(*int.inner() as f64)),
+        None => value.clone_as_boxed(),
+    }
 }
 
 fn choose<'b, 'v>(args: Args<'b, 'v>, wanted: Ordering) -> Answer<'b, 'v> {

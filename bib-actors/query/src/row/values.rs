@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, Date32Builder, DurationMicrosecondBuilder, Float64Builder,
-    Int64Builder, ListArray, NullArray, StringBuilder, StructArray, TimestampMicrosecondBuilder,
+    Int64Builder, ListArray, MapArray, NullArray, StringArray, StringBuilder, StructArray, TimestampMicrosecondBuilder,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{
@@ -86,6 +86,25 @@ pub(super) enum Out {
     Micros(i64),
     List(Vec<Option<Out>>),
     Fields(Vec<Option<Out>>),
+    /// The entries of a map, in the order of their keys: the interpreter keeps no other.
+    Entries(Vec<(String, Option<Out>)>),
+}
+
+impl Out {
+    /// Bytes that it takes, more or less.
+    pub(super) fn bytes(&self) -> usize {
+        let all = |values: &[Option<Self>]| values.iter().flatten().map(Self::bytes).sum::<usize>();
+        let held = match self {
+            Self::Bool(_) | Self::Int(_) | Self::Double(_) | Self::Micros(_) => 0,
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::List(values) | Self::Fields(values) => all(values),
+            Self::Entries(entries) => {
+                entries.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Self::bytes)).sum()
+            }
+        };
+        size_of::<Option<Self>>() + held
+    }
 }
 
 /// Copies a value of type `ty` out; none for null and for what is not of that type.
@@ -111,7 +130,15 @@ pub(super) fn copy_out(val: &(dyn Val + '_), ty: &Ty) -> Option<Out> {
             };
             Some(Out::Fields(fields.iter().map(field).collect()))
         }
-        Ty::Map(_) | Ty::Null | Ty::Opaque(_) => None,
+        Ty::Map(item) => {
+            let text = |key: &CelMapKey<'_>| key.inner().downcast_ref::<CelString>().map(|key| key.inner().to_owned());
+            let entries = val.downcast_ref::<CelMap>()?.inner().iter();
+            let mut entries: Vec<_> =
+                entries.filter_map(|(key, value)| Some((text(key)?, copy_out(value.as_ref(), item)))).collect();
+            entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Some(Out::Entries(entries))
+        }
+        Ty::Null | Ty::Opaque(_) => None,
     }
 }
 
@@ -147,7 +174,8 @@ pub(super) fn to_array(values: Vec<Option<Out>>, ty: &Ty) -> Result<ArrayRef, Ar
         Ty::Duration => build!(DurationMicrosecondBuilder::with_capacity(rows), Out::Micros(us) => us),
         Ty::List(item) => list_array(values, item)?,
         Ty::Struct(fields) => struct_array(values, fields)?,
-        Ty::Null | Ty::Map(_) | Ty::Opaque(_) => {
+        Ty::Map(item) => map_array(values, item)?,
+        Ty::Null | Ty::Opaque(_) => {
             let nulls: ArrayRef = Arc::new(NullArray::new(rows));
             arrow::compute::cast(&nulls, &ty.to_arrow())?
         }
@@ -187,4 +215,29 @@ fn struct_array(values: Vec<Option<Out>>, fields: &[(String, Ty)]) -> Result<Arr
         return Err(ArrowError::ComputeError("a struct has a struct type".to_owned()));
     };
     Ok(Arc::new(StructArray::try_new_with_length(types, arrays, Some(NullBuffer::from(valid)), rows)?))
+}
+
+fn map_array(values: Vec<Option<Out>>, item: &Ty) -> Result<ArrayRef, ArrowError> {
+    let mut lengths = Vec::with_capacity(values.len());
+    let mut valid = Vec::with_capacity(values.len());
+    let (mut keys, mut items) = (Vec::new(), Vec::new());
+    for value in values {
+        let entries = if let Some(Out::Entries(entries)) = value { Some(entries) } else { None };
+        valid.push(entries.is_some());
+        lengths.push(entries.as_ref().map_or(0, Vec::len));
+        for (key, item) in entries.unwrap_or_default() {
+            keys.push(key);
+            items.push(item);
+        }
+    }
+    let DataType::Map(field, ordered) = Ty::Map(Box::new(item.clone())).to_arrow() else {
+        return Err(ArrowError::ComputeError("a map has a map type".to_owned()));
+    };
+    let DataType::Struct(pair) = field.data_type() else {
+        return Err(ArrowError::ComputeError("the entries of a map are structs".to_owned()));
+    };
+    let columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from(keys)), to_array(items, item)?];
+    let entries = StructArray::try_new(pair.clone(), columns, None)?;
+    let (offsets, nulls) = (OffsetBuffer::from_lengths(lengths), NullBuffer::from(valid));
+    Ok(Arc::new(MapArray::try_new(field, offsets, entries, Some(nulls), ordered)?))
 }

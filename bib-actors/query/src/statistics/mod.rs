@@ -13,13 +13,13 @@ use std::time::Duration;
 use bib_domain::VersionId;
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::Expr;
-use tokio::time::Instant;
 
 use crate::catalog::Catalog;
 use crate::engine::{Prepared, QueryEngine, Target};
 use crate::error::QueryError;
 use crate::lang::Column;
 use crate::purpose::Purpose;
+use crate::stop::Deadline;
 use crate::stream::calmly;
 use crate::view::{Asked, View};
 use aggregates::{Found, first_scan, second_scan};
@@ -101,7 +101,7 @@ impl QueryEngine {
         catalog: &dyn Catalog,
     ) -> Result<Arc<TableStatistics>, QueryError> {
         let timeout = self.timeout(timeout);
-        let deadline = Instant::now() + timeout;
+        let deadline = Deadline::of(timeout);
         let view = View { sort: None, ..view.clone() };
         let work = Box::pin(async {
             let asked = self.parse(&view).await?;
@@ -110,7 +110,7 @@ impl QueryEngine {
             let make = Box::pin(self.describe(&asked, &view, &target));
             self.shared.statistics.get_or(key, make).await
         });
-        tokio::time::timeout_at(deadline, calmly(work)).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
+        tokio::time::timeout_at(deadline.at, calmly(work)).await.unwrap_or(Err(QueryError::Timeout { after: timeout }))
     }
 
     async fn describe(&self, asked: &Asked, view: &View, target: &Target) -> Result<Arc<TableStatistics>, QueryError> {

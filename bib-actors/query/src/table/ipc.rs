@@ -1,11 +1,13 @@
-//! Arrow IPC files and streams to batches. Owns only the set-up of Arrow's reader.
+//! Arrow IPC files and streams to batches. Owns the set-up of Arrow's reader, and that the fields of a missing struct are
+//! missing: other programs leave there what was before.
 
 use std::io::BufReader;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::compute::cast;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StructArray};
+use arrow::buffer::NullBuffer;
+use arrow::compute::{cast, nullif};
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 
@@ -50,12 +52,29 @@ impl Batches for IpcBatches {
             let typed = batch.columns().iter().zip(self.schema.fields()).map(|(column, field)| {
                 // the values stay what they are: only what is said of the fields within differs
                 let same = column.data_type() == field.data_type();
-                if same { Ok(Arc::clone(column)) } else { cast(column, field.data_type()) }
+                let typed = if same { Arc::clone(column) } else { cast(column, field.data_type())? };
+                if typed.data_type().is_nested() { without_stale(&typed, None) } else { Ok(typed) }
             });
             let columns = typed.collect::<Result<Vec<ArrayRef>, ArrowError>>()?;
             RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
         });
         batch.map(Some).map_err(|error| fault(&self.path, &error))
+    }
+}
+
+/// The values, missing where a struct around them is, which is at the zeros of `around`.
+fn without_stale(array: &ArrayRef, around: Option<&NullBuffer>) -> Result<ArrayRef, ArrowError> {
+    if let DataType::Struct(fields) = array.data_type() {
+        let of = array.as_struct();
+        let nulls = NullBuffer::union(around, of.nulls()).filter(|nulls| nulls.null_count() > 0);
+        let columns = of.columns().iter().map(|column| without_stale(column, nulls.as_ref()));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        return Ok(Arc::new(StructArray::try_new_with_length(fields.clone(), columns, nulls, array.len())?));
+    }
+    match (around, array.data_type()) {
+        // these have no nulls of their own
+        (None, _) | (_, DataType::Union(..) | DataType::RunEndEncoded(..)) => Ok(Arc::clone(array)),
+        (Some(around), _) => nullif(array, &BooleanArray::new(!around.inner(), None)),
     }
 }
 

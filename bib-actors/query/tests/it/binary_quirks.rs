@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, Date64Array, Decimal128Array, Decimal256Array, DictionaryArray,
-    DurationSecondArray, FixedSizeBinaryArray, Float32Array, Float64Array, Int8Array, Int64Array, LargeStringArray,
-    ListArray, NullArray, RecordBatch, StringArray, StringViewArray, Time32MillisecondArray, Time64NanosecondArray,
-    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampSecondArray, UInt64Array,
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Date64Array, Decimal128Array, Decimal256Array,
+    DictionaryArray, DurationSecondArray, FixedSizeBinaryArray, Float32Array, Float64Array, Int8Array, Int64Array,
+    Int64Builder, LargeStringArray, ListArray, ListBuilder, MapBuilder, NullArray, RecordBatch, StringArray,
+    StringBuilder, StringViewArray, StructArray, Time32MillisecondArray, Time64NanosecondArray,
+    Time64NanosecondBuilder, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampSecondArray, UInt64Array,
 };
-use arrow::datatypes::{Int32Type, Int64Type, UInt8Type, i256};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, Field, Fields, Int32Type, Int64Type, UInt8Type, i256};
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use serde_json::json;
@@ -110,6 +112,67 @@ async fn every_type_can_be_read_and_used() {
             .rows("dataset(\"data/t\").aggregate(r, {\"z\": r.zone}, {\"last\": max(r.zone), \"n\": count()})")
             .await;
         assert_eq!(groups.len(), 2, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn fields_of_a_missing_struct_are_missing() {
+    // Arrow leaves open what stands there
+    let field = |name: &str, ty: DataType| Arc::new(Field::new(name, ty, true));
+    let gaps = |valid: [bool; 3]| Some(NullBuffer::from(valid.to_vec()));
+    let lat: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+    let inner_fields = Fields::from(vec![field("lat", DataType::Int64)]);
+    let inner: ArrayRef = Arc::new(StructArray::new(inner_fields, vec![lat], gaps([true, true, false])));
+    let fields = Fields::from(vec![field("spot", inner.data_type().clone())]);
+    let place: ArrayRef = Arc::new(StructArray::new(fields, vec![inner], gaps([true, false, true])));
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+    let batch = RecordBatch::try_from_iter_with_nullable([("id", ids, false), ("place", place, true)]).unwrap();
+    for (name, bytes) in [
+        ("t.arrow", ipc(&batch, false, None)),
+        ("t.arrows", ipc(&batch, true, None)),
+        ("t.parquet", parquet(&batch, 9)),
+    ] {
+        let lab = Lab::one(name, &bytes);
+        let rows =
+            lab.rows("dataset(\"data/t\").map(r, {\"lat\": r.place.spot.lat, \"no\": r.place.spot == null})").await;
+        assert_eq!(column(&rows, "lat"), [json!(1), json!(null), json!(null)], "{name}");
+        assert_eq!(column(&rows, "no"), [false, true, true], "{name}");
+        let rows = lab.rows("dataset(\"data/t\").filter(r, r.place.spot.lat > 1)").await;
+        assert!(rows.is_empty(), "{name}: {rows:?}");
+    }
+}
+
+#[tokio::test]
+async fn maps_and_times_of_day_within_lists() {
+    let mut maps = ListBuilder::new(MapBuilder::new(None, StringBuilder::new(), Int64Builder::new()));
+    for (key, value) in [("b", Some(2)), ("a", None)] {
+        maps.values().keys().append_value(key);
+        maps.values().values().append_option(value);
+    }
+    maps.values().append(true).unwrap();
+    maps.append(true);
+    let mut clocks = ListBuilder::new(Time64NanosecondBuilder::new());
+    clocks.append_value([Some(1)]);
+    let columns: [(&str, ArrayRef); 2] = [("maps", Arc::new(maps.finish())), ("clocks", Arc::new(clocks.finish()))];
+    let lab = Lab::one("t.arrow", &ipc(&RecordBatch::try_from_iter(columns).unwrap(), false, None));
+    let rows = lab
+        .rows(
+            "dataset(\"data/t\").map(r, {\"first\": r.maps[0], \"all\": r.maps.filter(m, \"a\" in m), \
+             \"b\": r.maps.map(m, m[\"b\"]), \"size\": size(r.clocks), \"clocks\": r.clocks})",
+        )
+        .await;
+    assert_eq!(rows[0]["first"], json!({"a": null, "b": 2}));
+    assert_eq!((&rows[0]["all"], &rows[0]["b"]), (&json!([{"a": null, "b": 2}]), &json!([2])));
+    assert_eq!((&rows[0]["size"], rows[0]["clocks"].is_array()), (&json!(1), true));
+    for (expression, what) in [
+        ("r.clocks[0]", "looked up"),
+        ("r.clocks.filter(c, true)", "gone over"),
+        ("[1].map(x, r.clocks)", "made into a list"),
+        ("r.clocks + r.clocks", "joined"),
+        ("r.clocks == r.clocks", "compared"),
+    ] {
+        let message = lab.refusal(&format!("dataset(\"data/t\").map(r, {{\"x\": {expression}}})")).await;
+        assert!(message.contains("can be selected, but not") && message.contains(what), "{expression}: {message}");
     }
 }
 

@@ -122,6 +122,28 @@ async fn line_ends_of_every_system() {
     }
 }
 
+#[tokio::test]
+async fn empty_lines_before_the_first_row() {
+    for mark in ["", "\u{feff}"] {
+        for end in ["\n", "\r\n"] {
+            let lab = |text: &str| Lab::one("t.csv", format!("{mark}{text}").replace('\n', end).as_bytes());
+            let rows = lab("\n1,2\n3,4\n").rows("dataset(\"data/t\")").await;
+            assert_eq!(rows, [json!({"column_1": 1, "column_2": 2}), json!({"column_1": 3, "column_2": 4})]);
+            let rows = lab("\na;b\n1;2\n").rows("dataset(\"data/t\")").await;
+            assert_eq!(rows, [json!({"a": 1, "b": 2})], "{mark:?} {end:?}");
+            let rows = lab("\n\na;b\n1,5;2\n").rows("dataset(\"data/t\")").await;
+            assert_eq!(rows, [json!({"a": "1,5", "b": 2})], "{mark:?} {end:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whole_numbers_with_a_plus_sign_keep_their_digits() {
+    let lab = Lab::one("t.csv", b"phone,change\n+9007199254740993,+1\n+4412345678,-0.5\n");
+    assert_eq!(types(&lab).await, ["Utf8", "Float64"]);
+    assert_eq!(column(&lab.rows("dataset(\"data/t\")").await, "phone"), ["+9007199254740993", "+4412345678"]);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(200))]
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bib_query::{LimitKind, QueryError, QueryOptions};
+use bib_query::{LimitKind, QueryError, QueryOptions, View};
 use futures::StreamExt;
 
 use crate::support::{Lab, nyc};
@@ -96,6 +96,82 @@ async fn time_is_bounded() {
         "the query was stopped after 0.02 s, its time limit; narrow it with .filter() or .limit(), or raise the timeout \
          (query.timeout_seconds on the node, --max-time for one query)"
     );
+}
+
+/// The first error of a query, while it starts or later.
+async fn error_of(lab: &Lab, expression: &str, within: Option<Duration>) -> QueryError {
+    let mut result = match lab.engine.query(expression, None, within, lab).await {
+        Err(error) => return error,
+        Ok(result) => result,
+    };
+    loop {
+        match result.stream.next().await {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => break error,
+            None => panic!("ended without an error: {expression}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn work_that_waits_for_nothing_is_stopped() {
+    let numbers: Vec<String> = (0..2_000).map(|n| n.to_string()).collect();
+    let lab = Lab::one("t.jsonl", format!("{{\"runs\":[{}]}}\n", numbers.join(",")).as_bytes());
+    let endless = "r.runs.exists(a, r.runs.exists(b, r.runs.exists(c, a + b + c < 0)))";
+    let kept = "r.runs.map(a, r.runs.filter(b, r.runs.all(c, a + b + c >= 0))) == [[0]]";
+    let within = Duration::from_millis(200);
+    for condition in [endless, kept] {
+        let error = error_of(&lab, &format!("dataset(\"data/t\").filter(r, {condition})"), Some(within)).await;
+        assert!(matches!(error, QueryError::Timeout { after } if after == within), "{error:?}");
+    }
+    let view = View { filter: endless.to_owned(), ..View::of("dataset(\"data/t\")") };
+    let error = lab.engine.page(&view, 0, 10, Some(within), &lab).await.unwrap_err();
+    assert!(matches!(error, QueryError::Timeout { .. }), "{error:?}");
+    let error = lab.engine.statistics(&view, Some(within), &lab).await.unwrap_err();
+    assert!(matches!(error, QueryError::Timeout { .. }), "{error:?}");
+    // what depends on no row is not reckoned while planning, which nothing would end
+    let list = format!("[{}]", numbers[..40].join(", "));
+    let constant = format!("{list}.all(a, {list}.all(b, {list}.all(c, a + b + c >= 0)))");
+    let planned = lab.engine.explain(&format!("dataset(\"data/t\").filter(r, {constant})"), &lab).await.unwrap();
+    assert!(planned.plan.contains("row_by_row("), "{}", planned.plan);
+    assert_eq!(lab.rows(&format!("dataset(\"data/t\").filter(r, {constant}).count()")).await[0]["count"], 1);
+    let list = format!("[{}]", numbers[..400].join(", "));
+    let many = format!("dataset(\"data/t\").filter(r, {list}.all(a, {list}.all(b, a + b >= 0)))");
+    let message = lab.refusal(&many).await;
+    assert!(message.contains("all would run 160000 times for each row, and at most 100000 are allowed"), "{message}");
+}
+
+async fn limit_reached(lab: &Lab, expression: &str) -> (LimitKind, u64) {
+    match error_of(lab, expression, None).await {
+        QueryError::Limit { which, limit } => (which, limit),
+        other => panic!("{expression}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn texts_and_lists_that_a_query_makes_are_bounded() {
+    let lab = Lab::one("t.csv", format!("s\n{}\n", "x".repeat(1_000)).as_bytes());
+    let map = |value: String| format!("dataset(\"data/t\").map(r, {{\"v\": {value}}})");
+    // of constants: refused with the query, before anything is made
+    let long = "x".repeat(5_000);
+    let constant = map(format!("\"x\"{}", format!(".replace(\"x\", \"{long}\")").repeat(4)));
+    assert_eq!(limit_of(&lab, &constant).await, LimitKind::TextBytes);
+    assert_eq!(limit_reached(&lab, &constant).await, (LimitKind::TextBytes, 64 << 10));
+    // of values, with and without the interpreter
+    let grown = map(format!("r.s{}", format!(".replace(\"x\", \"{long}\")").repeat(2)));
+    assert_eq!(limit_reached(&lab, &grown).await, (LimitKind::TextBytes, 16 << 20));
+    let eight = |sign: &str| ["x"; 8].join(sign);
+    let doubled = map(format!("[r.s]{}", format!(".map(x, {})", eight(" + ")).repeat(6)));
+    assert_eq!(limit_reached(&lab, &doubled).await, (LimitKind::TextBytes, 16 << 20));
+    let joined = map(format!("[r.s, r.s].join(\"{long}\").split(\"x\").join(\"{long}\")"));
+    assert_eq!(limit_reached(&lab, &joined).await, (LimitKind::TextBytes, 16 << 20));
+    let nested = map(format!("[r.s]{}", format!(".map(x, [{}])", eight(", ")).repeat(8)));
+    assert_eq!(limit_reached(&lab, &nested).await, (LimitKind::ValueBytes, 128 << 20));
+    let message = error_of(&lab, &doubled, None).await.to_string();
+    assert!(message.starts_with("a text that the query makes would be longer than 16.0 MiB; make it of"), "{message}");
+    // what only looks at much keeps nothing of it
+    let looked = format!("[{}].all(a, r.s.split(\"\").all(b, [r.s, b].join(\"\") + b != \"\"))", ["1"; 150].join(", "));
+    assert_eq!(lab.rows(&format!("dataset(\"data/t\").filter(r, {looked}).count()")).await[0]["count"], 1);
 }
 
 #[tokio::test]

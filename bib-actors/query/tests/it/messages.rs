@@ -158,6 +158,11 @@ const TYPES: &[Case] = &[
         None,
     ),
     (
+        "dataset(\"flights/2013\").filter(r, [1].all(a, [1].all(b, [1].all(c, [1].«all»(d, a + b + c + d > 0)))))",
+        "all stands within 3 other macros, and no more than 3 fit",
+        Some("make a column of the inner part first: .map(r, {\"name\": ...})"),
+    ),
+    (
         "dataset(\"flights/2013\").map(r, {\"a\": «null»})",
         "a column needs a type, and null or an empty list alone has none",
         None,

@@ -50,6 +50,44 @@ async fn fields_of_structs() {
 }
 
 #[tokio::test]
+async fn fields_of_items_that_are_missing() {
+    let lab = Lab::one("t.jsonl", br#"{"id":1,"items":[{"p":{"lat":1.5}},{"p":null},null]}"#);
+    let rows = lab
+        .rows(
+            "dataset(\"data/t\").map(r, {\"some\": r.items.exists(x, x.p == null && x.p.lat == null), \
+             \"all\": r.items.all(x, x.p != null || x.p.lat == null), \"here\": r.items.filter(x, has(x.p.lat)), \
+             \"lats\": r.items.map(x, x.p.lat)})",
+        )
+        .await;
+    let expected = json!({"some": true, "all": true, "here": [{"p": {"lat": 1.5}}], "lats": [1.5, null, null]});
+    assert_eq!(rows, [expected]);
+}
+
+#[tokio::test]
+async fn ints_beside_doubles_in_lists() {
+    let lab = Lab::one(
+        "t.jsonl",
+        br#"{"id":1,"x":2.5,"runs":[1,2,null],"far":[[1],[2,3]],"d":[1.0,2.5]}
+{"id":2,"x":2.0,"runs":[2,3],"far":[[4]],"d":[2.0,3.0]}
+"#,
+    );
+    let kept = |condition: &'static str| {
+        let lab = &lab;
+        async move { column(&lab.rows(&format!("dataset(\"data/t\").filter(r, {condition})")).await, "id") }
+    };
+    assert_eq!(kept("r.x in r.runs").await, [2]);
+    assert_eq!(kept("r.id in r.d").await, [1, 2]);
+    assert_eq!(kept("r.runs == r.d").await, [2]);
+    assert_eq!(kept("r.d != r.runs").await, [1]);
+    assert_eq!(kept("(r.runs + r.d).exists(v, v == 2.5)").await, [1]);
+    assert_eq!(kept("r.far == [[4.0]]").await, [2]);
+    assert_eq!(kept("[r.runs, r.d].exists(l, l == [2.0, 3.0])").await, [2]);
+    let rows = lab.rows("dataset(\"data/t\").map(r, {\"l\": r.id == 1 ? r.runs : r.d, \"m\": r.far + [[0.5]]})").await;
+    assert_eq!(column(&rows, "l"), [json!([1.0, 2.0, null]), json!([2.0, 3.0])]);
+    assert_eq!(column(&rows, "m")[0], json!([[1.0], [2.0, 3.0], [0.5]]));
+}
+
+#[tokio::test]
 async fn lists_as_results() {
     let lab = Lab::one("t.jsonl", LINES);
     let rows = lab

@@ -59,6 +59,14 @@ async fn a_whole_double_prunes_like_an_int() {
 }
 
 #[tokio::test]
+async fn a_pattern_that_begins_with_a_text_prunes_by_it() {
+    let plan = plan("dataset(\"flights/2013\").filter(r, r.tailnum.matches(\"^N1[0-9]{2}UW$\"))").await;
+    let skips = scan_of(&plan).split("pruning_predicate=").nth(1).unwrap_or_default();
+    assert!(skips.contains("tailnum_max@") && skips.contains("N1"), "{plan}");
+    assert!(plan.contains("matches(") && !plan.contains("LIKE"), "{plan}");
+}
+
+#[tokio::test]
 async fn only_the_columns_of_csv_that_are_named() {
     let plan =
         plan("dataset(\"flights/csv\").filter(r, r.origin == \"JFK\").aggregate(r, {}, {\"d\": max(r.dep_delay)})")

@@ -150,17 +150,26 @@ async fn a_failure_says_what_is_missing_and_what_to_do() {
     assert!(matches!(error, QueryError::Incomplete { .. }), "{error:?}");
 }
 
+/// Within which even a busy machine asks a peer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 #[tokio::test]
 async fn a_peer_that_takes_too_long_is_named_as_the_reason() {
     for (file, bytes) in [("t.csv", csv()), ("t.parquet", parquet(&table(), 5_000))] {
         let far = far(file, &bytes, QueryOptions::default());
         far.peer.shut();
-        let ask = async {
-            let within = Some(Duration::from_millis(400));
-            let result = far.engine.query("dataset(\"data/t\")", None, within, &far.lab).await?;
+        let ask = async |within: Duration| {
+            let result = far.engine.query("dataset(\"data/t\")", None, Some(within), &far.lab).await?;
             result.stream.try_collect::<Vec<_>>().await
         };
-        let error = ask.await.unwrap_err();
+        // on a busy machine the time may be over before anybody was asked, which is another error: then there is more of it
+        let mut within = Duration::from_millis(400);
+        let error = loop {
+            match ask(within).await.unwrap_err() {
+                QueryError::Timeout { .. } if within < PATIENCE => within *= 4,
+                error => break error,
+            }
+        };
         assert!(matches!(error, QueryError::Elsewhere { why: FetchError::Late, .. }), "{file}: {error:?}");
         // nothing goes on behind it
         far.peer.runs(0).await;

@@ -31,6 +31,47 @@ async fn null_is_neither_true_nor_false() {
     assert_eq!(kept("r.flag ? r.n == 1 : r.n == 2").await, [1, 2]);
     assert_eq!(kept("(r.flag ? r.n == 1 : r.n == 3) == null").await, [3]);
     assert_eq!(kept("r.flag ? true : true").await, [1, 2, 4]);
+    // a list or a pattern that decides for every value decides nothing for a missing one
+    assert_eq!(kept("!r.s.matches(\".*\")").await.len(), 0);
+    assert_eq!(kept("r.s.matches(\".*\")").await, [1, 4]);
+    assert_eq!(kept("!(r.s in [])").await, [1, 4]);
+    assert_eq!(kept("(r.s in []) == null").await, [2, 3]);
+    assert_eq!(kept("!(r.s in [\"a\", \"b\", \"c\", \"d\"] && r.s in [\"e\", \"f\", \"g\", \"h\"])").await, [1, 4]);
+    assert_eq!(kept("!(r.s in [\"a\", \"b\", \"c\", \"d\"]) || !(r.s in [\"e\", \"f\", \"g\", \"h\"])").await, [1, 4]);
+    assert_eq!(kept("!((r.s == \"a\" || r.s == \"b\") && (r.s == \"c\" || r.s == \"e\"))").await, [1, 4]);
+    assert_eq!(kept("(r.s in [\"a\"] && r.s in [\"x\"]) == null").await, [2, 3]);
+    assert_eq!(kept("r.s in [\"a\", \"b\", \"c\", \"d\"] && r.s in [\"a\", \"f\", \"g\", \"h\"]").await, [1]);
+    let steps =
+        ".map(r, {\"n\": r.n, \"k\": r.s in [\"a\", \"b\", \"c\", \"d\"], \"m\": r.s in [\"e\", \"f\", \"g\", \"h\"]})";
+    for condition in ["!(q.k && q.m)", "!q.k || !q.m", "!(q.k == true && q.m)"] {
+        let rows = lab.rows(&format!("dataset(\"data/t\"){steps}.filter(q, {condition})")).await;
+        assert_eq!(column(&rows, "n"), [1, 4], "{condition}");
+    }
+}
+
+#[tokio::test]
+async fn a_backslash_in_a_pattern_is_one_in_the_text() {
+    let lab = Lab::one("t.csv", b"n,p\n1,C:\\data\n2,C:data\n3,50%\n4,a_b\n5,\n");
+    for (pattern, expected) in [
+        (r#"r"C:\\data""#, vec![1]),
+        (r#"r"\\""#, vec![1]),
+        (r#"r"^C:\\""#, vec![1]),
+        (r#"r"^C:\\data$""#, vec![1]),
+        (r#""^C:""#, vec![1, 2]),
+        (r#""^C:data$""#, vec![2]),
+        (r#""(^C:data$|^5)""#, vec![2, 3]),
+        (r#""%""#, vec![3]),
+        (r#""_""#, vec![4]),
+        (r#""^a_""#, vec![4]),
+        (r#"r"\d""#, vec![3]),
+        (r#""""#, vec![1, 2, 3, 4]),
+    ] {
+        let rows = lab.rows(&format!("dataset(\"data/t\").filter(r, r.p.matches({pattern}))")).await;
+        assert_eq!(column(&rows, "n"), expected, "{pattern}");
+        let rows = lab.rows(&format!("dataset(\"data/t\").filter(r, !r.p.matches({pattern}))")).await;
+        let others: Vec<i32> = (1..5).filter(|n| !expected.contains(n)).collect();
+        assert_eq!(column(&rows, "n"), others, "not {pattern}");
+    }
 }
 
 #[tokio::test]
@@ -99,6 +140,8 @@ async fn what_cannot_be_computed_is_null() {
     assert_eq!(column(&rows, "half"), [json!(null), json!(3), json!(null)]);
     assert_eq!(column(&rows, "rest"), [json!(null), json!(1), json!(null)]);
     assert_eq!(column(&rows, "neg"), [json!(-9_223_372_036_854_775_807_i64), json!(-7), json!(null)]);
+    let least = lab.rows("dataset(\"data/t\").map(r, {\"n\": -(-9223372036854775808), \"m\": -(-5)}).limit(1)").await;
+    assert_eq!(least, [json!({"n": null, "m": 5})]);
     assert_eq!(column(&rows, "product"), [json!(0), json!(14), json!(null)]);
     assert_eq!(column(&rows, "int"), [json!(12), json!(null), json!(null)]);
     assert_eq!(column(&rows, "number"), [json!(12.0), json!(null), json!(1000.0)]);
