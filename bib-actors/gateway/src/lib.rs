@@ -27,6 +27,7 @@ mod shared;
 mod tls;
 pub mod web;
 
+pub use access::check_keys;
 pub use actor::{GatewayActor, NAME, child, spec};
 pub use deps::{GatewayDeps, ShutdownFn};
 pub use error::{GatewayError, TlsError};

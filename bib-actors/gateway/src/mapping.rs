@@ -253,11 +253,12 @@ impl From<QueryError> for Problem {
                     .with("bytes", bytes.to_string())
                     .retry_after(LATER)
             }
-            QueryError::Limit { which: LimitKind::Rows | LimitKind::Memory | LimitKind::PageBytes, limit } => {
-                Self::new(Code::ResourceExhausted, "QUERY_LIMIT", text).with("limit", limit.to_string())
-            }
+            QueryError::Limit {
+                which: LimitKind::ExpressionBytes | LimitKind::ExpressionDepth | LimitKind::ExpressionNodes,
+                limit,
+            } => Self::invalid("expression", "EXPRESSION_TOO_LARGE", text).with("limit", limit.to_string()),
             QueryError::Limit { limit, .. } => {
-                Self::invalid("expression", "EXPRESSION_TOO_LARGE", text).with("limit", limit.to_string())
+                Self::new(Code::ResourceExhausted, "QUERY_LIMIT", text).with("limit", limit.to_string())
             }
             QueryError::Timeout { .. } => Self::new(Code::DeadlineExceeded, "QUERY_TIMEOUT", text),
             QueryError::Data { file, .. } => Self::new(Code::DataLoss, "TABLE_UNREADABLE", text).with("file", file),

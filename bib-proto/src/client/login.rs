@@ -177,17 +177,55 @@ fn agent_error(reason: &str) -> ClientError {
     ClientError::Key { key: "ssh-agent".to_owned(), reason: reason.to_owned() }
 }
 
-/// Tries each key in turn; the first that the node knows opens the session.
-pub(super) async fn log_in(client: &Client, credential: &Credential) -> Result<Session, ClientError> {
-    let mut refused = None;
-    for key in SshKey::load(credential).await? {
-        match log_in_with(client, &key).await {
-            Ok(session) => return Ok(session),
-            Err(error) if error.code() == Some(tonic::Code::Unauthenticated) => refused = Some(error),
+impl Client {
+    /// Tries each key in turn; the first that the node knows opens a session, which is used from now on. `None`: none
+    /// does. Each that does not is put into `refused`: its name, and what was said.
+    ///
+    /// # Errors
+    /// What is not about a key: the next one would meet it too.
+    pub async fn try_keys(
+        &mut self,
+        keys: &[SshKey],
+        refused: &mut Vec<(String, ClientError)>,
+    ) -> Result<Option<Session>, ClientError> {
+        let opened = first_of(self, keys, refused).await?;
+        if let Some(session) = &opened {
+            self.use_session(session)?;
+        }
+        Ok(opened)
+    }
+}
+
+async fn first_of(
+    client: &Client,
+    keys: &[SshKey],
+    refused: &mut Vec<(String, ClientError)>,
+) -> Result<Option<Session>, ClientError> {
+    for key in keys {
+        match log_in_with(client, key).await {
+            Ok(session) => return Ok(Some(session)),
+            Err(error) if is_about_the_key(&error) => refused.push((key.name(), error)),
             Err(error) => return Err(error),
         }
     }
-    Err(refused.unwrap_or_else(|| agent_error("no key was tried")))
+    Ok(None)
+}
+
+/// Whether another key may do better: the node does not know this one or takes none of its kind, or it does not sign.
+fn is_about_the_key(error: &ClientError) -> bool {
+    matches!(error, ClientError::Key { .. })
+        || error.code() == Some(tonic::Code::Unauthenticated)
+        || error.reason() == Some("KEY_NOT_ACCEPTED")
+}
+
+/// Tries the keys that `credential` stands for. If none opens a session, what the node said says more than what a key did.
+pub(super) async fn log_in(client: &Client, credential: &Credential) -> Result<Session, ClientError> {
+    let mut refused = Vec::new();
+    if let Some(session) = first_of(client, &SshKey::load(credential).await?, &mut refused).await? {
+        return Ok(session);
+    }
+    let first = refused.into_iter().min_by_key(|(_, error)| error.code() != Some(tonic::Code::Unauthenticated));
+    Err(first.map_or_else(|| agent_error("no key was tried"), |(_, error)| error))
 }
 
 async fn log_in_with(client: &Client, key: &SshKey) -> Result<Session, ClientError> {
@@ -199,4 +237,25 @@ async fn log_in_with(client: &Client, key: &SshKey) -> Result<Session, ClientErr
     let request = LoginRequest { public_key, nonce: challenge.nonce, signature, algorithm };
     let opened = auth.login(request).await?.into_inner();
     Ok(Session { token: opened.token, expires_ms: opened.expires_ms, user: opened.user, role: opened.role })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic::{Code, Status};
+    use tonic_types::{ErrorDetails, StatusExt};
+
+    #[test]
+    fn the_next_key_is_tried_where_this_one_is_the_trouble() {
+        let said = |code, reason: &str| {
+            let details = ErrorDetails::with_error_info(reason, "bib.dev", std::collections::HashMap::new());
+            ClientError::from(Status::with_error_details(code, "no", details))
+        };
+        assert!(is_about_the_key(&said(Code::Unauthenticated, "KEY_UNKNOWN")));
+        assert!(is_about_the_key(&said(Code::InvalidArgument, "KEY_NOT_ACCEPTED")));
+        assert!(is_about_the_key(&agent_error("the person declined")));
+        assert!(!is_about_the_key(&said(Code::ResourceExhausted, "TOO_MANY_FAILED_LOGINS")));
+        assert!(!is_about_the_key(&said(Code::InvalidArgument, "BAD_NONCE")));
+        assert!(!is_about_the_key(&ClientError::from(Status::unavailable("gone"))));
+    }
 }

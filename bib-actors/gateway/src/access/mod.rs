@@ -3,6 +3,7 @@
 mod bootstrap;
 mod caller;
 mod challenges;
+mod check;
 mod gate;
 mod one_time;
 mod rates;
@@ -14,6 +15,7 @@ mod table;
 pub(crate) use bootstrap::install as install_bootstrap_keys;
 pub(crate) use caller::{Caller, Identity};
 pub(crate) use challenges::{Challenges, NONCE_BYTES};
+pub use check::check_keys;
 pub(crate) use gate::{Gate, GateLayer};
 pub(crate) use one_time::OneTimeTokens;
 pub(crate) use rates::Rates;

@@ -36,6 +36,7 @@ const TABLE: &[(&str, Access)] = &[
     ("/bib.v1.NodeService/ConnectNode", Needs(Role::Operator)),
     ("/bib.v1.NodeService/CreateInvite", Needs(Role::Operator)),
     ("/bib.v1.NodeService/DisconnectNode", Needs(Role::Operator)),
+    ("/bib.v1.NodeService/ForgetNode", Needs(Role::Operator)),
     ("/bib.v1.NodeService/GetNode", Needs(Role::Reader)),
     ("/bib.v1.NodeService/GetSelf", Needs(Role::Reader)),
     ("/bib.v1.NodeService/Join", Needs(Role::Operator)),

@@ -4,7 +4,7 @@ use super::{answer, pages};
 use crate::access::Caller;
 use crate::problem::Problem;
 use crate::shared::Shared;
-use bib_audit::{AuditRecord, ListFilter};
+use bib_audit::{AuditError, AuditRecord, ListFilter};
 use bib_proto::v1::admin_service_server::AdminService;
 use bib_proto::v1::{
     self, ListAuditRequest, ListAuditResponse, ShutdownRequest, ShutdownResponse, VerifyAuditRequest,
@@ -12,6 +12,9 @@ use bib_proto::v1::{
 };
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
+
+/// The position of the log's first record.
+const FIRST: u64 = 1;
 
 /// The admin service.
 pub(crate) struct Admin(pub(crate) Arc<Shared>);
@@ -74,16 +77,38 @@ impl Admin {
             action_prefix: (!asked.action.is_empty()).then_some(asked.action),
             actor: (!asked.actor.is_empty()).then_some(asked.actor),
         };
-        match self.0.deps.audit.list(filter).await {
-            Ok(records) => {
+        match self.page(filter).await {
+            Ok((records, next_before)) => {
                 record.done(Some(records.len() as u64)).await;
-                Ok(ListAuditResponse { records: records.iter().map(record_of).collect() })
+                Ok(ListAuditResponse { records: records.iter().map(record_of).collect(), next_before })
             }
             Err(error) => {
                 let problem = Problem::from(error);
                 record.ended(&problem).await;
                 Err(problem)
             }
+        }
+    }
+
+    /// A page of records, and the position before which the next one begins; 0 at the end.
+    async fn page(&self, filter: ListFilter) -> Result<(Vec<AuditRecord>, u64), AuditError> {
+        let mut records = self.0.deps.audit.list(filter.clone()).await?;
+        let Some(last) = records.last().map(|record| record.seq) else { return Ok((records, 0)) };
+        let missing = filter.limit.saturating_sub(records.len());
+        let all = filter.action_prefix.is_none() && filter.actor.is_none();
+        if missing == 0 || all || last <= FIRST {
+            let next = if missing == 0 && last > FIRST { last } else { 0 };
+            return Ok((records, next));
+        }
+        // either the log ends here or the search did: who looks on knows
+        match self.0.deps.audit.list(ListFilter { before_seq: Some(last), limit: missing, ..filter }).await {
+            Ok(more) => {
+                let next = more.last().map_or(0, |record| record.seq);
+                records.extend(more);
+                Ok((records, if next > FIRST { next } else { 0 }))
+            }
+            Err(AuditError::NothingFound { next, .. }) => Ok((records, next)),
+            Err(error) => Err(error),
         }
     }
 

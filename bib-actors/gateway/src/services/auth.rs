@@ -139,7 +139,7 @@ impl Auth {
                 Ok(opened)
             }
             Err(problem) => {
-                if problem.is_refusal() {
+                if is_failed_proof(&problem) {
                     self.0.failures.count(clock::monotonic(), caller.address());
                 }
                 record.ended(&problem).await;
@@ -226,6 +226,11 @@ impl Auth {
     }
 }
 
+/// Whether somebody failed to prove who they are, and not the node to look: what it is too busy for is no failed login.
+fn is_failed_proof(problem: &Problem) -> bool {
+    matches!(problem.code(), Code::Unauthenticated | Code::InvalidArgument)
+}
+
 pub(super) fn refused(reason: &'static str, message: impl Into<String>) -> Problem {
     Problem::new(Code::Unauthenticated, reason, message)
 }
@@ -255,5 +260,24 @@ fn who(caller: &Caller) -> WhoAmIResponse {
             WhoAmIResponse { user: user.clone(), role, method: "socket".to_owned(), ..Default::default() }
         }
         Identity::Anonymous => WhoAmIResponse::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bib_guardian::GuardianError;
+    use bib_kit::AskError;
+
+    #[test]
+    fn what_the_node_is_too_busy_for_is_no_failed_login() {
+        let wrong =
+            [refused("SIGNATURE_REFUSED", "it is wrong"), Problem::invalid("public_key", "KEY_NOT_ACCEPTED", "no")];
+        assert!(wrong.iter().all(is_failed_proof));
+        let actor = "guardian";
+        for error in [AskError::Overloaded { actor, capacity: 4 }, AskError::Restarting { actor }] {
+            assert!(!is_failed_proof(&GuardianError::Ask(error).into()));
+        }
+        assert!(!is_failed_proof(&busy("logins", 1)));
     }
 }

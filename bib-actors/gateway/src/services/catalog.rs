@@ -53,7 +53,7 @@ impl GuardianCatalog {
             )) => Err(CatalogError::Other(error.to_string())),
             Err(error) => {
                 tracing::warn!(%error, %dataset, "other nodes could not be asked for a dataset");
-                Ok(Err(Elsewhere::Nowhere))
+                Ok(Err(Elsewhere::Silent))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::entries::{self, Place};
 use super::stream::Out;
-use super::{answer, convert, download, elsewhere, pages, upload, verify};
+use super::{answer, convert, download, elsewhere, pages, upload, verify, versions};
 use crate::access::Caller;
 use crate::mapping::dataset_not_found;
 use crate::problem::Problem;
@@ -53,17 +53,7 @@ impl DatasetService for Datasets {
         &self,
         request: Request<ListVersionsRequest>,
     ) -> Result<Response<ListVersionsResponse>, Status> {
-        answer(request, |caller, asked| async move {
-            let dataset: DatasetRef = asked.name.parse()?;
-            let rows = elsewhere::versions(&self.0, &caller.op(), &dataset).await?;
-            if rows.is_empty() {
-                return Err(dataset_not_found(&asked.name));
-            }
-            let proxy = elsewhere::is_proxy(&self.0);
-            let versions = rows.into_iter().map(|row| convert::version(row, proxy)).collect();
-            Ok(ListVersionsResponse { versions })
-        })
-        .await
+        answer(request, |caller, asked| async move { versions::list(&self.0, &caller, &asked).await }).await
     }
 
     async fn verify(&self, request: Request<VerifyRequest>) -> Result<Response<Self::VerifyStream>, Status> {

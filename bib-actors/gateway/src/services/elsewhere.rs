@@ -1,15 +1,17 @@
 //! What a proxy answers from: it keeps nothing, so lists and versions are those of the nodes that it joined, and the bytes
 //! of a version are fetched while they are read.
 //!
-//! Where no node is connected, what was learnt of them before is shown; it is in the catalogue as any other.
+//! Where no node is connected, or none answered, what was learnt of them before is shown; it is in the catalogue as any
+//! other. Where that is nothing, it is said why nobody answered: that is not the same as that nobody has it.
 
+use super::versions::Place;
 use crate::mapping::{busy, dataset_not_found};
 use crate::problem::Problem;
 use crate::shared::Shared;
 use bib_chunks::{ChunkError, ChunkRef, ChunkStore};
 use bib_domain::{DatasetRef, NodeMode, OpContext, TopicName, VersionId};
 use bib_guardian::{DatasetRow, GuardianError, Topic, VersionRow};
-use bib_replicator::Found;
+use bib_replicator::{Found, ReplicatorError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +46,7 @@ pub(super) async fn topics(
     if !is_proxy(shared) {
         return Ok(own);
     }
-    let told = shared.deps.replicator.topics(after, limit).await?;
+    let told = unless_known(shared.deps.replicator.topics(after, limit).await, !own.is_empty())?;
     Ok(with_told(own, told.iter().flat_map(|rows| rows.iter()), limit))
 }
 
@@ -54,8 +56,21 @@ pub(super) async fn topic(shared: &Shared, op: &OpContext, name: &TopicName) -> 
     if !is_proxy(shared) {
         return Ok(own);
     }
-    let told = shared.deps.replicator.topic(name).await?;
+    let told = unless_known(shared.deps.replicator.topic(name).await, own.is_some())?;
     Ok(with_told(own.into_iter().collect(), told.iter(), 1).pop())
+}
+
+/// What other nodes told. That they could not be asked counts only where nothing is known here.
+fn unless_known<T>(told: Result<Option<T>, ReplicatorError>, known: bool) -> Result<Option<T>, ReplicatorError> {
+    match told {
+        Err(error) if known && nobody_said(&error) => Ok(None),
+        told => told,
+    }
+}
+
+/// Whether other nodes did not answer, whatever they have.
+const fn nobody_said(error: &ReplicatorError) -> bool {
+    matches!(error, ReplicatorError::Exchange { .. } | ReplicatorError::Peer { .. } | ReplicatorError::Swarm(_))
 }
 
 /// The topics of two lists that begin after the same name and hold at most `limit`: so does what comes of them.
@@ -78,30 +93,42 @@ pub(super) async fn datasets(
     after: Option<DatasetRef>,
     limit: u32,
 ) -> Result<Vec<DatasetRow>, Problem> {
-    if is_proxy(shared)
-        && let Some(rows) = shared.deps.replicator.datasets(topic.clone(), after.clone(), limit).await?
-    {
+    let others = if is_proxy(shared) {
+        shared.deps.replicator.datasets(topic.clone(), after.clone(), limit).await
+    } else {
+        Ok(None)
+    };
+    if let Ok(Some(rows)) = &others {
         let object = topic.as_ref().map_or_else(|| "datasets".to_owned(), ToString::to_string);
         told(shared, op, "dataset.list", &object, rows.len()).await;
         return Ok(rows.to_vec());
     }
-    Ok(shared.deps.guardian.on_behalf_of(op).list_datasets(topic, after, limit).await?)
+    let own = shared.deps.guardian.on_behalf_of(op).list_datasets(topic, after, limit).await;
+    unless_known(others, own.as_ref().is_ok_and(|rows| !rows.is_empty()))?;
+    Ok(own?)
 }
 
-/// The versions of a dataset, latest first; none if it is not known.
+/// The versions of a dataset as the guardian lists them, latest first: at most `limit` after a place, fewer at the end.
 pub(super) async fn versions(
     shared: &Shared,
     op: &OpContext,
     dataset: &DatasetRef,
+    after: Option<Place>,
+    limit: u32,
 ) -> Result<Vec<VersionRow>, Problem> {
-    if is_proxy(shared)
-        && let Some(rows) = shared.deps.replicator.versions(dataset).await?
+    let others = if is_proxy(shared) { shared.deps.replicator.versions(dataset).await } else { Ok(None) };
+    if let Ok(Some(rows)) = &others
         && !rows.is_empty()
     {
+        let later = rows.iter().filter(|row| after.is_none_or(|after| after.is_before(row)));
+        let rows: Vec<VersionRow> = later.take(limit as usize).cloned().collect();
         told(shared, op, "dataset.versions", &dataset.to_string(), rows.len()).await;
-        return Ok(rows.to_vec());
+        return Ok(rows);
     }
-    Ok(shared.deps.guardian.on_behalf_of(op).versions(dataset).await?)
+    let after = after.map(|place| (place.number, place.created_ms, place.id));
+    let own = shared.deps.guardian.on_behalf_of(op).versions_after(dataset, after, limit).await;
+    unless_known(others, own.as_ref().is_ok_and(|rows| !rows.is_empty()))?;
+    Ok(own?)
 }
 
 /// Records that somebody was told what other nodes have: the guardian, which records reads, did not hear of it.
@@ -122,7 +149,17 @@ pub(super) async fn find_version(
     if !is_proxy(shared) {
         return Ok(guardian.find_version(dataset, selector).await?);
     }
-    let found = shared.deps.replicator.find(dataset, selector).await?;
+    let found = match shared.deps.replicator.find(dataset, selector).await {
+        Err(error) if nobody_said(&error) => {
+            return guardian.find_version(dataset, selector).await.map_err(|own| match own {
+                GuardianError::DatasetNotFound { .. }
+                | GuardianError::TopicNotFound { .. }
+                | GuardianError::VersionNotFound { .. } => error.into(),
+                own => own.into(),
+            });
+        }
+        found => found?,
+    };
     let selector = match &found {
         Found::Version(id) => id.to_hex(),
         Found::Nobody { .. } | Found::Unconnected { .. } => selector.to_owned(),
@@ -222,6 +259,15 @@ mod tests {
             created_ms: 1,
             updated_ms: i64::try_from(datasets).unwrap(),
         }
+    }
+
+    #[test]
+    fn who_did_not_answer_counts_only_where_nothing_is_known() {
+        let alone = || Err::<Option<()>, _>(ReplicatorError::Swarm(bib_swarm::SwarmError::Stopped));
+        assert!(matches!(unless_known(alone(), true), Ok(None)));
+        assert!(unless_known(alone(), false).is_err());
+        assert!(unless_known::<()>(Err(ReplicatorError::Stopped), true).is_err());
+        assert!(matches!(unless_known(Ok(Some(())), true), Ok(Some(()))));
     }
 
     #[test]

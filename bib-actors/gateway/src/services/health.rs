@@ -37,9 +37,11 @@ impl HealthOf {
         {
             warnings.push(storage.notice);
         }
-        let full = self.0.deps.guardian.space().notice();
-        if known && !full.is_empty() {
-            warnings.push(full);
+        let space = self.0.deps.guardian.space();
+        for notice in [space.notice(), space.withheld()] {
+            if known && !notice.is_empty() {
+                warnings.push(notice);
+            }
         }
         if known {
             warnings.extend(self.0.deps.health.warnings());

@@ -26,6 +26,7 @@ mod tables;
 mod topic;
 mod upload;
 mod verify;
+mod versions;
 mod view;
 mod watch;
 

@@ -12,8 +12,9 @@ use bib_guardian::PeerRow;
 use bib_proto::v1::node_service_server::NodeService;
 use bib_proto::v1::{
     ConnectNodeRequest, ConnectNodeResponse, CreateInviteRequest, CreateInviteResponse, DisconnectNodeRequest,
-    DisconnectNodeResponse, GetNodeRequest, GetNodeResponse, GetSelfRequest, GetSelfResponse, JoinRequest,
-    JoinResponse, ListNodesRequest, ListNodesResponse, Node, WatchEventsRequest, WatchEventsResponse,
+    DisconnectNodeResponse, ForgetNodeRequest, ForgetNodeResponse, GetNodeRequest, GetNodeResponse, GetSelfRequest,
+    GetSelfResponse, JoinRequest, JoinResponse, ListNodesRequest, ListNodesResponse, Node, WatchEventsRequest,
+    WatchEventsResponse,
 };
 use bib_swarm::ConnectedPeer;
 use std::collections::BTreeMap;
@@ -67,6 +68,10 @@ impl NodeService for Nodes {
         request: Request<DisconnectNodeRequest>,
     ) -> Result<Response<DisconnectNodeResponse>, Status> {
         answer(request, |caller, asked| async move { self.disconnect(&caller, &asked.id).await }).await
+    }
+
+    async fn forget_node(&self, request: Request<ForgetNodeRequest>) -> Result<Response<ForgetNodeResponse>, Status> {
+        answer(request, |caller, asked| async move { self.forget(&caller, &asked).await }).await
     }
 
     async fn create_invite(
@@ -188,6 +193,17 @@ impl Nodes {
         };
         settle(record, done.await).await?;
         Ok(DisconnectNodeResponse {})
+    }
+
+    async fn forget(&self, caller: &Caller, asked: &ForgetNodeRequest) -> Result<ForgetNodeResponse, Problem> {
+        let op = caller.op_with(&asked.request_id)?;
+        // a whole id need not be known any more: the same request may have been carried out before
+        let id: NodeId = match asked.id.parse() {
+            Ok(id) => id,
+            Err(_) => self.find(&asked.id).await?.id.parse()?,
+        };
+        self.0.deps.replicator.forget(&op, &id).await?;
+        Ok(ForgetNodeResponse {})
     }
 
     async fn invite(&self, caller: &Caller, asked: &CreateInviteRequest) -> Result<CreateInviteResponse, Problem> {

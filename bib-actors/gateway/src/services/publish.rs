@@ -8,6 +8,7 @@ use bib_domain::{DatasetRef, OpContext, VersionId};
 use bib_guardian::{GuardianError, Published, VersionRow, VersionState};
 use bib_kit::clock;
 use std::sync::Arc;
+use tonic::Code;
 
 /// What is to be published.
 pub(super) struct Request {
@@ -53,6 +54,17 @@ pub(super) async fn publish(
             && latest.complete
             && is_same(shared, &latest, &content).await?
         {
+            // by this very request, whose answer was lost: then that answer is given, and what is missing of it recorded
+            if guardian.has_published(op, &request.dataset).await?
+                && let Some(signed) = guardian.manifest(latest.id).await?
+            {
+                let Published { version, created, audit_seq } =
+                    guardian.publish(op, signed, VersionState { complete: true }).await?;
+                if version.id != latest.id && !is_same(shared, &version, &content).await? {
+                    return Err(id_reused(&version));
+                }
+                return Ok(Done { version, created, new_bytes, new_chunks, audit_seq, notices, more_notices });
+            }
             let audit_seq = latest.audit_seq;
             let version = latest;
             return Ok(Done { version, created: false, new_bytes, new_chunks, audit_seq, notices, more_notices });
@@ -70,6 +82,8 @@ pub(super) async fn publish(
             Ok(Published { version, created, audit_seq }) => {
                 if version.id == id {
                     note(shared, id, request.kept_from).await;
+                } else if !is_same(shared, &version, &content).await? {
+                    return Err(id_reused(&version));
                 }
                 return Ok(Done { version, created, new_bytes, new_chunks, audit_seq, notices, more_notices });
             }
@@ -78,6 +92,18 @@ pub(super) async fn publish(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// The request was carried out before, with other bytes: those that came now are in no version.
+fn id_reused(first: &VersionRow) -> Problem {
+    let text = format!(
+        "an upload with this request id made version {} of {} before, of other files; nothing was published now",
+        first.number, first.dataset
+    );
+    Problem::new(Code::FailedPrecondition, "REQUEST_ID_REUSED", text)
+        .hint("send it without a request id, or with a new one: uuidgen")
+        .with("dataset", first.dataset.to_string())
+        .with("version", first.id.to_string())
 }
 
 /// Notes that a version agrees with itself: this node hashed its files and its chunks from the same bytes, or took them
@@ -114,13 +140,13 @@ async fn sign(
     Ok(shared.reads.run(move || SignedManifest::sign(manifest, &key)).await??)
 }
 
-/// Whether the latest version holds the same files already.
-async fn is_same(shared: &Arc<Shared>, latest: &VersionRow, content: &Content) -> Result<bool, Problem> {
+/// Whether the version holds the same files already.
+async fn is_same(shared: &Arc<Shared>, version: &VersionRow, content: &Content) -> Result<bool, Problem> {
     let files = content.entries.iter().filter(|entry| entry.is_file()).count() as u64;
-    if latest.files != files {
+    if version.files != files {
         return Ok(false);
     }
-    let Some(signed) = shared.deps.guardian.manifest(latest.id).await? else { return Ok(false) };
+    let Some(signed) = shared.deps.guardian.manifest(version.id).await? else { return Ok(false) };
     let (old, new) = (&signed.manifest().entries, &content.entries);
     Ok(old.len() == new.len() && old.iter().zip(new).all(|(old, new)| same_entry(old, new)))
 }

@@ -23,10 +23,13 @@ const RANK: u8 = 7;
 /// It is asked where it listens, and nothing else.
 const MAILBOX: usize = 64;
 
-/// Rank, policy and bounds of the pages. They wait for nobody: while the node starts, they say so.
+/// Rank, policy and bounds of the pages. They wait for nobody: while the node starts, they say so. Over TLS they need the
+/// gateway's certificate, and the gateway a database that may recover for long.
 #[must_use]
 pub fn spec() -> ChildSpec {
-    ChildSpec::new(NAME, RANK).with_mailbox(MAILBOX)
+    ChildSpec::new(NAME, RANK)
+        .with_mailbox(MAILBOX)
+        .with_passing(|error| matches!(error.downcast_ref(), Some(GatewayError::NoCertificate)))
 }
 
 /// Makes the pages' handle and the child that the root supervises.
@@ -169,6 +172,13 @@ fn readiness(board: &HealthBoard) -> Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_comes_late_does_not_end_the_node() {
+        let passes = spec().passes;
+        assert!(passes(&GatewayError::NoCertificate));
+        assert!(!passes(&GatewayError::PagesInTheOpen { address: "0.0.0.0:4080".to_owned() }));
+    }
 
     #[test]
     fn people_get_an_address_that_leads_there() {

@@ -1,11 +1,18 @@
 //! What people do is in the audit log, with who, what and how many rows.
 
-use crate::support::{Item, Node, Person, download, run, said, upload};
+use crate::support::web::{get, signed_in};
+use crate::support::{AUDIT_SCAN, Item, Node, Person, download, eventually, run, said, upload};
+use bib_audit::{AuditDraft, AuditRecord};
+use bib_domain::{OpContext, Who};
+use bib_kit::clock;
 use bib_proto::v1::{
     ConnectNodeRequest, CreateTopicRequest, DownloadRequest, ListAuditRequest, QueryRequest, ShutdownRequest,
     VerifyAuditRequest, VerifyRequest,
 };
+use futures::future::join_all;
+use std::collections::BTreeSet;
 use tonic::Code;
+use tonic_types::StatusExt;
 
 #[test]
 fn every_sensitive_call_is_recorded() {
@@ -50,6 +57,42 @@ fn every_sensitive_call_is_recorded() {
 }
 
 #[test]
+fn values_are_not_recorded_however_they_are_written() {
+    run(async {
+        let node = Node::start().await;
+        node.topic("weather").await;
+        let rosa = node.client(Person::Rosa).await;
+        upload(&rosa, "weather/t", &[Item::file("t.csv", "site,temp\na,1\n")]).await.unwrap();
+        let forms = [
+            (r#"r"\" + "canary""#, "? + ?)"),
+            ("\"\"\"a \"canary\" \"\"\"", "?)"),
+            ("\"a\" // it's a canary\n", "? )"),
+            ("“canary”", "?"),
+        ];
+        for (form, _) in forms {
+            let expression = format!("dataset(\"weather/t\").filter(r, r.site == {form})");
+            match rosa.queries().query(QueryRequest { expression, ..Default::default() }).await {
+                Ok(rows) => {
+                    let mut rows = rows.into_inner();
+                    while rows.message().await.unwrap().is_some() {}
+                }
+                Err(refused) => assert_eq!(said(&refused).1, "INVALID_EXPRESSION"),
+            }
+        }
+        let recorded = || async {
+            let all = node.records().await;
+            let ended = |record: &&AuditRecord| record.action == "dataset.query" && record.outcome.as_str() != "intent";
+            all.iter().filter(ended).filter_map(|record| record.fingerprint.clone()).collect::<Vec<_>>()
+        };
+        eventually("all four are recorded", || async { recorded().await.len() == forms.len() }).await;
+        let recorded: BTreeSet<_> = recorded().await.into_iter().collect();
+        let shapes = forms.map(|(_, said)| format!("dataset(\"weather/t\").filter(r, r.site == {said}"));
+        assert_eq!(recorded, BTreeSet::from(shapes));
+        assert!(!format!("{:?}", node.records().await).contains("canary"), "a value of a query is in the log");
+    });
+}
+
+#[test]
 fn administrators_list_and_verify_it() {
     run(async {
         let node = Node::start().await;
@@ -75,6 +118,60 @@ fn administrators_list_and_verify_it() {
         assert!(topics.len() == 2 && topics.iter().all(|record| record.object == "weather"), "{topics:?}");
         node.audited("audit.list", "ok").await;
         node.audited("audit.verify", "ok").await;
+    });
+}
+
+#[test]
+fn a_search_says_where_older_records_begin() {
+    run(async {
+        let node = Node::start().await;
+        let ada = node.client(Person::Ada).await;
+        let write = async |who: &str, count: u64| {
+            let op = OpContext { who: Who::User(who.to_owned()), ..OpContext::node(clock::new_request_id(), "test") };
+            for _ in 0..count.div_ceil(50) {
+                let draft = || AuditDraft::from_op(&op, "test.done", "nothing");
+                for done in join_all((0..count.min(50)).map(|_| node.audit.append(draft()))).await {
+                    done.unwrap();
+                }
+            }
+        };
+        write("zoe", 1).await;
+        write("others", 5 * AUDIT_SCAN).await;
+        write("zoe", 1).await;
+
+        let (mut found, mut before, mut nothing) = (Vec::new(), 0, None);
+        loop {
+            let actor = "user:zoe".to_owned();
+            let request = ListAuditRequest { page_size: 10, before_seq: before, actor, ..Default::default() };
+            let next = match ada.admin().list_audit(request).await {
+                Ok(page) => {
+                    let page = page.into_inner();
+                    found.extend(page.records.iter().map(|record| record.seq));
+                    page.next_before
+                }
+                Err(status) => {
+                    assert_eq!(said(&status), (Code::ResourceExhausted, "AUDIT_SEARCH_LIMIT".into()));
+                    nothing = Some(before);
+                    status.get_error_details().error_info().unwrap().metadata["next"].parse().unwrap()
+                }
+            };
+            assert!(before == 0 || next < before);
+            before = next;
+            if before == 0 {
+                break;
+            }
+        }
+        assert_eq!(found.len(), 2, "{found:?}");
+
+        let cookie = signed_in(&node).await;
+        let first = get(&node, "/audit?actor=user%3Azoe", &cookie).await;
+        assert!(first.body.contains("test.done") && first.body.contains("Older records"), "{}", first.body);
+        let path = format!("/audit?actor=user%3Azoe&before={}", nothing.unwrap());
+        let none = get(&node, &path, &cookie).await;
+        assert!(none.status == 200 && none.body.contains("No record fits so far."), "{}", none.body);
+        assert!(none.body.contains("Older records"), "{}", none.body);
+        let csv = get(&node, &path.replace("/audit?", "/audit.csv?"), &cookie).await;
+        assert!(csv.header("link").contains("/audit.csv?actor=user%3Azoe&before="), "{}", csv.head);
     });
 }
 

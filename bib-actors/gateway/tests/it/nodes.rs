@@ -1,9 +1,10 @@
 //! This node and others: status, pairing, connections.
 
 use crate::support::{Node, Person, Storage, eventually, hint, run, said};
+use bib_proto::client::Client;
 use bib_proto::v1::{
-    ConnectNodeRequest, CreateInviteRequest, DisconnectNodeRequest, GetNodeRequest, GetSelfRequest, JoinRequest,
-    ListNodesRequest, SubscribeRequest, UnsubscribeRequest,
+    ConnectNodeRequest, CreateInviteRequest, DisconnectNodeRequest, ForgetNodeRequest, GetNodeRequest, GetSelfRequest,
+    JoinRequest, ListNodesRequest, SubscribeRequest, UnsubscribeRequest,
 };
 use tonic::Code;
 
@@ -64,9 +65,32 @@ fn two_nodes_pair_by_ticket_and_see_each_other() {
         let refused = third.nodes().join(join(&invite.ticket)).await.unwrap_err();
         assert_eq!(said(&refused), (Code::FailedPrecondition, "TICKET_REFUSED".into()), "{refused:?}");
 
-        second.nodes().disconnect_node(DisconnectNodeRequest { id: joined.id }).await.unwrap();
+        second.nodes().disconnect_node(DisconnectNodeRequest { id: joined.id.clone() }).await.unwrap();
         two.audited("node.disconnect", "ok").await;
+
+        // a pairing that is undone stays undone, however often the other one calls
+        let forget = ForgetNodeRequest { id: joined.id.clone(), request_id: String::new() };
+        for _ in 0..2 {
+            second.nodes().forget_node(forget.clone()).await.unwrap();
+        }
+        two.audited("peer.edit", "ok").await;
+        let paired = async || {
+            let nodes = second.nodes().list_nodes(ListNodesRequest { connected_only: false }).await.unwrap();
+            nodes.into_inner().nodes.iter().any(|node| node.paired || node.connected)
+        };
+        eventually("it is gone", || async { !paired().await }).await;
+        let again = ConnectNodeRequest { address: format!("{}/p2p/{}", two_at(&second).await, two.identity.node_id()) };
+        // whether the call gets through or is turned away, it pairs nobody
+        let _ = first.nodes().connect_node(again).await;
+        eventually("the stranger is let go", || async { !paired().await }).await;
+        assert!(two.guardian.peers().await.unwrap().is_empty());
     });
+}
+
+/// Where the node of this client listens for others.
+async fn two_at(client: &Client) -> String {
+    let own = client.nodes().get_self(GetSelfRequest {}).await.unwrap().into_inner().node.unwrap();
+    own.addresses.into_iter().find(|address| address.contains("/tcp/")).unwrap()
 }
 
 #[test]

@@ -39,7 +39,7 @@ async fn another(node: &Node, rows: usize) {
 }
 
 async fn versions(node: &Node) -> Vec<Version> {
-    let request = ListVersionsRequest { name: NAME.to_owned() };
+    let request = ListVersionsRequest { name: NAME.to_owned(), ..Default::default() };
     node.local().await.datasets().list_versions(request).await.unwrap().into_inner().versions
 }
 
@@ -64,6 +64,26 @@ async fn arriving(node: &Node, number: u64) -> String {
     let op = OpContext::node(clock::new_request_id(), "replicator");
     let published = node.guardian.publish(&op, signed, VersionState { complete: false }).await.unwrap();
     published.version.id.to_string()
+}
+
+#[test]
+fn older_versions_are_a_page_further() {
+    run(async {
+        let node = Node::with(|options| options.calls.page_max = 2).await;
+        node.topic("weather").await;
+        for rows in 1..=3 {
+            another(&node, rows).await;
+        }
+        let cookie = signed_in(&node).await;
+        let all = node.guardian.versions(&NAME.parse().unwrap()).await.unwrap();
+        let oldest = format!("<code>{}</code>", short(&all[2].id.to_string()));
+        let first = get(&node, PAGE, &cookie).await;
+        assert!(first.body.contains("3 versions in all") && !first.body.contains(&oldest), "{}", first.body);
+        let older = attribute(&first, "&amp;versions=").replace("#versions", "");
+        let second = get(&node, &format!("{PAGE}?versions={older}"), &cookie).await;
+        assert!(second.body.contains(&oldest) && second.body.contains("Newest versions"), "{}", second.body);
+        assert!(!second.body.contains("Older versions"), "{}", second.body);
+    });
 }
 
 #[test]

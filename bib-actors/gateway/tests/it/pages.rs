@@ -186,6 +186,23 @@ fn a_session_of_the_pages_is_the_persons_own() {
 }
 
 #[test]
+fn another_site_signs_nobody_in() {
+    run(async {
+        let node = Node::start().await;
+        let made = node.local().await.auth().create_one_time_token(CreateOneTimeTokenRequest {}).await.unwrap();
+        let line = format!("GET /auth/ott?token={}&next=/topics", made.into_inner().token);
+        for site in ["cross-site", "same-site"] {
+            let led = ask(node.web, &line, &[("sec-fetch-site", site), ("sec-fetch-mode", "navigate")], "").await;
+            assert_eq!((led.status, led.header("set-cookie").as_str()), (403, ""), "{}", led.head);
+            assert!(led.body.contains("role=\"alert\"") && led.body.contains("address bar"), "{}", led.body);
+        }
+        // the link is still good for whoever opens it by hand
+        let opened = ask(node.web, &line, &[("sec-fetch-site", "none")], "").await;
+        assert_eq!((opened.status, opened.header("location").as_str()), (303, "/topics"), "{}", opened.head);
+    });
+}
+
+#[test]
 fn lists_are_also_for_programs() {
     run(async {
         let node = Node::start().await;

@@ -1,6 +1,6 @@
 //! What goes in comes out: the same bytes, folders and links, checked on the way.
 
-use crate::support::{Item, Node, Person, download, run, said, upload};
+use crate::support::{Item, Node, Person, download, replicated, run, said, upload};
 use bib_proto::v1::{
     DownloadRequest, GetDatasetRequest, ListDatasetsRequest, ListVersionsRequest, VerifyReport, VerifyRequest,
     verify_response,
@@ -125,8 +125,8 @@ fn parts_of_a_version_and_older_versions_can_be_had() {
         assert_eq!(said(&download(&rosa, gone).await.unwrap_err()), (Code::NotFound, "VERSION_NOT_FOUND".into()));
         assert_eq!(said(&download(&rosa, ask("lab/none")).await.unwrap_err()).1, "DATASET_NOT_FOUND");
 
-        let versions =
-            rosa.datasets().list_versions(ListVersionsRequest { name: "lab/d".into() }).await.unwrap().into_inner();
+        let request = ListVersionsRequest { name: "lab/d".into(), ..Default::default() };
+        let versions = rosa.datasets().list_versions(request).await.unwrap().into_inner();
         assert_eq!(versions.versions.iter().map(|version| version.number).collect::<Vec<_>>(), [2, 1]);
         let got = rosa
             .datasets()
@@ -164,6 +164,43 @@ fn lists_come_in_pages() {
         let wrong = ListDatasetsRequest { page_token: "nonsense".into(), ..Default::default() };
         let refused = rosa.datasets().list_datasets(wrong).await.unwrap_err();
         assert_eq!(said(&refused), (Code::InvalidArgument, "BAD_PAGE_TOKEN".into()));
+    });
+}
+
+#[test]
+fn versions_come_in_pages() {
+    run(async {
+        let node = Node::start().await;
+        node.topic("lab").await;
+        let rosa = node.client(Person::Rosa).await;
+        for n in 0..5 {
+            upload(&rosa, "lab/d", &[Item::file("x", n.to_string())]).await.unwrap();
+        }
+        // two of one number are told apart where a page ends between them
+        replicated(&node, "lab/d", &[Item::file("x", "theirs")], false).await;
+        let get = |name: &str, page_size, page_token: &str| {
+            let (mut datasets, page_token) = (rosa.datasets(), page_token.to_owned());
+            let request = ListVersionsRequest { name: name.to_owned(), page_size, page_token };
+            async move { datasets.list_versions(request).await.map(tonic::Response::into_inner) }
+        };
+        let whole = get("lab/d", 0, "").await.unwrap();
+        assert_eq!((whole.versions.len(), whole.next_page_token.as_str()), (6, ""));
+        for size in 1..=6 {
+            let (mut found, mut token) = (Vec::new(), String::new());
+            loop {
+                let page = get("lab/d", size, &token).await.unwrap();
+                assert!(!page.versions.is_empty() && page.versions.len() <= size as usize);
+                found.extend(page.versions);
+                token = page.next_page_token;
+                if token.is_empty() {
+                    break;
+                }
+            }
+            assert_eq!(found, whole.versions, "pages of {size}");
+        }
+        let refused = get("lab/d", 0, "nonsense").await.unwrap_err();
+        assert_eq!(said(&refused), (Code::InvalidArgument, "BAD_PAGE_TOKEN".into()));
+        assert_eq!(said(&get("lab/none", 0, "").await.unwrap_err()).1, "DATASET_NOT_FOUND");
     });
 }
 

@@ -90,9 +90,16 @@ fn a_retry_with_the_same_request_id_gets_the_first_version() {
         let with_id = || UploadHeader { request_id: id.clone(), ..header("lab/d") };
         let items = [Item::file("a", "1")];
         let first = send(&rosa, upload_parts(with_id(), &items)).await.unwrap().version.unwrap();
+        let lost = send(&rosa, upload_parts(with_id(), &items)).await.unwrap();
+        assert!(lost.created, "the answer that was lost is given again, and recorded");
+        assert_eq!(lost.version.unwrap().id, first.id);
         upload(&rosa, "lab/d", &[Item::file("a", "2")]).await.unwrap();
         let again = send(&rosa, upload_parts(with_id(), &items)).await.unwrap().version.unwrap();
         assert_eq!(again.id, first.id);
+        // what came with it this time is in no version, and must not be taken for kept
+        let refused = send(&rosa, upload_parts(with_id(), &[Item::file("a", "3")])).await.unwrap_err();
+        assert_eq!(said(&refused), (Code::FailedPrecondition, "REQUEST_ID_REUSED".into()));
+        assert!(refused.message().contains("version 1 of lab/d"), "{}", refused.message());
         assert_eq!(counts(&node).await, (1, 2));
         let bad = UploadHeader { request_id: "no uuid".into(), ..header("lab/d") };
         assert_eq!(said(&send(&rosa, upload_parts(bad, &items)).await.unwrap_err()).1, "BAD_REQUEST_ID");

@@ -23,6 +23,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
+/// How many audit records one search looks at: few, so that a test can write more.
+pub(crate) const AUDIT_SCAN: u64 = 200;
+
 /// Where a node keeps its metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Storage {
@@ -122,6 +125,7 @@ impl Node {
 
         let mut audit = AuditOptions::new(dir.join("audit"), id.clone(), identity.derive("audit"));
         audit.placement = Placement::Current;
+        audit.scan_max_records = AUDIT_SCAN;
         let audit_disk = Disk::default();
         let chain = AuditChain::new(audit, router.topic::<AuditAppended>()).with_fs(Arc::new(audit_disk.clone()));
         let audit = chain.handle();
