@@ -4,10 +4,12 @@
 // itself again. "bib:resync" is for everything: after a gap, after an outage, after a tab was hidden, and when it is not
 // known what came between the page and the stream.
 "use strict";
-(() => {
+// not before: htmx, which hears what is dispatched here, has looked through the page by then
+document.addEventListener("DOMContentLoaded", () => {
   const EVERY = 1000;
   const HIDDEN = 30000;
   const TICK = 5000;
+  const LEAVING = 10000;
   const banner = document.getElementById("away");
   const channel = "BroadcastChannel" in window ? new BroadcastChannel("bib-live") : null;
   let release = null;
@@ -19,13 +21,20 @@
   // a page is on its way may not be in it.
   const KEPT = "bib-live";
   const kept = () => { try { return sessionStorage.getItem(KEPT) || ""; } catch { return ""; } };
+  const keep = (at) => { try { sessionStorage.setItem(KEPT, at); } catch { /* then the next page begins with a resync */ } };
   let last = kept();
-  let leaving = false;
-  window.addEventListener("beforeunload", () => { leaving = true; });
+  let left = last;
+  let leaving = 0;
+  const stay = () => { clearTimeout(leaving); leaving = 0; keep(last); };
+  window.addEventListener("beforeunload", () => {
+    left = last;
+    clearTimeout(leaving);
+    // a download begins as a page does that is asked for, and leaves this one where it is
+    leaving = setTimeout(stay, LEAVING);
+  });
   const reach = (at) => {
     last = at;
-    if (leaving) return;
-    try { sessionStorage.setItem(KEPT, at); } catch { /* then the next page begins with a resync */ }
+    if (!leaving) keep(at);
   };
 
   const due = new Map();
@@ -40,6 +49,28 @@
     dispatch(kind);
     setTimeout(() => { due.delete(kind); if (entry.again) tell(kind); }, EVERY);
   };
+
+  // how long to wait before trying once more, in seconds
+  const pause = (tries) => Math.min(2 * 2 ** Math.min(tries, 3), 15);
+
+  // nobody signals again what could not be fetched
+  let failures = 0;
+  let repeat = 0;
+  const fetched = ({ target, detail }) => {
+    if (target.id !== "live" || !detail.successful) return;
+    clearTimeout(repeat);
+    failures = 0;
+  };
+  const failed = ({ target, detail }) => {
+    const { status } = detail.xhr;
+    // what was refused, or is not there any more, would be the same again
+    if (target.id !== "live" || (status >= 400 && status < 500 && status !== 429)) return;
+    clearTimeout(repeat);
+    repeat = setTimeout(() => tell("resync"), pause(failures) * 1000);
+    failures += 1;
+  };
+  document.addEventListener("htmx:afterRequest", fetched);
+  for (const event of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) document.addEventListener(event, failed);
 
   const say = (text) => { banner.textContent = text; banner.hidden = text === ""; };
   const hear = (message) => {
@@ -91,7 +122,7 @@
       });
       source.onerror = () => {
         source.close();
-        const seconds = Math.min(2 * 2 ** Math.min(tries, 3), 15);
+        const seconds = pause(tries);
         tries += 1;
         // a stream ends now and then; only what cannot be opened again is an outage
         if (tries > 1) { share({ kind: "away", seconds }); stillSignedIn(); }
@@ -128,7 +159,11 @@
       lead();
     }
   });
-  window.addEventListener("pagehide", () => { if (release) release(); });
-  window.addEventListener("pageshow", (event) => { if (event.persisted) { tell("resync"); lead(); } });
+  window.addEventListener("pagehide", () => {
+    // what came since the next page was asked for may not be in it
+    keep(left);
+    if (release) release();
+  });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) { stay(); tell("resync"); lead(); } });
   lead();
-})();
+});

@@ -72,7 +72,9 @@ impl PageError {
     /// Leads to the sign-in and, after it, back.
     pub(crate) fn sign_in(request: &HttpRequest) -> Self {
         let part = is_part(request);
-        let here = if part { text(request, "hx-current-url").and_then(path_of) } else { None };
+        // the live part is fetched from the address of its page; the browser may stand at one that a form was sent to
+        let live = text(request, "hx-target") == Some("live");
+        let here = if part && !live { text(request, "hx-current-url").and_then(path_of) } else { None };
         let back = here.or_else(|| match *request.method() {
             Method::GET | Method::HEAD => request.uri().path_and_query().map(ToString::to_string),
             // where a form is sent to is no page: back to the one on which it stands
@@ -200,5 +202,27 @@ impl ResponseError for PageError {
             answer.head_mut().set_connection_type(ConnectionType::Close);
         }
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn after_the_sign_in_one_is_on_a_page() {
+        let part = |path: &str, target: &'static str| {
+            let asked = TestRequest::get().uri(path).insert_header(("hx-request", "true"));
+            let from = ("hx-current-url", "http://127.0.0.1:4080/datasets/a/b/verify");
+            let refusal =
+                PageError::sign_in(&asked.insert_header(("hx-target", target)).insert_header(from).to_http_request());
+            let answer = refusal.error_response();
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+            answer.headers().get("hx-redirect").unwrap().to_str().unwrap().to_owned()
+        };
+        assert_eq!(part("/datasets/a/b?v=1", "live"), "/login?next=%2Fdatasets%2Fa%2Fb%3Fv%3D1");
+        assert_eq!(part("/", "live"), "/login");
+        assert_eq!(part("/datasets/a/b/v/1/table/check?f=1", "verdict"), "/login?next=%2Fdatasets%2Fa%2Fb%2Fverify");
     }
 }

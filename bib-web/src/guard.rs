@@ -4,7 +4,7 @@
 //! * A request that changes something must come from our own pages, as the browser says in `Origin` and
 //!   `Sec-Fetch-Site`, and must carry the session's token where there is a session. All of that is checked here, before
 //!   any handler, so that no page can forget it.
-//! * Another site may lead to a page of ours, and may not load one into its own.
+//! * Another site may lead to a page of ours, and may not load one into its own. It may not sign anybody in.
 
 use crate::error::PageError;
 use crate::session;
@@ -91,9 +91,14 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
+/// Whether the browser says that another site led here. Of an address that was typed, or opened by a program, it says none.
+pub(crate) fn is_foreign(headers: &HeaderMap) -> bool {
+    matches!(text(headers, "sec-fetch-site"), Some("cross-site" | "same-site"))
+}
+
 /// Links from elsewhere may be followed; loading from elsewhere is refused.
 fn check_reading(headers: &HeaderMap) -> Result<(), PageError> {
-    let foreign = matches!(text(headers, "sec-fetch-site"), Some("cross-site" | "same-site"));
+    let foreign = is_foreign(headers);
     let followed = text(headers, "sec-fetch-mode").is_none_or(|mode| mode == "navigate")
         && text(headers, "sec-fetch-dest").is_none_or(|dest| dest == "document");
     if foreign && !followed {

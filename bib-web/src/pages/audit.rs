@@ -8,11 +8,13 @@ use crate::shell::{Shell, page, page_with};
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use bib_proto::client::ClientError;
-use bib_proto::v1::{AuditRecord, ListAuditRequest, VerifyAuditRequest, VerifyAuditResponse};
+use bib_proto::v1::{AuditRecord, ListAuditRequest, ListAuditResponse, VerifyAuditRequest, VerifyAuditResponse};
 use serde::{Deserialize, Serialize};
 
 /// Records of one page.
 const PAGE: u32 = 100;
+/// What the node says when one search has looked at as much as it may, and nothing fitted.
+const SEARCH_ENDED: &str = "AUDIT_SEARCH_LIMIT";
 
 /// Adds the routes.
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
@@ -96,39 +98,53 @@ impl Asked {
 async fn list(visitor: Visitor, query: web::Query<Asked>) -> Result<HttpResponse, PageError> {
     let asked = query.into_inner();
     let form = Form::of(visitor.request().path());
-    let records = read(&visitor, &asked).await?;
+    let found = read(&visitor, &asked).await?;
     if form == Form::Page {
-        return Ok(page(&audit_page(&visitor, asked, records)));
+        return Ok(page(&audit_page(&visitor, asked, found)));
     }
-    let next = next(&records).map(|before| asked.address(visitor.request().path(), before));
-    let records: Vec<Record> = records.into_iter().map(record).collect();
+    let next = older(&asked, visitor.request().path(), &found);
+    let records: Vec<Record> = found.records.into_iter().map(record).collect();
     Ok(answer(form, &records, next.as_deref()))
 }
 
-async fn read(visitor: &Visitor, asked: &Asked) -> Result<Vec<AuditRecord>, PageError> {
+async fn read(visitor: &Visitor, asked: &Asked) -> Result<ListAuditResponse, PageError> {
     let request = ListAuditRequest {
         page_size: PAGE,
         before_seq: asked.before,
         action: asked.action.trim().to_owned(),
         actor: asked.actor.trim().to_owned(),
     };
-    Ok(visitor.client.admin().list_audit(request).await?.into_inner().records)
+    match visitor.client.admin().list_audit(request).await.map_err(ClientError::from) {
+        Ok(found) => Ok(found.into_inner()),
+        // that none was found so far is no failure: the search goes on where the node says
+        Err(error) => match searched_to(&error) {
+            Some(next_before) => Ok(ListAuditResponse { records: Vec::new(), next_before }),
+            None => Err(error.into()),
+        },
+    }
 }
 
-fn next(records: &[AuditRecord]) -> Option<u64> {
-    let full = records.len() == PAGE as usize;
-    records.last().map(|last| last.seq).filter(|seq| full && *seq > 1)
+/// How far back the node has looked without finding a record that fits, if that is what it says.
+fn searched_to(error: &ClientError) -> Option<u64> {
+    let ClientError::Status { details, .. } = error else { return None };
+    let next = details.metadata.get("next").filter(|_| details.reason == SEARCH_ENDED)?;
+    next.parse().ok()
 }
 
-fn audit_page(visitor: &Visitor, asked: Asked, records: Vec<AuditRecord>) -> AuditPage {
+/// The address of the older records, if there are any.
+fn older(asked: &Asked, path: &str, found: &ListAuditResponse) -> Option<String> {
+    (found.next_before > 0).then(|| asked.address(path, found.next_before))
+}
+
+fn audit_page(visitor: &Visitor, asked: Asked, found: ListAuditResponse) -> AuditPage {
     let mut shell = visitor.shell("Audit", "audit").same_as("bib admin audit list");
     shell.here = asked.address("/audit", asked.before);
     AuditPage {
         shell,
-        next: next(&records).map(|before| asked.address("/audit", before)).unwrap_or_default(),
+        next: older(&asked, "/audit", &found).unwrap_or_default(),
         json: asked.address("/audit.json", asked.before),
         csv: asked.address("/audit.csv", asked.before),
-        records: records.into_iter().map(row).collect(),
+        records: found.records.into_iter().map(row).collect(),
         asked,
         verdict: None,
     }
@@ -137,8 +153,8 @@ fn audit_page(visitor: &Visitor, asked: Asked, records: Vec<AuditRecord>) -> Aud
 async fn verify(visitor: Visitor) -> Result<HttpResponse, PageError> {
     let outcome = visitor.client.admin().verify_audit(VerifyAuditRequest {}).await.map_err(ClientError::from);
     let asked = Asked::default();
-    let records = read(&visitor, &asked).await?;
-    let mut shown = audit_page(&visitor, asked, records);
+    let found = read(&visitor, &asked).await?;
+    let mut shown = audit_page(&visitor, asked, found);
     match outcome {
         Ok(verdict) => {
             shown.verdict = Some(said(&verdict.into_inner()));

@@ -13,13 +13,16 @@ use askama::Template;
 use bib_proto::client::ClientError;
 use bib_proto::v1::verify_response::Part;
 use bib_proto::v1::{
-    Entry, GetDatasetRequest, GetDatasetResponse, GetSelfRequest, ListNodesRequest, ListVersionsRequest, Node,
-    VerifyReport, VerifyRequest, Version,
+    Entry, GetDatasetRequest, GetDatasetResponse, GetSelfRequest, ListNodesRequest, ListVersionsRequest,
+    ListVersionsResponse, Node, VerifyReport, VerifyRequest, Version,
 };
 use serde::{Deserialize, Serialize};
+use tonic::Response;
 
 /// Files of one page.
 const FILES: u32 = 500;
+/// Versions of one page.
+const VERSIONS: u32 = 500;
 /// Files of one list for programs, which says where the next ones are. A version may have a million.
 const RECORDS: u32 = 10_000;
 
@@ -115,6 +118,12 @@ struct DatasetPage {
     /// What leads to the next ones; empty at the end.
     next: String,
     versions: Vec<VersionRow>,
+    /// How many there are.
+    all_versions: String,
+    /// Whether they are the newest ones.
+    newest: bool,
+    /// What leads to the older ones; empty at the end.
+    older: String,
     proof: Vec<(&'static str, String)>,
     publisher: String,
     publisher_link: String,
@@ -132,6 +141,9 @@ pub(crate) struct Asked {
     /// Where among the files to go on, as the page before said; empty for the first ones.
     #[serde(default)]
     page: String,
+    /// The same among its versions.
+    #[serde(default)]
+    versions: String,
     /// A file.
     #[serde(default)]
     path: String,
@@ -155,15 +167,28 @@ async fn show(visitor: Visitor, names: Names, asked: web::Query<Asked>) -> Resul
 
 async fn dataset_page(visitor: &Visitor, names: &Names, asked: &Asked) -> Result<DatasetPage, PageError> {
     let name = dataset_of(names);
-    let (mut files, mut datasets) = (visitor.client.datasets(), visitor.client.datasets());
-    let (mut nodes, mut this) = (visitor.client.nodes(), visitor.client.nodes());
-    let (found, versions, nodes, this) = futures::try_join!(
+    let (mut files, mut nodes, mut this) = (visitor.client.datasets(), visitor.client.nodes(), visitor.client.nodes());
+    let versions_of = |page_token: &str| {
+        let (mut datasets, page_token) = (visitor.client.datasets(), page_token.to_owned());
+        let request = ListVersionsRequest { name: name.clone(), page_size: VERSIONS, page_token };
+        async move { datasets.list_versions(request).await.map(Response::into_inner) }
+    };
+    let (found, newest, nodes, this) = futures::try_join!(
         files.get_dataset(asked_for(names, asked, FILES)),
-        datasets.list_versions(ListVersionsRequest { name: name.clone() }),
+        versions_of(""),
         nodes.list_nodes(ListNodesRequest::default()),
         this.get_self(GetSelfRequest {}),
     )?;
-    let (found, versions, nodes) = (found.into_inner(), versions.into_inner().versions, nodes.into_inner().nodes);
+    // what a version is called and which is better is said of the newest ones, whichever are listed
+    let ListVersionsResponse { versions, next_page_token } = newest;
+    let (later, older) = match asked.versions.as_str() {
+        "" => (None, next_page_token),
+        token => {
+            let page = versions_of(token).await?;
+            (Some(page.versions), page.next_page_token)
+        }
+    };
+    let (found, nodes) = (found.into_inner(), nodes.into_inner().nodes);
     let own = this.into_inner().node.unwrap_or_default();
     let version = found.version.clone().unwrap_or_default();
     let link = format!("/datasets/{name}");
@@ -195,7 +220,10 @@ async fn dataset_page(visitor: &Visitor, names: &Names, asked: &Asked) -> Result
         publisher_link,
         replicas: replicas(&version, &own, &nodes),
         elsewhere: version.remote,
-        versions: versions.iter().map(|other| version_row(other, &link, &version.id)).collect(),
+        all_versions: counted(found.dataset.as_ref().map_or(0, |dataset| dataset.versions), "version"),
+        newest: later.is_none(),
+        older: part(&older),
+        versions: later.as_ref().unwrap_or(&versions).iter().map(|one| version_row(one, &link, &version.id)).collect(),
         version: version_row(&version, &link, &version.id),
         name,
         link,

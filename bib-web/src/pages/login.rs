@@ -1,6 +1,7 @@
 //! Signing in, by a one-time link or by a signature made by hand; signing out; the colours.
 
 use crate::error::{Notice, PageError, status_of};
+use crate::guard;
 use crate::session::{self, Visitor};
 use crate::shell::{Shell, THEME_COOKIE, page_with, see, theme};
 use crate::site::Web;
@@ -47,8 +48,15 @@ async fn show(request: HttpRequest, web: web::Data<Web>, query: web::Query<Next>
     form(&request, &web, &query.next, None).await
 }
 
+/// Why somebody was not let in, and the status that says so.
+type Refusal = (StatusCode, Notice);
+
+fn refusal(error: &ClientError) -> Refusal {
+    (status_of(error), Notice::from(error))
+}
+
 /// The page with a fresh challenge, also after a failure: a challenge is good once.
-async fn form(request: &HttpRequest, web: &Web, next: &str, failed: Option<ClientError>) -> HttpResponse {
+async fn form(request: &HttpRequest, web: &Web, next: &str, failed: Option<Refusal>) -> HttpResponse {
     let given = match web.client(session::address(request), None) {
         Ok(client) => {
             client.auth().get_sign_in_challenge(GetSignInChallengeRequest {}).await.map_err(ClientError::from)
@@ -57,12 +65,11 @@ async fn form(request: &HttpRequest, web: &Web, next: &str, failed: Option<Clien
     };
     let (given, away) = match given {
         Ok(given) => (given.into_inner(), None),
-        Err(error) => (GetSignInChallengeResponse::default(), Some(error)),
+        Err(error) => (GetSignInChallengeResponse::default(), Some(refusal(&error))),
     };
-    let failed = failed.or(away);
-    let status = failed.as_ref().map_or(StatusCode::OK, status_of);
+    let (status, alert) = failed.or(away).map_or((StatusCode::OK, None), |(status, why)| (status, Some(why)));
     let page = LoginPage {
-        shell: Shell::new(request, "Sign in".to_owned(), "login").with_alert(failed.as_ref().map(Notice::from)),
+        shell: Shell::new(request, "Sign in".to_owned(), "login").with_alert(alert),
         challenge: given.challenge,
         namespace: given.namespace,
         next: local(next).to_owned(),
@@ -91,7 +98,7 @@ async fn sign_in(request: HttpRequest, web: web::Data<Web>, signed: web::Form<Si
             .cookie(session::begin(&web, opened.token, opened.expires_ms))
             .insert_header(("location", local(&signed.next)))
             .finish(),
-        Err(error) => form(&request, &web, &signed.next, Some(error)).await,
+        Err(error) => form(&request, &web, &signed.next, Some(refusal(&error))).await,
     }
 }
 
@@ -105,6 +112,9 @@ struct Link {
 /// Uses the link up and leads away from it, so that its token stays in no address bar.
 async fn by_link(request: HttpRequest, web: web::Data<Web>, link: web::Query<Link>) -> HttpResponse {
     let link = link.into_inner();
+    if guard::is_foreign(request.headers()) {
+        return form(&request, &web, &link.next, Some(from_elsewhere())).await;
+    }
     let opened = async {
         let client = web.client(session::address(&request), None)?;
         Ok::<_, ClientError>(
@@ -121,8 +131,16 @@ async fn by_link(request: HttpRequest, web: web::Data<Web>, link: web::Query<Lin
             .insert_header(("location", local(&link.next)))
             .insert_header(("referrer-policy", "no-referrer"))
             .finish(),
-        Err(error) => form(&request, &web, &link.next, Some(error)).await,
+        Err(error) => form(&request, &web, &link.next, Some(refusal(&error))).await,
     }
+}
+
+/// Another site could lead to a link of its own, and so sign a person in as somebody else. The link stays good: whoever
+/// means it opens it by hand, which no site can do.
+fn from_elsewhere() -> Refusal {
+    let text = "Another site led to this sign-in link, which may be somebody else's, so it was not used. If it is yours, \
+                open it by hand: copy it into the address bar.";
+    (StatusCode::FORBIDDEN, Notice::new(text, "click into the address bar and press Enter"))
 }
 
 /// The session ends in the node, then in the browser. When the node cannot be reached, it is not said to have ended.

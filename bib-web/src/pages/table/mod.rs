@@ -117,7 +117,16 @@ impl Table {
         let chosen = chosen.filter(|at| *at < files.len());
         let version = found.version.unwrap_or_default();
         let by_number = wanted == version.number.to_string();
-        Ok(Self { dataset, version, files, all, chosen, address, by_number })
+        Ok(Self { dataset, version, files, all, chosen, address, by_number }.within())
+    }
+
+    /// The same, with an address that begins among the columns: one past the last of them stands for the last part.
+    fn within(mut self) -> Self {
+        let all = self.columns().len();
+        if self.address.asked.cols >= all {
+            self.address.asked.cols = all.saturating_sub(1) / COLUMNS * COLUMNS;
+        }
+        self
     }
 
     fn file(&self) -> Result<&Entry, PageError> {
@@ -314,7 +323,37 @@ async fn file(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bib_proto::v1::TableSchema;
+    use bib_proto::v1::{Column, TableSchema};
+
+    #[test]
+    fn past_the_last_column_are_the_last_ones() {
+        let shown = |columns: usize, cols: usize| {
+            let named = (0..columns).map(|n| Column { name: n.to_string(), ..Column::default() }).collect();
+            let schema = TableSchema { columns: named, ..TableSchema::default() };
+            let file = Entry { schema: Some(schema), ..Entry::default() };
+            let table = Table {
+                dataset: "flights/nyc".to_owned(),
+                version: Version::default(),
+                files: vec![file],
+                all: 1,
+                chosen: Some(0),
+                address: Address::new("flights", "nyc", "1", Asked { cols, ..Asked::default() }),
+                by_number: true,
+            }
+            .within();
+            let links = view::column_windows(&table);
+            assert_eq!(links.iter().filter(|link| link.current).count(), usize::from(columns > COLUMNS));
+            (table.window().first().cloned(), table.window().len(), table.address.asked.cols)
+        };
+        let (all, last) = (2 * COLUMNS + 10, 2 * COLUMNS);
+        for past in [all, all + 1, usize::MAX] {
+            assert_eq!(shown(all, past), (Some(last.to_string()), 10, last));
+            assert_eq!(shown(2 * COLUMNS, past), (Some(COLUMNS.to_string()), COLUMNS, COLUMNS));
+            assert_eq!(shown(3, past), (None, 0, 0), "all of them");
+        }
+        assert_eq!(shown(all, 7), (Some("7".to_owned()), COLUMNS, 7));
+        assert_eq!(shown(all, all - 1), (Some((all - 1).to_string()), 1, all - 1));
+    }
 
     #[test]
     fn of_any_number_of_tables_few_are_kept() {

@@ -51,7 +51,7 @@ impl RowPage {
             values: columns.into_iter().zip(cells).map(value).collect(),
             back: address.with(|asked| asked.row = 0),
             before: to(number - 1),
-            after: to(number + 1),
+            after: to(number.saturating_add(1)),
             place,
         })
     }

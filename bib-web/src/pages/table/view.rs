@@ -297,7 +297,7 @@ fn files(table: &Table) -> Vec<Link> {
 }
 
 /// Links to the parts of a table with many columns.
-fn column_windows(table: &Table) -> Vec<Link> {
+pub(super) fn column_windows(table: &Table) -> Vec<Link> {
     let all = table.columns().len();
     if all <= COLUMNS {
         return Vec::new();
