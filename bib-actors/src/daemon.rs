@@ -1,6 +1,7 @@
 //! The life of the daemon: start, say that it is ready, wait for a signal or the node's end, stop in order.
 
 use crate::config::Config;
+use crate::logging;
 use crate::node::Node;
 use crate::notify;
 use crate::root::{ExitReason, RootOptions};
@@ -36,7 +37,9 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     let reason = lived?;
     match &reason {
         ExitReason::Stopped => tracing::info!("bibd ends: {reason}"),
-        other => tracing::error!("bibd ends: {other}"),
+        other if tracing::enabled!(tracing::Level::ERROR) => tracing::error!("bibd ends: {other}"),
+        // whoever silences the log still wants to know why there is no node
+        other => logging::complain(&format!("the node ends: {other}")),
     }
     Ok(ExitCode::from(reason.exit_code()))
 }
@@ -62,13 +65,20 @@ async fn live(config: Config, runtime: tokio::runtime::Handle) -> anyhow::Result
             notify::send("READY=1");
             announce(&node).await;
         },
-        _ = signals.next() => return stop(&node, signals).await,
+        () = told_to_stop(&node, &mut signals) => return stop(&node, signals).await,
         reason = root.wait() => return Ok(reason),
     }
     tokio::select! {
-        _ = signals.next() => stop(&node, signals).await,
-        () = node.asked_to_stop() => stop(&node, signals).await,
+        () = told_to_stop(&node, &mut signals) => stop(&node, signals).await,
         reason = root.wait() => Ok(reason),
+    }
+}
+
+/// Comes back with a signal, or when somebody asked for the end through the API: also of a node that was never ready.
+async fn told_to_stop(node: &Node, signals: &mut Signals) {
+    tokio::select! {
+        () = signals.first() => {}
+        () = node.asked_to_stop() => {}
     }
 }
 
@@ -78,9 +88,19 @@ async fn stop(node: &Node, mut signals: Signals) -> anyhow::Result<ExitReason> {
     notify::send("STOPPING=1");
     node.root().shutdown();
     tokio::select! {
-        reason = node.root().wait() => Ok(reason),
-        name = signals.next() => anyhow::bail!("ended at once by a second {name}; what was acknowledged is safe"),
+        ended = ended(node) => ended,
+        name = signals.once_more() => anyhow::bail!("ended at once by a second {name}; what was acknowledged is safe"),
     }
+}
+
+/// Waits for the end of a node that was told to stop.
+async fn ended(node: &Node) -> anyhow::Result<ExitReason> {
+    let reason = node.root().wait().await;
+    if reason == ExitReason::Stopped {
+        // a guardian that was starting, or about to start anew, left its server to its next incarnation: there is none
+        node.stop_database().await.context("the node stopped, and its database did not")?;
+    }
+    Ok(reason)
 }
 
 async fn announce(node: &Node) {
@@ -94,23 +114,64 @@ async fn announce(node: &Node) {
     }
 }
 
-/// SIGINT and SIGTERM.
+/// SIGINT, SIGTERM, and SIGHUP where it means something.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
     fn new() -> anyhow::Result<Self> {
         let interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
         let terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-        Ok(Self { interrupt, terminate })
+        // a node under nohup outlives its terminal
+        let ignored = std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status));
+        let hangup = (!ignored).then(|| signal(SignalKind::hangup())).transpose().context("listen for SIGHUP")?;
+        Ok(Self { interrupt, terminate, hangup })
     }
 
-    async fn next(&mut self) -> &'static str {
+    /// The one that has the node stop.
+    async fn first(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = hangup => {}
+        }
+    }
+
+    /// The one that ends it at once. A terminal that goes away hangs up more than once, and means nothing by it.
+    async fn once_more(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
         }
+    }
+}
+
+/// Whether a process with this status ignores SIGHUP, which is the first of the signals in the mask.
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hangup_that_is_ignored_is_known_by_the_mask() {
+        let status = |mask: &str| {
+            format!("Name:\tbibd\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\nSigCgt:\t0000000000000001\n")
+        };
+        assert!(ignores_hangup(&status("0000000000001001")));
+        assert!(!ignores_hangup(&status("0000000000001000")));
+        assert!(!ignores_hangup("") && !ignores_hangup(&status("?")));
     }
 }

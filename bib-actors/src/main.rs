@@ -37,14 +37,14 @@ fn main() -> ExitCode {
     spare_memory();
     // TLS has one provider; without it, the first handshake would panic
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        complain("a TLS provider is there already: this is a defect of bibd");
+        logging::complain("a TLS provider is there already: this is a defect of bibd");
         return ExitCode::FAILURE;
     }
     let cli = Cli::parse();
     match act(&cli) {
         Ok(code) => code,
         Err(error) => {
-            complain(&format!("{error:#}"));
+            logging::complain(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -79,9 +79,4 @@ fn print(config: &Config) -> anyhow::Result<ExitCode> {
 fn say(text: &str) -> anyhow::Result<ExitCode> {
     writeln!(std::io::stdout().lock(), "{text}").context("write to standard output")?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn complain(text: &str) {
-    // nobody can be told when standard error is closed
-    let _ = writeln!(std::io::stderr().lock(), "bibd: {text}");
 }

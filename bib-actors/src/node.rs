@@ -9,10 +9,10 @@ use crate::vigil::{Vigil, VigilOptions, Watched};
 use bib_audit::{AuditAppended, AuditChain, AuditOptions};
 use bib_chunks::{ChunkError, ChunkStore, StoreOptions};
 use bib_domain::supervision::PlanError;
-use bib_domain::{NodeId, NodeMode, Role};
+use bib_domain::{NodeId, NodeMode};
 use bib_gateway::web::{self, Door, PagesHandle, PagesOptions};
-use bib_gateway::{BootstrapKey, GatewayDeps, GatewayHandle, GatewayOptions};
-use bib_guardian::{GuardianOptions, SealKey, StorageGuardian};
+use bib_gateway::{GatewayDeps, GatewayHandle, GatewayOptions};
+use bib_guardian::{GuardianError, GuardianOptions, SealKey, StorageGuardian};
 use bib_kit::events::Router;
 use bib_kit::{CancellationToken, ChildSpec, HealthBoard};
 use bib_replicator::{InviteKey, ReplicatorDeps, ReplicatorOptions};
@@ -47,6 +47,7 @@ pub struct Node {
     root: RootHandle,
     gateway: GatewayHandle,
     pages: PagesHandle,
+    guardian: GuardianOptions,
     stop: CancellationToken,
     _vigil: Vigil,
     // the folder stays locked as long as anything of the node runs
@@ -74,8 +75,8 @@ impl Node {
         let audit_handle = audit.handle();
 
         let guardian_options = guardian_options(config, mode, &data, &identity)?;
-        let guardian =
-            StorageGuardian::new(guardian_options, chunks.clone(), Arc::new(audit_handle.clone()), router.clone());
+        let (guardian_kept, ledger) = (guardian_options.clone(), Arc::new(audit_handle.clone()));
+        let guardian = StorageGuardian::new(guardian_options, chunks.clone(), ledger, router.clone());
         let guardian_handle = guardian.handle();
 
         let swarm_options = SwarmOptions {
@@ -103,7 +104,7 @@ impl Node {
             router,
         };
         let (replicator_handle, replicator) =
-            bib_replicator::child(bib_replicator::spec(), replicator_options, replicator_deps);
+            bib_replicator::child(needs_guardian(bib_replicator::spec()), replicator_options, replicator_deps);
 
         let watched = Watched { data: data.path().to_owned(), health: health.clone(), audit: audit_handle.clone() };
         let vigil = Vigil::begin(&runtime, watched, VigilOptions::default());
@@ -123,7 +124,8 @@ impl Node {
             door: door.clone(),
             shutdown: Arc::new(move || asked.cancel()),
         };
-        let (gateway_handle, gateway) = bib_gateway::child(bib_gateway::spec(&gateway_options), gateway_options, deps);
+        let gateway_spec = needs_guardian(bib_gateway::spec(&gateway_options));
+        let (gateway_handle, gateway) = bib_gateway::child(gateway_spec, gateway_options, deps);
         let (pages_handle, pages) = web::child(web::spec(), pages_options(config, mode, &id), door, health.clone());
         let root = Root::builder(runtime)
             .options(options)
@@ -135,7 +137,16 @@ impl Node {
             .add(gateway)
             .add(pages)
             .start()?;
-        Ok(Self { id, root, gateway: gateway_handle, pages: pages_handle, stop, _vigil: vigil, _data: data })
+        Ok(Self {
+            id,
+            root,
+            gateway: gateway_handle,
+            pages: pages_handle,
+            guardian: guardian_kept,
+            stop,
+            _vigil: vigil,
+            _data: data,
+        })
     }
 
     /// The node's id.
@@ -165,6 +176,15 @@ impl Node {
     /// Comes back when somebody asked, through the API, that the node stops.
     pub async fn asked_to_stop(&self) {
         self.stop.cancelled().await;
+    }
+
+    /// Stops a PostgreSQL of this node that has nobody any more who would; false if there was none. To be called when the
+    /// node has ended.
+    ///
+    /// # Errors
+    /// [`GuardianError`] when it does not stop.
+    pub async fn stop_database(&self) -> Result<bool, GuardianError> {
+        bib_guardian::shut_down(&self.guardian).await
     }
 }
 
@@ -207,12 +227,9 @@ fn gateway_options(config: &Config, mode: NodeMode, data: &DataDir, id: &NodeId)
         options.names.push(config.web.listen.ip().to_string());
     }
     options.query.max_rows = config.query.max_rows;
-    options.query.memory_bytes = usize::try_from(config.query.memory_mib << 20).unwrap_or(usize::MAX);
+    options.query.memory_bytes = usize::try_from(config.query.memory_mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
     options.query.timeout = Duration::from_secs(config.query.timeout_seconds);
-    for user in &config.users {
-        let role = user.role.parse::<Role>().map_err(|why| ConfigError::Value { key: "users.role", why })?;
-        options.bootstrap_keys.push(BootstrapKey { name: user.name.clone(), role, key: user.key.clone() });
-    }
+    options.bootstrap_keys = config.keys()?;
     Ok(options)
 }
 
@@ -223,6 +240,11 @@ fn pages_options(config: &Config, mode: NodeMode, id: &NodeId) -> PagesOptions {
     options.hosts = config.grpc.names.iter().chain(&config.web.hosts).cloned().collect();
     options.mode = mode;
     options
+}
+
+/// One that asks the guardian in its start: a database that does not answer just then is waited for.
+const fn needs_guardian(spec: ChildSpec) -> ChildSpec {
+    spec.with_passing(bib_guardian::passes)
 }
 
 /// The swarm needs none of the actors below it.

@@ -159,6 +159,18 @@ mod tests {
         assert_eq!(with_file(&toml::to_string(&config).unwrap(), Overrides::default()).unwrap(), config);
     }
 
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICxmxXRPAd363WTNVsCuYRjSORoDAnOnZ+assviHvNKB a@lab";
+
+    fn entry(name: &str, role: &str) -> String {
+        format!("[[users]]\nname = \"{name}\"\nrole = \"{role}\"\nkey = \"{KEY}\"\n")
+    }
+
+    #[test]
+    fn people_who_can_be_meant_are_taken() {
+        let config = with_file(&entry("a", "admin"), Overrides::default()).unwrap();
+        assert_eq!(config.keys().unwrap()[0].key, KEY);
+    }
+
     #[test]
     fn says_which_key_is_wrong() {
         for (text, word) in [
@@ -169,6 +181,14 @@ mod tests {
             ("[node]\ndata_dir = \"here\"\n", "node.data_dir"),
             ("[web]\nlisten = \"0.0.0.0:4080\"\n", "web.listen"),
             ("[[users]]\nname = \"a\"\nrole = \"king\"\nkey = \"ssh-ed25519 A\"\n", "users.role"),
+            ("[[users]]\nname = \"a\"\nrole = \"admin\"\nkey = \"ssh-ed25519 A\"\n", "user \"a\""),
+            (&[entry("a", "admin"), entry("b", "admin")].concat(), "belongs to user \"a\""),
+            (&[entry("a", "admin"), entry("a", "reader")].concat(), "one role"),
+            ("[p2p]\nlisten = [\"/ip4/0.0.0.0/tcp\"]\n", "p2p.listen"),
+            ("[p2p]\nlisten = [\"lab.example:4001\"]\n", "p2p.listen"),
+            ("[p2p]\nannounce = [\"/ip4/10.0.0.5\"]\n", "p2p.announce"),
+            ("[query]\nmemory_mib = 0\n", "query.memory_mib"),
+            ("[log]\nlevel = \"warning\"\n", "error, warn, info"),
             ("not toml", "bibd.toml"),
         ] {
             let error = with_file(text, Overrides::default()).unwrap_err().to_string();

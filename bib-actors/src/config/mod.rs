@@ -8,7 +8,8 @@ mod reference;
 
 pub use load::{ConfigError, Overrides, load};
 
-use bib_domain::{NodeId, NodeMode, Role};
+use bib_domain::{NodeId, NodeMode};
+use bib_gateway::BootstrapKey;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -36,7 +37,9 @@ pub struct Config {
     pub query: QueryConfig,
     /// What is logged, and how.
     pub log: LogConfig,
-    /// People who may log in: `name`, `role` (`admin`, `operator`, `researcher`, `reader`), `key` (OpenSSH public key).
+    /// People who may log in: `name`, `role` (`admin`, `operator`, `researcher`, `reader`), `key` (OpenSSH public key). It
+    /// holds from each start on: a key that was removed opens nothing any more and its sessions end, a changed role takes
+    /// effect.
     pub users: Vec<UserConfig>,
 }
 
@@ -299,9 +302,10 @@ impl Config {
         if !matches!(self.log.format.as_str(), "text" | "json") {
             return value("log.format", "use text or json");
         }
-        if self.p2p.poll_seconds == 0 || self.query.timeout_seconds == 0 || self.query.max_rows == 0 {
+        let query = &self.query;
+        if self.p2p.poll_seconds == 0 || [query.timeout_seconds, query.max_rows, query.memory_mib].contains(&0) {
             return value(
-                "p2p.poll_seconds, query.timeout_seconds, query.max_rows",
+                "p2p.poll_seconds, query.timeout_seconds, query.max_rows, query.memory_mib",
                 "zero would mean never or nothing",
             );
         }
@@ -314,15 +318,27 @@ impl Config {
                 "a period must not be zero, and the reserve is 1 to 50 percent of a file system",
             );
         }
-        for user in &self.users {
-            if let Err(why) = user.role.parse::<Role>() {
-                return Err(ConfigError::Value { key: "users.role", why });
-            }
-            if user.key.split_whitespace().count() < 2 {
-                return value("users.key", "expected a public key in OpenSSH form: ssh-ed25519 AAAA... comment");
-            }
+        let unusable = |key: &'static str| move |why: String| ConfigError::Value { key, why };
+        for address in &self.p2p.listen {
+            bib_swarm::check_listen(address).map_err(|error| unusable("p2p.listen")(error.to_string()))?;
         }
-        Ok(())
+        for address in &self.p2p.announce {
+            bib_swarm::check_announce(address).map_err(|error| unusable("p2p.announce")(error.to_string()))?;
+        }
+        bib_gateway::check_keys(&self.keys()?).map_err(|error| unusable("users")(error.to_string()))?;
+        crate::logging::filter(&self.log.level).map(drop)
+    }
+
+    /// The keys of those who may log in.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] when a role is none.
+    pub fn keys(&self) -> Result<Vec<BootstrapKey>, ConfigError> {
+        let key = |user: &UserConfig| match user.role.parse() {
+            Ok(role) => Ok(BootstrapKey { name: user.name.clone(), role, key: user.key.clone() }),
+            Err(why) => Err(ConfigError::Value { key: "users.role", why }),
+        };
+        self.users.iter().map(key).collect()
     }
 }
 

@@ -48,15 +48,19 @@ key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA... ada@lab"
 | `manifests/` | signed manifests by version | yes |
 | `audit/` | the audit log | yes |
 | `postgres/` or `bib.sqlite` | the catalogue | with the node stopped |
+| `postgres/log/` | PostgreSQL's own log, a file for each day of the week, begun anew a week later | no |
 | `postgres/ballast` | room for emergencies, see [when storage fails](../explanation/storage-faults.md) | no |
 | `secrets/` | the database's passwords, sealed with a key from the identity | yes |
 | `tls/` | certificate authority and server certificate of the API | yes, or clients must trust anew |
 | `run/` | the Unix sockets, for calls and for open files | no |
+| `bibd.log`, `bibd.log.1` | the node's log, only where `bib setup --start now` started it; else it is where standard error goes | no |
+
+[Back up and restore](../how-to/back-up-and-restore.md) says how to copy all of it at one moment; a copy of parts is none.
 
 ## Service managers
 
 `bibd` stays in the foreground, logs to standard error, tells systemd that it is ready (`Type=notify`), stops in order on
-SIGTERM and SIGINT, and ends with 0 (stopped), 1 (could not start) or 70 (failed; start it anew).
+SIGTERM, SIGINT and SIGHUP (but not on SIGHUP under `nohup`), and ends with 0 (stopped), 1 (could not start) or 70 (failed; start it anew).
 "#;
 
 /// Defaults that are this machine's or this user's.

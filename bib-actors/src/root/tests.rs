@@ -2,8 +2,8 @@
 
 use super::{ExitReason, Root, RootBuilder, RootHandle, RootOptions, bench};
 use bib_domain::supervision::{Limits, RestartPolicy, Window};
-use bib_kit::{ActorState, Child, ChildSpec, Cx, FaultError, Handles, ManagedChild, Message, NodeHealth, Ref, Reply};
-use bib_kit::{Slot, StartArgs, StartError, Where, system};
+use bib_kit::{ActorState, AskError, Child, ChildSpec, Cx, FaultError, Handles, ManagedChild, Message, NodeHealth};
+use bib_kit::{Ref, Reply, Slot, StartArgs, StartError, Where, system};
 use parking_lot::Mutex;
 use std::future::Future;
 use std::sync::Arc;
@@ -311,6 +311,30 @@ fn a_factory_that_refuses_when_the_node_starts_ends_it_with_its_reason() {
         let reason = root.wait().await;
         assert_eq!(reason.exit_code(), 1);
         assert_eq!(reason.to_string(), "gateway could not start: port 4000 is taken by another process");
+    });
+}
+
+#[test]
+fn a_factory_that_meets_what_passes_is_tried_again_when_the_node_starts() {
+    node(|runtime| async move {
+        let spec = ChildSpec::new("gateway", 7).with_policy(quick()).with_passing(|error| error.is::<AskError>());
+        let (slot, diary) = (Slot::<Subject>::new(spec), Diary::default());
+        let child = slot.child(move |args| {
+            let diary = diary.clone();
+            async move {
+                match args.incarnation {
+                    1 => Err(AskError::Timeout { actor: "guardian", after: BRIEF }.into()),
+                    _ => Ok(Subject { name: "gateway", diary }),
+                }
+            }
+        });
+        let root = builder(&runtime).add(child).start().unwrap();
+        assert!(root.ready(LIMIT).await);
+        let health = root.health().get("gateway").unwrap();
+        assert_eq!(health.restarts, 1);
+        assert!(health.last_failure.unwrap().contains("guardian did not answer"));
+        root.shutdown();
+        assert_eq!(root.wait().await, ExitReason::Stopped);
     });
 }
 

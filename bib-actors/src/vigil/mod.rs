@@ -15,6 +15,7 @@ use bib_domain::vigil::{Anomaly, ClockWatch, VigilRules};
 use bib_kit::{HealthBoard, clock};
 use disk::DiskProbe;
 use program::Program;
+use rustix::time::{ClockId, clock_gettime};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -54,6 +55,13 @@ impl Default for VigilOptions {
     fn default() -> Self {
         Self { rules: VigilRules::default(), probe_every: Duration::from_secs(5), keep: Duration::from_secs(600) }
     }
+}
+
+/// A steady clock in milliseconds that goes on while the machine sleeps: by one that does not, a sleep would look like a
+/// wall clock that jumped.
+fn steady_ms() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    u64::try_from(now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)).unwrap_or(0)
 }
 
 /// The running vigil; it ends when this is dropped.
@@ -98,7 +106,7 @@ impl Watch {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            for anomaly in self.clocks.look(clock::unix_ms(), clock::uptime_ms()) {
+            for anomaly in self.clocks.look(clock::unix_ms(), steady_ms()) {
                 self.tell(anomaly).await;
             }
             self.fade();
@@ -109,17 +117,22 @@ impl Watch {
                 self.watched.health.warn(DISK, warning);
                 self.watched.health.warn(SERVER, server::look(&self.watched.data));
             }
+            self.clocks.done(steady_ms());
         }
     }
 
     async fn tell(&mut self, anomaly: Anomaly) {
         let (key, action, text, amount) = match anomaly {
             Anomaly::Jumped { by_ms } => {
-                let way = if by_ms < 0 { "back" } else { "forward" };
+                let (way, ends) = if by_ms < 0 {
+                    ("back", "deadlines of sessions and tickets do not")
+                } else {
+                    ("forward", "and sessions and tickets end so much sooner")
+                };
                 let seconds = by_ms.unsigned_abs() / 1000;
                 let text = format!(
                     "the clock of this machine jumped {way} by {seconds} s: times in records and lists follow it, \
-                     deadlines of sessions and tickets do not; check its time service (timedatectl)"
+                     {ends}; check its time service (timedatectl)"
                 );
                 (CLOCK, "clock.anomaly", text, by_ms.to_string())
             }

@@ -158,9 +158,10 @@ fn two_nodes_by_compose(engine: &Engine, lab: &Lab) {
     hardened(engine, &a);
     reached_from_outside(&pair, lab, &a);
     comes_back(&pair, &a);
+    let nodes = find_each_other_at_new_addresses(&pair);
 
     good(&mut pair.compose(&["stop"]));
-    for container in [&a, &b] {
+    for container in &nodes {
         assert_eq!(engine.run(&["inspect", "--format", "{{.State.ExitCode}}", container]), "0", "not stopped in order");
     }
     good(&mut pair.compose(&["down", "--volumes"]));
@@ -211,6 +212,24 @@ fn comes_back(pair: &Pair, container: &str) {
     until("the engine starts it again", Duration::from_secs(60), || restarts() > before).unwrap();
     engine.healthy(container);
     verified(pair, container);
+}
+
+/// Containers that are made anew, in the other order, have other addresses, and perhaps each other's.
+fn find_each_other_at_new_addresses(pair: &Pair) -> [String; 2] {
+    good(&mut pair.compose(&["down"]));
+    good(&mut pair.compose(&["up", "--detach", "--no-build", "lab-b"]));
+    good(&mut pair.compose(&["up", "--detach", "--no-build"]));
+    let nodes = ["lab-a", "lab-b"].map(|service| pair.container(service));
+    for node in &nodes {
+        pair.engine.healthy(node);
+        until("the other node is found", Duration::from_secs(120), || {
+            let listed = end(&mut pair.engine.docker(&["exec", node, "bib", "node", "list", "--json"]));
+            serde_json::from_slice::<Value>(&listed.stdout).is_ok_and(|listed| listed[0]["connected"] == true)
+        })
+        .unwrap();
+    }
+    verified(pair, &nodes[1]);
+    nodes
 }
 
 /// A node works under the filter of system calls that the systemd unit sets, its PostgreSQL too.

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod auditing;
 mod base;
 mod book;
 mod containers;
 mod engine;
 mod markdown;
 mod moving;
+mod prerequisites;
 mod python;
 mod shell;
 mod tutorial;

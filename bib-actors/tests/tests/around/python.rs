@@ -52,6 +52,16 @@ impl Client<'_> {
         command.arg("--ca").arg(self.node.data_dir().join("tls/ca.pem")).arg("--key").arg(&self.key).args(words);
         command
     }
+
+    /// What somebody's own lines get of the client, in `node`.
+    fn lines(&self, lines: &str) -> Command {
+        let text = format!("import sys\nfrom bib_client import *\nwith Node(*sys.argv[1:]) as node:\n    {lines}");
+        let mut command = Command::new(&self.python);
+        let path = std::env::join_paths([self.generated.clone(), example()]).unwrap();
+        command.env("PYTHONPATH", path).args(["-B", "-c", &text, &format!("localhost:{}", self.node.grpc().port())]);
+        command.arg(self.node.data_dir().join("tls/ca.pem")).arg(&self.key);
+        command
+    }
 }
 
 fn generate(python: &Path, folder: &Path) -> PathBuf {
@@ -69,9 +79,9 @@ fn generate(python: &Path, folder: &Path) -> PathBuf {
     generated
 }
 
-fn key(folder: &Path, name: &str) -> PathBuf {
+fn key(folder: &Path, name: &str, passphrase: &str) -> PathBuf {
     let path = folder.join(name);
-    good(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path));
+    good(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", passphrase, "-f"]).arg(&path));
     path
 }
 
@@ -79,13 +89,14 @@ fn key(folder: &Path, name: &str) -> PathBuf {
 fn a_client_in_python_lists_uploads_downloads_and_queries() {
     let lab = Lab::new().unwrap();
     let python = environment();
-    let (ada, stranger) = (key(lab.path(), "ada"), key(lab.path(), "stranger"));
+    let [ada, stranger] = ["ada", "stranger"].map(|name| key(lab.path(), name, ""));
+    let locked = key(lab.path(), "locked", "only I know it");
     let public = std::fs::read_to_string(ada.with_extension("pub")).unwrap();
     let more = format!("[[users]]\nname = \"ada\"\nrole = \"researcher\"\nkey = \"{}\"\n", public.trim());
     let mut node = lab.node(NodeSpec { more, ..NodeSpec::selective("lab") }).unwrap();
     node.start().unwrap();
     let generated = generate(&python, lab.path());
-    let client = Client { python, generated, node: &node, key: ada };
+    let mut client = Client { python, generated, node: &node, key: ada };
 
     node.bib(&["topic", "create", "flights"]).unwrap().ok().unwrap();
     let data = root().join("examples/data");
@@ -108,7 +119,18 @@ fn a_client_in_python_lists_uploads_downloads_and_queries() {
     assert!(wrong.contains("[INVALID_EXPRESSION]") && wrong.contains("try:  "), "{wrong}");
     let nothing = bad(&mut client.example(&["download", "flights/none", lab.path().join("x").to_str().unwrap()]));
     assert!(nothing.contains("[DATASET_NOT_FOUND]") && nothing.contains("bib dataset list"), "{nothing}");
-    let outside = bad(&mut Client { key: stranger, ..client }.example(&["list"]));
+    let mistyped = bad(&mut client.example(&["upload", "flights/nyc", data.with_extension("d").to_str().unwrap()]));
+    assert!(mistyped.contains("is not a folder: nothing was uploaded") && !mistyped.contains("Trace"), "{mistyped}");
+    assert_eq!(good(&mut client.example(&["list"])), listed, "a version without files was published");
+    // the session has ended by itself, so it cannot be ended: that is not what went wrong
+    let end = "auth_pb2_grpc.AuthServiceStub(node.channel).Logout(auth_pb2.LogoutRequest())";
+    let hidden = bad(&mut client.lines(&format!("{end}; raise KeyError('the real one')")));
+    assert!(hidden.ends_with("KeyError: 'the real one'\n") && !hidden.contains("RpcError"), "{hidden}");
+    client.key = stranger;
+    let outside = bad(&mut client.example(&["list"]));
     assert!(outside.contains("[KEY_UNKNOWN]"), "{outside}");
+    client.key = locked;
+    let asked = bad(&mut client.example(&["list"]));
+    assert!(asked.contains("is protected by a passphrase") && !asked.contains("Trace"), "{asked}");
     node.stop().unwrap();
 }

@@ -4,9 +4,11 @@
 
 mod architecture;
 mod browser;
+mod daemon;
 mod data;
 mod full_disk;
 mod inputs;
+mod interrupts;
 mod journey;
 mod login;
 mod lost_sync;
@@ -14,6 +16,7 @@ mod memory;
 mod oddities;
 mod orphans;
 mod pairing;
+mod people;
 mod proxy;
 mod remote;
 mod resume;
