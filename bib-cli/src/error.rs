@@ -4,6 +4,7 @@ use crate::exit::Exit;
 use bib_proto::client::{ClientError, TrustError};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt;
 
 /// Why a command did not do what was asked.
@@ -63,6 +64,19 @@ impl CliError {
         self
     }
 
+    /// The connection ended before the answer did.
+    fn broken_off(status: &tonic::Status) -> Self {
+        let causes = std::iter::successors(status.source(), |&error| error.source());
+        let why = causes.last().map(ToString::to_string).unwrap_or_default();
+        let meaning = "what was asked for may have been done or not";
+        let text = format!("the connection to the node broke off in the middle of a call ({why}); {meaning}");
+        Self::new(Exit::Unreachable, text)
+            .because("NODE_UNREACHABLE")
+            .hint("bib status")
+            .hint("if the node ended, start it again: bibd; its log says why")
+            .hint("then the same command again; a --request-id UUID that was given does the work once")
+    }
+
     /// The form for people: two to four lines.
     #[must_use]
     pub fn for_people(&self) -> String {
@@ -71,7 +85,7 @@ impl CliError {
         let mut lines = message.trim_end().lines();
         let mut text = format!("error: {}", lines.next().unwrap_or_default());
         if !self.reason.is_empty() {
-            text.push_str(&format!("  [{}]", self.reason));
+            text.push_str(&format!("  [{}]", printable(&self.reason)));
         }
         for line in lines.filter(|line| !self.repeats_a_hint(line)) {
             text.push('\n');
@@ -82,7 +96,7 @@ impl CliError {
             text.push_str(&printable(hint));
         }
         if !self.request_id.is_empty() {
-            text.push_str(&format!("\nrequest {}", self.request_id));
+            text.push_str(&format!("\nrequest {}", printable(&self.request_id)));
         }
         text
     }
@@ -159,6 +173,7 @@ impl From<ClientError> for CliError {
             ClientError::Unreachable { address, reason } => {
                 Self::new(Exit::Unreachable, message).because("NODE_UNREACHABLE").hint(way_to(&address, &reason))
             }
+            ClientError::Status { status, .. } if is_broken_off(&status) => Self::broken_off(&status),
             ClientError::Status { status, details } => {
                 let mut made = Self::new(Exit::of_status(status.code(), &details.reason), message);
                 made.grpc_code = code_name(status.code()).into();
@@ -174,6 +189,14 @@ impl From<ClientError> for CliError {
             }
         }
     }
+}
+
+/// Whether no node said this: the transport failed under a call. What a node answers is read from its answer and has no
+/// cause on this side.
+fn is_broken_off(status: &tonic::Status) -> bool {
+    use tonic::Code;
+    let transport = matches!(status.code(), Code::Unknown | Code::Cancelled | Code::Internal | Code::Unavailable);
+    transport && status.source().is_some()
 }
 
 impl From<tonic::Status> for CliError {
@@ -214,6 +237,9 @@ mod tests {
         let error = CliError::new(Exit::NotFound, "no topic \"a\u{1b}[31m\"").hint("bib topic create a");
         assert!(error.for_people().contains("try:  bib topic create a"));
         assert!(!error.for_people().contains('\u{1b}'), "a name must not steer the terminal");
+        let mut steers = CliError::usage("no").because("A\u{1b}[2J");
+        steers.request_id = "\u{9b}31m".into();
+        assert!(!steers.for_people().contains(['\u{1b}', '\u{9b}']), "{:?}", steers.for_people());
         let value: serde_json::Value = serde_json::from_str(&error.as_json()).unwrap();
         assert_eq!(value["exitCode"], 6);
         assert_eq!(code_name(tonic::Code::FailedPrecondition), "FAILED_PRECONDITION");
@@ -228,6 +254,18 @@ mod tests {
             error.for_people(),
             "error: no column \"dely\"  [INVALID_EXPRESSION]\n  | r.dely\n  |   ^^^^\ntry:  did you mean r.delay?"
         );
+    }
+
+    #[test]
+    fn a_node_that_dies_under_a_call_is_one_that_cannot_be_reached() {
+        let dead = || Box::new(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+        let error = CliError::from(tonic::Status::from_error(dead()));
+        assert_eq!((error.exit, error.reason.as_str()), (Exit::Unreachable, "NODE_UNREACHABLE"), "{error:?}");
+        assert!(error.message.contains("may have been done or not") && error.hints[0] == "bib status", "{error:?}");
+        assert!(error.grpc_code.is_empty(), "no node answered");
+        // what a node says of itself stays as it is
+        let said = CliError::from(tonic::Status::unknown("panicked"));
+        assert_eq!((said.exit, said.message.as_str()), (Exit::Failed, "panicked"));
     }
 
     #[test]

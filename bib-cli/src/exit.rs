@@ -40,6 +40,8 @@ pub enum Exit {
     Exhausted = 16,
     /// `--timeout` elapsed.
     Timeout = 124,
+    /// SIGHUP.
+    HungUp = 129,
     /// SIGINT.
     Interrupted = 130,
     /// SIGTERM.
@@ -65,6 +67,7 @@ pub(crate) const TABLE: &[(Exit, &str)] = &[
     (Exit::Trust, "the server's fingerprint is unknown or changed"),
     (Exit::Exhausted, "rate limit, quota or disk full: retry later"),
     (Exit::Timeout, "--timeout elapsed"),
+    (Exit::HungUp, "ended by SIGHUP: its terminal is gone"),
     (Exit::Interrupted, "interrupted with Ctrl-C"),
     (Exit::Terminated, "ended by SIGTERM"),
 ];

@@ -15,7 +15,7 @@ pub(crate) enum Format {
     Table,
     /// A table with every column
     Wide,
-    /// Tab-separated exact values, for awk; lists without a header
+    /// Lists as tab-separated exact values, for awk, without a header
     Plain,
     /// One JSON document
     Json,
@@ -166,7 +166,7 @@ pub(crate) struct Global {
     /// Answer yes to questions
     #[arg(short, long, global = true)]
     pub(crate) yes: bool,
-    /// Private key to log in with [default: that of setup or connect, else the SSH agent]
+    /// Private key to log in with [default: that of setup or connect, else the SSH agent or ~/.ssh]
     #[arg(
         long,
         env = "BIB_SSH_KEY",
@@ -192,6 +192,12 @@ pub(crate) struct Global {
     /// Which flag or variable each setting came from.
     #[arg(skip)]
     pub(crate) origins: BTreeMap<&'static str, &'static str>,
+    /// The command is one that settings are looked at and mended with: it goes on where they are damaged.
+    #[arg(skip)]
+    pub(crate) goes_on: bool,
+    /// `--config` names a file, and the command makes none.
+    #[arg(skip)]
+    pub(crate) file_must_exist: bool,
 }
 
 /// Settings that files have too: their key, their flag, and their variable, if they have one.
@@ -206,12 +212,17 @@ const SETTINGS: [(&str, &str, &str); 7] = [
 ];
 
 impl Global {
-    /// Writes down which settings came from flags and which from the environment.
+    /// Writes down which settings came from flags and which from the environment, and what the command does with files.
     pub(crate) fn note_origins(&mut self, matches: &ArgMatches) {
-        let mut leaf = matches;
-        while let Some((_, deeper)) = leaf.subcommand() {
+        let (mut leaf, mut words) = (matches, Vec::new());
+        while let Some((word, deeper)) = leaf.subcommand() {
+            words.push(word);
             leaf = deeper;
         }
+        self.goes_on = words.first() == Some(&"config");
+        let makes = matches!(words[..], ["setup" | "connect", ..] | ["config", "set"]);
+        // a variable says where the file is to be, also before there is one; a flag is about this run
+        self.file_must_exist = !makes && leaf.value_source("config") == Some(ValueSource::CommandLine);
         for (key, flag, variable) in SETTINGS {
             match leaf.value_source(key) {
                 Some(ValueSource::CommandLine) => drop(self.origins.insert(key, flag)),
@@ -225,6 +236,21 @@ impl Global {
     #[must_use]
     pub(crate) fn is_flag(&self, key: &str) -> bool {
         self.origins.get(key).is_some_and(|origin| origin.starts_with("--"))
+    }
+
+    /// The same without the flags that say which node this one command goes to.
+    #[must_use]
+    pub(crate) fn naming_no_node(&self) -> Self {
+        let mut other = self.clone();
+        if self.is_flag("node") {
+            other.node = None;
+            other.origins.remove("node");
+        }
+        if self.is_flag("context") {
+            other.context = None;
+            other.origins.remove("context");
+        }
+        other
     }
 
     /// Whether somebody is there to answer a question.
@@ -275,6 +301,22 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::{CommandFactory, FromArgMatches};
+
+    #[test]
+    fn knows_what_a_command_does_with_files() {
+        let noted = |words: &str| {
+            let matches = crate::Cli::command().try_get_matches_from(words.split(' ')).unwrap();
+            let mut global = Global::from_arg_matches(&matches).unwrap();
+            global.note_origins(&matches);
+            (global.goes_on, global.file_must_exist)
+        };
+        assert_eq!(noted("bib config list -c x"), (true, true));
+        assert_eq!(noted("bib config set output json -c x"), (true, false));
+        assert_eq!(noted("bib -c x topic list"), (false, true));
+        assert_eq!(noted("bib setup -c x"), (false, false));
+        assert_eq!(noted("bib topic list"), (false, false));
+    }
 
     #[test]
     fn reads_durations() {

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 const PROJECT_FILE: &str = ".bib.toml";
 /// The file for everybody on this machine.
 const SYSTEM_FILE: &str = "/etc/bib/config.toml";
+/// What to do about a damaged file that is not the user's own.
+const ADVICE: &str = "mend that line; bib config and bib doctor go on without the file";
 
 /// One file.
 #[derive(Debug, Clone)]
@@ -27,22 +29,30 @@ pub(crate) struct Layer {
 pub(crate) struct Layers(Vec<Layer>);
 
 impl Layers {
-    /// Reads the files that are there.
-    ///
-    /// # Errors
-    /// When one of them is damaged, or a project's says what it may not.
-    pub(crate) fn load(home: &Home, own: &Settings) -> CliResult<Self> {
-        let mut layers = Vec::new();
+    /// Reads the files that are there, and says which are damaged, or say what they may not: those are left out.
+    pub(crate) fn load(home: &Home, own: &Settings) -> (Self, Vec<CliError>) {
+        let (mut layers, mut damage) = (Vec::new(), Vec::new());
+        let mut take = |read: CliResult<Option<Layer>>| match read {
+            Ok(layer) => layers.extend(layer),
+            Err(error) => damage.push(error),
+        };
         let here = std::env::current_dir().unwrap_or_default();
         if let Some(path) = here.ancestors().map(|folder| folder.join(PROJECT_FILE)).find(|path| path.is_file()) {
-            layers.extend(project(&path)?);
+            take(project(&path));
         }
-        layers.push(Layer { path: home.file().to_owned(), settings: own.clone() });
+        take(Ok(Some(Layer { path: home.file().to_owned(), settings: own.clone() })));
         let system = Path::new(SYSTEM_FILE);
-        if let Some(settings) = read_settings(system)? {
-            layers.push(Layer { path: system.to_owned(), settings });
-        }
-        Ok(Self(layers))
+        let read = read_settings(system, ADVICE);
+        take(read.map(|read| read.map(|settings| Layer { path: system.to_owned(), settings })));
+        (Self(layers), damage)
+    }
+
+    /// The same with other settings in the user's own file.
+    #[must_use]
+    pub(crate) fn with_own(&self, own: &Path, settings: &Settings) -> Self {
+        let mut layers = self.0.clone();
+        layers.iter_mut().filter(|layer| layer.path == own).for_each(|layer| layer.settings = settings.clone());
+        Self(layers)
     }
 
     /// The files, the strongest first.
@@ -62,22 +72,25 @@ impl Layers {
         self.0.iter().find_map(|layer| layer.settings.contexts.get(name))
     }
 
-    /// Puts into the flags what neither they nor the environment said.
-    ///
-    /// # Errors
-    /// When a value cannot be read.
-    pub(crate) fn fill(&self, global: &mut Global) -> CliResult {
+    /// Puts into the flags what neither they nor the environment said. Says which values cannot be read: those are left
+    /// out. `own`: the user's own file.
+    pub(crate) fn fill(&self, global: &mut Global, own: &Path) -> Vec<CliError> {
         fn choice<T: ValueEnum>(text: &str) -> Result<T, String> {
             T::from_str(text, false)
         }
-        self.fill_one(&mut global.output, |settings| settings.output.clone(), choice)?;
-        self.fill_one(&mut global.color, |settings| settings.color.clone(), choice)?;
-        self.fill_one(&mut global.progress, |settings| settings.progress.clone(), choice)?;
-        self.fill_one(&mut global.timeout, |settings| settings.timeout.clone(), parse_duration)
+        let filled = [
+            self.fill_one(own, "output", &mut global.output, |settings| settings.output.clone(), choice),
+            self.fill_one(own, "color", &mut global.color, |settings| settings.color.clone(), choice),
+            self.fill_one(own, "progress", &mut global.progress, |settings| settings.progress.clone(), choice),
+            self.fill_one(own, "timeout", &mut global.timeout, |settings| settings.timeout.clone(), parse_duration),
+        ];
+        filled.into_iter().filter_map(Result::err).collect()
     }
 
     fn fill_one<T>(
         &self,
+        own: &Path,
+        key: &str,
         flag: &mut Option<T>,
         pick: impl Fn(&Settings) -> Option<String>,
         read: impl Fn(&str) -> Result<T, String>,
@@ -86,7 +99,11 @@ impl Layers {
             && let Some((text, path)) = self.find(pick)
         {
             let value = read(&text).map_err(|why| {
-                CliError::usage(format!("{}: {text:?}: {why}", path.display())).hint("bib config list --show-origin")
+                let advice = if path == own { format!("bib config unset {key}") } else { "mend that line".to_owned() };
+                CliError::usage(format!("{}: {key} = {text:?}: {why}", path.display()))
+                    .because("BAD_CONFIG")
+                    .hint(advice)
+                    .hint("bib config list --show-origin")
             })?;
             *flag = Some(value);
         }
@@ -102,7 +119,7 @@ fn project(path: &Path) -> CliResult<Option<Layer>> {
         crate::output::note(&format!("{} belongs to another user, so it is not read", path.display()));
         return Ok(None);
     }
-    let Some(settings) = read_settings(path)? else { return Ok(None) };
+    let Some(settings) = read_settings(path, ADVICE)? else { return Ok(None) };
     if settings.ssh_key.is_some() || settings.data_dir.is_some() || !settings.contexts.is_empty() {
         let text = format!("{} may not say ssh_key, data_dir or contexts", path.display());
         return Err(CliError::usage(text)
@@ -137,7 +154,7 @@ mod tests {
     #[test]
     fn the_strongest_file_wins_and_flags_win_over_files() {
         let mut global = crate::Cli::try_parse_from(["bib", "status", "--timeout", "1s"]).unwrap().into_global();
-        layers().fill(&mut global).unwrap();
+        assert!(layers().fill(&mut global, Path::new("user")).is_empty());
         assert_eq!(global.output, Some(Format::Yaml));
         assert_eq!(global.timeout, Some(std::time::Duration::from_secs(1)));
         let layers = layers();
@@ -147,11 +164,21 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_names_its_file() {
-        let wrong = Settings { color: Some("pink".into()), ..Settings::default() };
+        let wrong = Settings {
+            color: Some("pink".into()),
+            timeout: Some("5 min".into()),
+            output: Some("csv".into()),
+            ..Settings::default()
+        };
         let layers = Layers(vec![Layer { path: "here.toml".into(), settings: wrong }]);
         let mut global = crate::Cli::try_parse_from(["bib", "status"]).unwrap().into_global();
-        let error = layers.fill(&mut global).unwrap_err();
-        assert!(error.message.contains("here.toml") && error.message.contains("pink"), "{error:?}");
+        let errors = layers.fill(&mut global, Path::new("here.toml"));
+        let [color, timeout] = &errors[..] else { panic!("{errors:?}") };
+        assert!(color.message.contains("here.toml") && color.message.contains("pink"), "{color:?}");
+        assert_eq!(timeout.hints[0], "bib config unset timeout");
+        assert_eq!(global.output, Some(Format::Csv), "the others are taken");
+        let elsewhere = layers.fill(&mut global, Path::new("own.toml"));
+        assert_eq!(elsewhere[0].hints[0], "mend that line", "no command changes the files of others");
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod watch;
 pub use commands::{Cli, asks_for_json, run};
 pub use error::{CliError, CliResult};
 pub use exit::Exit;
-pub use output::note;
+pub use output::{is_paging, note};
 
 /// Prints an error: one line of JSON for programs, else two to four lines for people.
 pub fn report(error: &CliError, json: bool) {

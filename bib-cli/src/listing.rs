@@ -2,7 +2,7 @@
 
 use crate::error::CliResult;
 use crate::filter::Filter;
-use crate::output::{Output, note};
+use crate::output::Output;
 use crate::session::Env;
 use bib_proto::client::Client;
 use bib_proto::v1::GetSelfRequest;
@@ -139,13 +139,10 @@ impl Paging {
 impl Found {
     /// Says on standard error where to go on, if there is more.
     pub(crate) fn tell(&self, out: &Output) {
-        if self.next.is_empty() || out.is_quiet() {
-            return;
-        }
-        if out.is_json() {
-            note(&json!({"type": "page", "nextPageToken": self.next}).to_string());
-        } else {
-            note(&format!("there are more: --page-token {}, or all of them: --limit 0", self.next));
+        if !self.next.is_empty() {
+            out.cut(&json!({"type": "page", "nextPageToken": self.next}), || {
+                format!("there are more: --page-token {}, or all of them: --limit 0", self.next)
+            });
         }
     }
 }

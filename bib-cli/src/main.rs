@@ -2,6 +2,7 @@
 
 use bib_cli::{Cli, CliError, Exit, asks_for_json, run};
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let cli = match Cli::read() {
@@ -49,26 +50,60 @@ fn words() -> impl Iterator<Item = String> {
 
 /// Comes back when somebody wants this program to end. From then on, a second signal ends it at once.
 async fn stopped(json: bool) -> Exit {
-    let exit = signal().await;
+    let exit = tokio::select! {
+        exit = told() => exit,
+        () = hung_up() => Exit::HungUp,
+    };
     let text = match exit {
         Exit::Interrupted => "interrupted; tidying up, a second Ctrl-C ends it at once",
+        Exit::HungUp => "the terminal is gone; tidying up",
         _ => "told to stop; tidying up",
     };
     bib_cli::report_stop(exit, text, json);
     tokio::spawn(async {
-        let exit = signal().await;
+        // a hang-up is no second wish: a shell and the kernel send one each
+        let exit = told().await;
         std::process::exit(i32::from(exit.code()));
     });
     exit
 }
 
-async fn signal() -> Exit {
-    use tokio::signal::unix::{SignalKind, signal};
+/// Comes back at a Ctrl-C, or when another program says so.
+async fn told() -> Exit {
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => Exit::Interrupted,
+            exit = interrupted() => exit,
             _ = terminate.recv() => Exit::Terminated,
         },
-        Err(_) => tokio::signal::ctrl_c().await.map_or(Exit::Failed, |()| Exit::Interrupted),
+        Err(_) => interrupted().await,
     }
+}
+
+/// Comes back at a Ctrl-C that is not for the pager.
+async fn interrupted() -> Exit {
+    let Ok(mut interrupt) = signal(SignalKind::interrupt()) else { return Exit::Failed };
+    while interrupt.recv().await.is_some() {
+        if !bib_cli::is_paging() {
+            break;
+        }
+    }
+    Exit::Interrupted
+}
+
+/// Comes back when the terminal is gone; never where the program is to outlive it, as under `nohup`.
+async fn hung_up() {
+    let hangup = if outlives_terminal() { None } else { signal(SignalKind::hangup()).ok() };
+    match hangup {
+        Some(mut hangup) => drop(hangup.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether who started the program had hang-ups ignored. Where it cannot be told, they are left as they are.
+fn outlives_terminal() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|signals| u64::from_str_radix(signals.trim(), 16).ok());
+    // a bit each, that of SIGHUP first
+    ignored.is_none_or(|signals| signals & 1 == 1)
 }

@@ -1,5 +1,7 @@
 //! From flags to a connection: which node, trusted how, logged in with which key.
 
+mod login;
+
 use crate::ask::Ask;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
@@ -8,10 +10,9 @@ use crate::layers::Layers;
 use crate::look::Look;
 use crate::output::{Output, note};
 use crate::settings::{Home, Settings, default_data_dir, socket_of};
-use bib_proto::client::{Address, Client, ClientError, ClientOptions, Credential, Session, Trust};
-use russh::keys::ssh_key::PrivateKey;
+use bib_proto::client::{Address, Client, ClientError, ClientOptions, Trust};
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The longest that a plain call may take where `--timeout` says nothing.
@@ -31,6 +32,8 @@ pub(crate) struct Env {
     pub(crate) settings: Settings,
     /// All files, that one among them.
     pub(crate) layers: Layers,
+    /// Files and values that cannot be read, where the command goes on without them.
+    pub(crate) damage: Vec<CliError>,
 }
 
 /// The node that commands go to.
@@ -39,37 +42,66 @@ pub(crate) struct Target {
     pub(crate) address: Address,
     /// The key that its context names.
     pub(crate) ssh_key: Option<PathBuf>,
+    /// The flag, variable or file that says so; empty where nothing does.
+    origin: String,
+}
+
+impl Target {
+    /// A node, and the key to log in with there.
+    #[must_use]
+    pub(crate) const fn at(address: Address, ssh_key: Option<PathBuf>) -> Self {
+        Self { address, ssh_key, origin: String::new() }
+    }
+
+    /// Whether it is on this machine.
+    #[must_use]
+    pub(crate) const fn is_here(&self) -> bool {
+        matches!(self.address, Address::Unix(_))
+    }
+
+    fn said_by(self, origin: impl Into<String>) -> Self {
+        Self { origin: origin.into(), ..self }
+    }
 }
 
 impl Env {
-    /// Reads what is needed before any command.
+    /// Reads what is needed before any command. A command with which settings are mended goes on where they are damaged.
     ///
     /// # Errors
     /// When the program's own files are damaged.
     pub(crate) fn new(global: Global) -> CliResult<Self> {
-        let home = Home::find(&global)?;
-        let settings = home.settings()?;
-        Self::with(global, home, settings)
+        let (mut env, own) = Self::for_doctor(global)?;
+        env.damage.splice(0..0, own);
+        if env.global.goes_on || env.damage.is_empty() { Ok(env) } else { Err(env.damage.swap_remove(0)) }
     }
 
-    /// As [`Env::new`], but goes on with nothing remembered when the settings are damaged, and says so.
+    /// As [`Env::new`], but always goes on with what can be read, and says apart what is wrong with the user's own file.
     ///
     /// # Errors
     /// When no folder can be told.
-    pub(crate) fn for_doctor(global: Global) -> CliResult<(Self, Option<CliError>)> {
+    pub(crate) fn for_doctor(mut global: Global) -> CliResult<(Self, Option<CliError>)> {
         let home = Home::find(&global)?;
-        let (settings, damage) = match home.settings() {
+        let (settings, own) = match home.settings() {
             Ok(settings) => (settings, None),
             Err(error) => (Settings::default(), Some(error)),
         };
-        Ok((Self::with(global, home, settings)?, damage))
+        let (layers, mut damage) = Layers::load(&home, &settings);
+        damage.extend(layers.fill(&mut global, home.file()));
+        Look::new(&global).adopt();
+        Ok((Self { out: Output::new(&global)?, global, home, settings, layers, damage }, own))
     }
 
-    fn with(mut global: Global, home: Home, settings: Settings) -> CliResult<Self> {
-        let layers = Layers::load(&home, &settings)?;
-        layers.fill(&mut global)?;
-        Look::new(&global).adopt();
-        Ok(Self { out: Output::new(&global)?, global, home, settings, layers })
+    /// As a later command finds it that names no node: once `settings` are kept.
+    #[must_use]
+    pub(crate) fn later(&self, settings: &Settings) -> Self {
+        Self {
+            global: self.global.naming_no_node(),
+            out: self.out.clone(),
+            home: self.home.clone(),
+            settings: settings.clone(),
+            layers: self.layers.with_own(self.home.file(), settings),
+            damage: Vec::new(),
+        }
     }
 
     /// Questions to the person at the terminal.
@@ -81,9 +113,8 @@ impl Env {
     /// Folder of the node on this machine.
     #[must_use]
     pub(crate) fn data_dir(&self) -> PathBuf {
-        let named = std::env::var_os("BIB_DATA_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
         let kept = || self.layers.find(|settings| settings.data_dir.clone()).map(|(folder, _)| folder);
-        named.or_else(kept).unwrap_or_else(default_data_dir)
+        named_data_dir().or_else(kept).unwrap_or_else(default_data_dir)
     }
 
     /// The node that commands go to. What the command line says wins over the environment, and that over the files; of
@@ -93,33 +124,51 @@ impl Env {
     /// When an address cannot be read, or there is no such context.
     pub(crate) fn target(&self) -> CliResult<Target> {
         let Global { node, context, .. } = &self.global;
+        let origin = |key| self.global.origins.get(key).copied().unwrap_or_default();
         if let Some(node) = node.as_ref().filter(|_| self.global.is_flag("node") || !self.global.is_flag("context")) {
-            return self.named(node);
+            return Ok(self.named(node)?.said_by(origin("node")));
         }
         if let Some(context) = context {
-            return self.in_context(context);
+            return Ok(self.in_context(context)?.said_by(origin("context")));
         }
         let pick = |settings: &Settings| match (&settings.node, &settings.context) {
             (Some(node), _) => Some(self.named(node)),
             (None, Some(context)) => Some(self.in_context(context)),
             (None, None) => None,
         };
-        self.layers.find(pick).map_or_else(|| Ok(self.local()), |(target, _)| target)
+        let Some((target, path)) = self.layers.find(pick) else { return Ok(self.local()) };
+        Ok(target?.said_by(path.display().to_string()))
+    }
+
+    /// Where commands go, if they go elsewhere than to `wanted`, or as somebody else; and what says so.
+    #[must_use]
+    pub(crate) fn goes_elsewhere(&self, wanted: &Target) -> Option<String> {
+        match self.target() {
+            Ok(target) if target.address == wanted.address && target.ssh_key == wanted.ssh_key => None,
+            Ok(Target { address, origin, .. }) if origin.is_empty() => Some(format!("commands go to {address}")),
+            Ok(Target { address, origin, .. }) => Some(format!("commands go to {address}, as {origin} says")),
+            Err(error) => Some(format!("commands go nowhere: {}", error.message)),
+        }
     }
 
     /// The node on this machine.
-    fn local(&self) -> Target {
-        Target { address: Address::Unix(socket_of(&self.data_dir())), ssh_key: None }
+    pub(crate) fn local(&self) -> Target {
+        let origin = named_data_dir().map_or("", |_| "BIB_DATA_DIR");
+        Target::at(Address::Unix(socket_of(&self.data_dir())), None).said_by(origin)
     }
 
     fn named(&self, node: &str) -> CliResult<Target> {
         if self.layers.context(node).is_some() {
             return self.in_context(node);
         }
-        Ok(Target { address: node.parse().map_err(ClientError::from)?, ssh_key: None })
+        Ok(Target::at(node.parse().map_err(ClientError::from)?, None))
     }
 
-    fn in_context(&self, name: &str) -> CliResult<Target> {
+    /// The node of a context.
+    ///
+    /// # Errors
+    /// When there is no such context, or its address cannot be read.
+    pub(crate) fn in_context(&self, name: &str) -> CliResult<Target> {
         if name == LOCAL_CONTEXT {
             return Ok(self.local());
         }
@@ -130,7 +179,7 @@ impl Env {
                 .hint(format!("make it: bib connect ADDR --name {name}")));
         };
         let address = context.node.parse().map_err(ClientError::from)?;
-        Ok(Target { address, ssh_key: context.ssh_key.clone() })
+        Ok(Target::at(address, context.ssh_key.clone()))
     }
 
     /// Connects and, over TCP, logs in.
@@ -138,7 +187,14 @@ impl Env {
     /// # Errors
     /// When nobody answers, the wrong node does, or no key is accepted.
     pub(crate) async fn client(&self) -> CliResult<Client> {
-        let target = self.target()?;
+        self.client_of(self.target()?).await
+    }
+
+    /// As [`Env::client`], for one node.
+    ///
+    /// # Errors
+    /// When nobody answers, the wrong node does, or no key is accepted.
+    pub(crate) async fn client_of(&self, target: Target) -> CliResult<Client> {
         let mut client = self.connect(&target.address, Trust::KnownOnly).await?;
         if matches!(target.address, Address::Tcp { .. }) {
             self.log_in(&mut client, target.ssh_key).await?;
@@ -162,56 +218,6 @@ impl Env {
             options.connect_timeout = limit.min(options.connect_timeout);
         }
         Ok(Client::connect(address, &self.home.trust(), trust, options).await?)
-    }
-
-    /// Uses the token of the environment, else the kept session while it is good, else logs in and keeps the new one.
-    ///
-    /// # Errors
-    /// When no key is accepted.
-    pub(crate) async fn log_in(&self, client: &mut Client, key: Option<PathBuf>) -> CliResult<Session> {
-        if let Some(token) = given_token()? {
-            let mut session = Session { token, expires_ms: 0, user: String::new(), role: String::new() };
-            client.use_session(&session)?;
-            let me = self.call(client.auth().who_am_i(bib_proto::v1::WhoAmIRequest {})).await?.into_inner();
-            (session.user, session.role, session.expires_ms) = (me.user, me.role, me.expires_ms);
-            return Ok(session);
-        }
-        let path = self.home.session(client.address());
-        let soon = crate::now_ms() + 60_000;
-        if let Some(kept) = Session::load(&path).filter(|session| session.expires_ms > soon) {
-            client.use_session(&kept)?;
-            match client.auth().who_am_i(bib_proto::v1::WhoAmIRequest {}).await {
-                Ok(_) => return Ok(kept),
-                Err(status) if status.code() == tonic::Code::Unauthenticated => {}
-                Err(status) => return Err(status.into()),
-            }
-        }
-        let session = client.log_in(&self.credential(key)?).await?;
-        session.save(&path).map_err(|error| {
-            CliError::new(Exit::Failed, format!("cannot keep the session in {}: {error}", path.display()))
-        })?;
-        Ok(session)
-    }
-
-    /// The key to log in with: the one that was named, else the agent's, else the user's own.
-    pub(crate) fn credential(&self, key: Option<PathBuf>) -> CliResult<Credential> {
-        let kept = || self.layers.find(|settings| settings.ssh_key.clone()).map(|(path, _)| path);
-        let named = self.global.ssh_key.clone().or(key).or_else(kept).map(|path| private_half(&path));
-        let agent = std::env::var_os("SSH_AUTH_SOCK").is_some_and(|socket| !socket.is_empty());
-        match named.or_else(|| if agent { None } else { own_key() }) {
-            Some(path) => Ok(Credential::File { passphrase: self.passphrase(&path)?, path }),
-            None => Ok(Credential::Agent),
-        }
-    }
-
-    /// Asks for the passphrase of a key that has one; nobody is asked where nobody can answer.
-    fn passphrase(&self, path: &Path) -> CliResult<Option<String>> {
-        let key = std::fs::read_to_string(path).ok().and_then(|text| PrivateKey::from_openssh(text).ok());
-        if !self.global.may_ask() || !key.is_some_and(|key| key.is_encrypted()) {
-            return Ok(None);
-        }
-        let question = format!("Passphrase of {}?", path.display());
-        self.ask().passphrase(&question, "asked once a session; an agent keeps it: ssh-add").map(Some)
     }
 
     /// Runs a plain call under `--timeout`.
@@ -272,25 +278,7 @@ impl Env {
     }
 }
 
-/// A session's token from `BIB_TOKEN` or the file of `BIB_TOKEN_FILE`, for programs that hold no key.
-fn given_token() -> CliResult<Option<String>> {
-    let var = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
-    if let Some(token) = var("BIB_TOKEN") {
-        return Ok(Some(token.trim().to_owned()));
-    }
-    let Some(path) = var("BIB_TOKEN_FILE") else { return Ok(None) };
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| CliError::usage(format!("BIB_TOKEN_FILE: cannot read {path}: {error}")))?;
-    Ok(Some(text.trim().to_owned()))
-}
-
-/// The private key's file, where the public one was named.
-fn private_half(path: &Path) -> PathBuf {
-    if path.extension().is_some_and(|ext| ext == "pub") { path.with_extension("") } else { path.to_owned() }
-}
-
-/// The key that `ssh` would use without an agent.
-fn own_key() -> Option<PathBuf> {
-    let folder = PathBuf::from(std::env::var_os("HOME")?).join(".ssh");
-    ["id_ed25519", "id_ecdsa", "id_rsa"].iter().map(|name| folder.join(name)).find(|path| path.is_file())
+/// The folder of the node on this machine, where the environment names it.
+fn named_data_dir() -> Option<PathBuf> {
+    std::env::var_os("BIB_DATA_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }

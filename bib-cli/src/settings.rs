@@ -5,8 +5,12 @@ use crate::exit::Exit;
 use crate::global::Global;
 use bib_proto::client::{Address, TrustStore};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// So much of an address stands in the name of a session's file, for people: a file's name may not be of any length.
+const READABLE: usize = 48;
 
 /// What `bib setup`, `bib connect` and `bib config set` remember. A project's file and the system's have the same form.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +60,8 @@ impl Home {
     /// From `--config-dir`, else the XDG configuration folder; the settings lie in it unless `--config` names a file.
     ///
     /// # Errors
-    /// When no folder can be told: neither flag nor `HOME` is there.
+    /// When no folder can be told: neither flag nor `HOME` is there. When `--config` names no file for a command that
+    /// only reads it.
     pub(crate) fn find(global: &Global) -> CliResult<Self> {
         let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
         let base =
@@ -66,6 +71,11 @@ impl Home {
                 CliError::usage("HOME is not set: say where bib keeps its files with --config-dir DIR")
             })?;
         let file = global.config.clone().unwrap_or_else(|| folder.join("config.toml"));
+        if global.file_must_exist && !file.exists() {
+            return Err(CliError::usage(format!("--config: there is no file {}", file.display()))
+                .because("BAD_CONFIG")
+                .hint(format!("look at its name, or make it: bib config set KEY VALUE --config {}", file.display())));
+        }
         let cache = cache_folder(global).unwrap_or_else(|| folder.join("cache"));
         Ok(Self { folder, file, cache })
     }
@@ -100,12 +110,22 @@ impl Home {
         self.folder.join("sessions")
     }
 
-    /// Where the session with the node at `address` is kept.
+    /// Where the session with the node at `address` is kept that was opened with this named key, or with none named.
+    ///
+    /// Each address and key has a file of its own: a session says who one is, and only that node may see its token.
     #[must_use]
-    pub(crate) fn session(&self, address: &Address) -> PathBuf {
-        let name: String =
-            address.to_string().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        self.sessions().join(name)
+    pub(crate) fn session(&self, address: &Address, key: Option<&Path>) -> PathBuf {
+        let address = address.to_string();
+        let mut hash = Sha256::new();
+        hash.update(&address);
+        hash.update([0, u8::from(key.is_some())]);
+        if let Some(key) = key {
+            let whole = std::path::absolute(key).unwrap_or_else(|_| key.to_owned());
+            hash.update(whole.as_os_str().as_encoded_bytes());
+        }
+        let readable: String =
+            address.chars().take(READABLE).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        self.sessions().join(format!("{readable}-{}", hex::encode(&hash.finalize()[..16])))
     }
 
     /// Where the daemon's configuration is written by `bib setup`.
@@ -119,7 +139,8 @@ impl Home {
     /// # Errors
     /// When the file is there but damaged.
     pub(crate) fn settings(&self) -> CliResult<Settings> {
-        Ok(read_settings(&self.file)?.unwrap_or_default())
+        let advice = "mend that line, or let the doctor set the file aside: bib doctor --fix";
+        Ok(read_settings(&self.file, advice)?.unwrap_or_default())
     }
 
     /// Keeps the settings, durably.
@@ -142,16 +163,14 @@ fn cache_folder(global: &Global) -> Option<PathBuf> {
     Some(base.or_else(home)?.join("bib"))
 }
 
-/// Reads a file of settings; `None` if it is not there.
+/// Reads a file of settings; `None` if it is not there. `advice`: what to do where it is damaged.
 ///
 /// # Errors
 /// When the file is there but damaged.
-pub(crate) fn read_settings(path: &Path) -> CliResult<Option<Settings>> {
+pub(crate) fn read_settings(path: &Path, advice: &str) -> CliResult<Option<Settings>> {
     match std::fs::read_to_string(path) {
         Ok(text) => toml::from_str(&text).map(Some).map_err(|error| {
-            CliError::usage(format!("{} is not valid: {error}", path.display()))
-                .because("BAD_CONFIG")
-                .hint("mend that line, or let the doctor set the file aside: bib doctor --fix")
+            CliError::usage(format!("{} is not valid: {error}", path.display())).because("BAD_CONFIG").hint(advice)
         }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(CliError::new(Exit::Failed, format!("cannot read {}: {error}", path.display()))),
@@ -214,5 +233,26 @@ pub(crate) fn socket_of(data_dir: &Path) -> PathBuf {
     match std::fs::read_to_string(data_dir.join("run/socket-path")) {
         Ok(path) if !path.trim().is_empty() => PathBuf::from(path.trim()),
         _ => data_dir.join("run/bib.sock"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_belongs_to_one_node_and_one_key() {
+        let home = Home { folder: "/h".into(), file: "/h/config.toml".into(), cache: "/h/cache".into() };
+        let path = |address: &str, key: Option<&str>| home.session(&address.parse().unwrap(), key.map(Path::new));
+        let plain = path("data-lab", None);
+        let name = plain.file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with("https___data_lab_4000-") && !name.contains('.'), "{name}");
+        let others = [path("data.lab", None), path("data-lab:4001", None), path("data-lab", Some("/k/ada"))];
+        assert!(others.iter().all(|other| *other != plain));
+        assert_ne!(path("data-lab", Some("/k/ada")), path("data-lab", Some("/k/bob")));
+        let here = std::env::current_dir().unwrap().join("ada");
+        assert_eq!(path("data-lab", Some("ada")), path("data-lab", here.to_str()), "a key is one file, however named");
+        let long = path(&"a".repeat(300), None);
+        assert!(long.file_name().unwrap().len() < 100);
     }
 }

@@ -58,7 +58,13 @@ impl Rounds {
             let marked: Vec<Value> = items.iter().map(|item| self.marked(item)).collect();
             return self.out.list(&marked, columns, empty);
         }
-        self.out.list(items, columns, empty)
+        self.form().list(items, columns, empty)
+    }
+
+    /// The form of this round: a stream of CSV has one header.
+    fn form(&self) -> Output {
+        let out = self.out.clone();
+        if self.round > 1 && out.format == Format::Csv { out.headless() } else { out }
     }
 
     /// As [`Rounds::list`] of what pages gave; says where to go on.
@@ -82,7 +88,7 @@ impl Rounds {
         if self.watch && self.out.is_json() {
             self.out.object(&self.marked(item), people)
         } else {
-            self.out.object(item, people)
+            self.form().object(item, people)
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) fn run(env: &Env, args: Args) -> CliResult {
         // a shell that starts meanwhile reads the old one or the new one
         write_private(&path, &String::from_utf8_lossy(&script))?;
     }
-    let record = json!({"path": path, "shell": args.shell.to_string(), "dryRun": args.dry_run});
+    let record = json!({"path": path.to_string_lossy(), "shell": args.shell.to_string(), "dryRun": args.dry_run});
     let verb = if args.dry_run { "would write" } else { "wrote" };
     env.out.object(&record, || format!("{verb} {}", path.display()))?;
     if args.shell == Shell::Zsh {

@@ -2,10 +2,12 @@
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::session::{Env, LOCAL_CONTEXT};
+use crate::session::{Env, LOCAL_CONTEXT, Target};
+use crate::settings::Context;
 use bib_proto::client::{Address, Client, ClientError, ClientOptions, Fingerprint, Trust, TrustError};
 use bib_proto::v1::GetSelfRequest;
 use serde_json::json;
+use std::path::PathBuf;
 
 /// Which node.
 #[derive(Debug, clap::Args)]
@@ -32,6 +34,9 @@ pub(crate) struct Args {
 /// Connects, asks whether to trust, logs in, remembers the address.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let address: Address = args.address.parse().map_err(ClientError::from)?;
+    if let Some(name) = &args.name {
+        check_name(env, name, &address)?;
+    }
     if args.dry_run {
         return plan(env, &address, args.fingerprint).await;
     }
@@ -46,19 +51,25 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         }
         outcome => outcome?,
     };
-    let user = match &address {
-        Address::Unix(_) => None,
-        Address::Tcp { .. } => Some(env.log_in(&mut client, None).await?),
-    };
+    let over_tls = matches!(address, Address::Tcp { .. });
+    let first = expected_key(env, &address, args.name.as_deref());
+    let mut user = if over_tls { Some(env.log_in(&mut client, first.clone()).await?) } else { None };
     let node = env.call(client.nodes().get_self(GetSelfRequest {})).await?.into_inner();
     let known = node.node.unwrap_or_default();
     let name = args.name.clone().unwrap_or_else(|| usual_name(env, &address, &known.name));
-    remember(env, &args, &address, &name)?;
+    let key = key_of(env, &name);
+    if over_tls && key != first {
+        // the node's name led to a context with another key: commands will be that one
+        user = Some(env.log_in(&mut client, key).await?);
+    }
+    let elsewhere = remember(env, &args, &address, &name)?;
     let (who, role) = user.map_or_else(|| ("local user".to_owned(), "admin".to_owned()), |s| (s.user, s.role));
     let record = json!({"name": known.name, "id": known.id, "address": address.to_string(), "user": who, "role": role,
         "context": name, "fingerprint": crate::views::fingerprint(&node.tls_fingerprint)});
     env.out.object(&record, || format!("✓ connected to {} ({}) as {who}, {role}", known.name, known.id))?;
-    if args.no_default {
+    if let Some(elsewhere) = elsewhere {
+        crate::output::note(&format!("! {elsewhere}; to send one here: bib --context {name} status"));
+    } else if args.no_default {
         env.out.remark(&format!("to send a command there: bib --context {name} status"));
     } else {
         env.out.remark("commands go to this node from now on; back to the one on this machine: bib context use local");
@@ -66,28 +77,65 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     Ok(())
 }
 
-/// The node's own name, unless that names another node already.
-fn usual_name(env: &Env, address: &Address, name: &str) -> String {
-    let address = address.to_string();
-    let taken = env.layers.context(name).is_some_and(|context| context.node != address);
-    if taken || name.is_empty() || name == LOCAL_CONTEXT { address } else { name.to_owned() }
-}
-
-fn remember(env: &Env, args: &Args, address: &Address, name: &str) -> CliResult {
+/// A context that is there is not made another node's: its name is known, and maybe its key is that node's.
+fn check_name(env: &Env, name: &str, address: &Address) -> CliResult {
     if name == LOCAL_CONTEXT {
         return Err(CliError::usage(format!("{LOCAL_CONTEXT:?} is the node on this machine; choose another --name")));
     }
+    match env.layers.context(name).filter(|context| !is_at(context, address)) {
+        None => Ok(()),
+        Some(context) => {
+            Err(CliError::new(Exit::Conflict, format!("there is a context {name} already, of {}", context.node))
+                .because("CONTEXT_EXISTS")
+                .hint(format!("bib connect {address} --name OTHER"))
+                .hint(format!("bib context remove {name}")))
+        }
+    }
+}
+
+fn is_at(context: &Context, address: &Address) -> bool {
+    context.node.parse::<Address>().is_ok_and(|own| own == *address)
+}
+
+/// The node's own name, unless that names another node already.
+fn usual_name(env: &Env, address: &Address, name: &str) -> String {
+    let taken = env.layers.context(name).is_some_and(|context| !is_at(context, address));
+    if taken || name.is_empty() || name == LOCAL_CONTEXT { address.to_string() } else { name.to_owned() }
+}
+
+fn key_of(env: &Env, name: &str) -> Option<PathBuf> {
+    env.layers.context(name)?.ssh_key.clone()
+}
+
+/// The key of the context that this will be. Without a name that depends on what the node calls itself, so the context
+/// in use comes first, or any other at that address.
+fn expected_key(env: &Env, address: &Address, name: Option<&str>) -> Option<PathBuf> {
+    if let Some(name) = name {
+        return key_of(env, name);
+    }
+    if let Some(used) = env.target().ok().filter(|target| target.address == *address && target.ssh_key.is_some()) {
+        return used.ssh_key;
+    }
+    let mut contexts = env.layers.iter().flat_map(|layer| layer.settings.contexts.values());
+    contexts.find(|context| is_at(context, address))?.ssh_key.clone()
+}
+
+/// Keeps the context. Says where commands go all the same, if not there.
+fn remember(env: &Env, args: &Args, address: &Address, name: &str) -> CliResult<Option<String>> {
     let mut settings = env.settings.clone();
-    let context = settings.contexts.entry(name.to_owned()).or_default();
+    let known = || env.layers.context(name).cloned().unwrap_or_default();
+    let context = settings.contexts.entry(name.to_owned()).or_insert_with(known);
     context.node = address.to_string();
     if let Some(key) = &env.global.ssh_key {
         context.ssh_key = Some(std::path::absolute(key).unwrap_or_else(|_| key.clone()));
     }
+    let wanted = Target::at(address.clone(), context.ssh_key.clone());
     if !args.no_default {
         settings.node = None;
         settings.context = Some(name.to_owned());
     }
-    env.home.save(&settings)
+    env.home.save(&settings)?;
+    Ok(if args.no_default { None } else { env.later(&settings).goes_elsewhere(&wanted) })
 }
 
 /// Looks who answers; nothing is sent but the greeting, and nothing is remembered.

@@ -50,7 +50,7 @@ pub(super) fn run(env: &Env, args: Args) -> CliResult {
         }
     }
     let names: Vec<Value> = pages.iter().map(|(name, _)| json!(name)).collect();
-    let record = json!({"path": folder, "pages": names, "dryRun": args.dry_run});
+    let record = json!({"path": folder.to_string_lossy(), "pages": names, "dryRun": args.dry_run});
     let verb = if args.dry_run { "would write" } else { "wrote" };
     env.out.object(&record, || format!("{verb} {} pages into {}", pages.len(), folder.display()))
 }

@@ -39,13 +39,14 @@ pub(crate) async fn run(env: &Env, args: Args) -> CliResult {
     }
     let opened = !args.print_url && open(&url);
     if opened {
-        env.out.remark(&format!("opened {} in your browser, signed in", made.pages_url));
-        return Ok(());
+        // the link itself is used up by now
+        let record = json!({"url": made.pages_url, "opened": true});
+        return env.out.object(&record, || format!("opened {} in your browser, signed in", made.pages_url));
     }
     if !args.print_url {
         env.out.remark("no browser could be opened here; open this in one, within a minute:");
     }
-    let record = json!({"url": url, "expiresMs": made.expires_ms});
+    let record = json!({"url": url, "opened": false, "expiresMs": made.expires_ms});
     env.out.object(&record, || url.clone())
 }
 

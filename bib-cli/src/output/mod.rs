@@ -13,6 +13,7 @@ mod yaml;
 pub(crate) use column::{Column, Show, column, field, wide, wide_table};
 pub(crate) use fit::{fit, terminal_rows, terminal_width};
 pub(crate) use jq::Jq;
+pub use pager::is_paging;
 pub(crate) use table::align;
 pub(crate) use tame::Tame;
 pub(crate) use text::{age, bytes, count, counted, milliseconds, rfc3339, wrap};
@@ -21,7 +22,7 @@ use crate::error::{CliResult, printable};
 use crate::exit::Exit;
 use crate::global::{Format, Global};
 use crate::look::Look;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -116,12 +117,6 @@ impl Output {
         matches!(self.format, Format::Json | Format::Jsonl)
     }
 
-    /// Whether nothing but results is to be said.
-    #[must_use]
-    pub(crate) const fn is_quiet(&self) -> bool {
-        self.quiet
-    }
-
     /// Whether a list is asked for as it is usually shown: no choice of columns, no order, not just names.
     #[must_use]
     pub(crate) const fn is_plain_list(&self) -> bool {
@@ -134,10 +129,22 @@ impl Output {
         self.sort.is_some()
     }
 
+    /// What `--columns` names; nothing for all columns.
+    #[must_use]
+    pub(crate) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
     /// Whether tables have a header line.
     #[must_use]
     pub(crate) const fn has_headers(&self) -> bool {
         self.headers
+    }
+
+    /// The same without header lines.
+    #[must_use]
+    pub(crate) fn headless(self) -> Self {
+        Self { headers: false, ..self }
     }
 
     /// How wide a table may be; `None` for as wide as it is.
@@ -164,8 +171,11 @@ impl Output {
             self.remark(empty);
         }
         if let Some(most) = self.most.filter(|most| *most < items.len()) {
-            self.remark(&format!("{most} of {} are shown; all of them: --limit 0", items.len()));
+            let total = items.len();
             items.truncate(most);
+            self.cut(&json!({"type": "page", "shown": most, "total": total}), || {
+                format!("{most} of {total} are shown; all of them: --limit 0")
+            });
         }
         if self.quiet && !self.is_json() {
             self.names(&items);
@@ -200,6 +210,7 @@ impl Output {
             Format::Yaml => text_block(&yaml::render(&item)),
             Format::Name => self.names(std::slice::from_ref(&item)),
             _ if self.quiet => self.names(std::slice::from_ref(&item)),
+            Format::Csv => text_block(&table::csv_of(&item, self.headers)),
             _ => people(&shown()),
         }
         Ok(())
@@ -209,6 +220,16 @@ impl Output {
     pub(crate) fn remark(&self, text: &str) {
         if !self.quiet && !self.is_json() {
             note(&Look::of_now().plain(text));
+        }
+    }
+
+    /// Says on standard error that a list is not all there is: a line of JSON for programs, else `text`. Also with `-q`, as
+    /// who reads names alone takes them for all.
+    pub(crate) fn cut(&self, page: &Value, text: impl FnOnce() -> String) {
+        if self.is_json() {
+            note(&page.to_string());
+        } else {
+            note(&Look::of_now().plain(&text()));
         }
     }
 
@@ -247,13 +268,17 @@ impl Output {
 /// Numbers that not every reader of JSON keeps exactly become text.
 fn exact_numbers(value: &mut Value) {
     match value {
-        Value::Number(number) if number.as_u64().is_some_and(|number| number > LARGEST_EXACT) => {
-            *value = Value::String(number.to_string());
-        }
+        Value::Number(number) if is_inexact(number) => *value = Value::String(number.to_string()),
         Value::Array(items) => items.iter_mut().for_each(exact_numbers),
         Value::Object(fields) => fields.values_mut().for_each(exact_numbers),
         _ => {}
     }
+}
+
+/// Whether it is an integer that a double may not hold.
+fn is_inexact(number: &serde_json::Number) -> bool {
+    let size = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+    size.is_some_and(|size| size > LARGEST_EXACT)
 }
 
 /// Text for people on standard output.
@@ -341,12 +366,14 @@ fn to_pretty(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn numbers_beyond_a_double_are_text() {
-        let mut value = json!({"small": 1_u64 << 53, "large": [(1_u64 << 53) + 1], "text": "x", "less": -1});
+        let (exact, large) = (1_i64 << 53, (1_i64 << 53) + 1);
+        let mut value = json!({"small": exact, "least": -exact, "large": [large], "less": -large, "float": 1e300});
         exact_numbers(&mut value);
-        assert_eq!(value, json!({"small": 1_u64 << 53, "large": ["9007199254740993"], "text": "x", "less": -1}));
+        let less = "-9007199254740993";
+        let shown = json!({"small": exact, "least": -exact, "large": [&less[1..]], "less": less, "float": 1e300});
+        assert_eq!(value, shown);
     }
 }

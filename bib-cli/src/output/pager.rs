@@ -3,9 +3,18 @@
 use super::note;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a shell says of a program that is not there.
 const NOT_FOUND: i32 = 127;
+/// Whether one runs.
+static PAGING: AtomicBool = AtomicBool::new(false);
+
+/// Whether a pager runs, to which a Ctrl-C belongs: in most of them it ends a search, not the pager.
+#[must_use]
+pub fn is_paging() -> bool {
+    PAGING.load(Ordering::SeqCst)
+}
 
 /// The pager that the environment asks for: `BIB_PAGER` before `PAGER`; empty, or `cat`, means none.
 #[must_use]
@@ -23,6 +32,13 @@ pub(super) fn is_long(text: &str, rows: usize) -> bool {
 
 /// Hands the text to the pager and waits until its user is done. Says whether it was shown; if not, it is to be printed.
 pub(super) fn show(pager: &str, text: &str) -> bool {
+    PAGING.store(true, Ordering::SeqCst);
+    let shown = run(pager, text);
+    PAGING.store(false, Ordering::SeqCst);
+    shown
+}
+
+fn run(pager: &str, text: &str) -> bool {
     let mut command = Command::new("sh");
     command.arg("-c").arg(pager).stdin(Stdio::piped());
     if std::env::var_os("LESS").is_none() {

@@ -1,7 +1,7 @@
 //! Records as aligned columns, tab-separated text and CSV.
 
 use super::fit::{GAP, fit};
-use super::{Column, Show};
+use super::{Column, Show, field};
 use crate::error::printable;
 use console::measure_text_width;
 use serde_json::Value;
@@ -74,13 +74,23 @@ pub(super) fn plain(items: &[Value], columns: &[Column]) -> String {
 /// Every column's exact value with a header, quoted where needed.
 pub(super) fn csv(items: &[Value], columns: &[Column], headers: bool) -> String {
     let all = for_programs(columns);
-    let join = |cells: Vec<String>| cells.iter().map(|cell| quote(cell)).collect::<Vec<_>>().join(",") + "\n";
     let mut text = String::new();
     if headers {
-        text.push_str(&join(all.iter().map(|column| column.key()).collect()));
+        text.push_str(&csv_line(all.iter().map(|column| column.key())));
     }
-    text.extend(items.iter().map(|item| join(all.iter().map(|column| column.value(item)).collect())));
+    text.extend(items.iter().map(|item| csv_line(all.iter().map(|column| column.value(item)))));
     text
+}
+
+/// A record's fields, with their names as header; nested ones are JSON.
+pub(super) fn csv_of(item: &Value, headers: bool) -> String {
+    let names = || item.as_object().into_iter().flat_map(|fields| fields.keys());
+    let header = if headers { csv_line(names().cloned()) } else { String::new() };
+    header + &csv_line(names().map(|name| field(item, name)))
+}
+
+fn csv_line(cells: impl Iterator<Item = String>) -> String {
+    cells.map(|cell| quote(&cell)).collect::<Vec<_>>().join(",") + "\n"
 }
 
 /// A CSV field, quoted if it has a comma, a quote or a line break in it.
@@ -90,7 +100,7 @@ pub(super) fn quote(cell: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{bytes, column, field, wide, wide_table};
+    use super::super::{bytes, column, wide, wide_table};
     use super::*;
     use serde_json::json;
 
@@ -118,6 +128,14 @@ mod tests {
         assert!(!aligned(&odd, &columns(), false, false, None).contains('\u{1b}'));
         assert_eq!(aligned(&[], &columns(), true, true, None), "");
         assert_eq!(records(&items, &columns(), false), "name: a,b\n\nname: longer\n");
+    }
+
+    #[test]
+    fn a_record_is_one_row_of_csv() {
+        let record = json!({"a": "x,y", "b": 2, "c": null, "d": [1, {"e": "z"}], "f": true});
+        let row = "\"x,y\",2,,\"[1,{\"\"e\"\":\"\"z\"\"}]\",true\n";
+        assert_eq!(csv_of(&record, true), format!("a,b,c,d,f\n{row}"));
+        assert_eq!(csv_of(&record, false), row);
     }
 
     #[test]

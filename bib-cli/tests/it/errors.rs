@@ -111,7 +111,7 @@ fn row(reason: &str, codes: &BTreeSet<Option<i32>>, meaning: &[String]) -> Strin
 }
 
 /// How `bib` exits with the reasons that no node gave.
-const OWN: [(&str, Exit); 26] = [
+const OWN: [(&str, Exit); 27] = [
     ("ANSWERS_MISSING", Exit::Usage),
     ("BAD_ANSWERS", Exit::Usage),
     ("BAD_CONFIG", Exit::Usage),
@@ -126,6 +126,7 @@ const OWN: [(&str, Exit); 26] = [
     ("INTERRUPTED", Exit::Interrupted),
     ("KEY_UNUSABLE", Exit::NotLoggedIn),
     ("NODE_ENDED", Exit::Failed),
+    ("NODE_NOT_PAIRED", Exit::Conflict),
     ("NODE_STARTING", Exit::Pending),
     ("NODE_UNREACHABLE", Exit::Unreachable),
     ("NOT_SET", Exit::NotFound),

@@ -159,6 +159,131 @@ fn the_doctor_mends_what_is_safe_and_only_when_told() {
 }
 
 #[test]
+fn one_bad_value_stops_no_command_that_mends_it() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join(".config/bib/config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "output = \"xml\"\ntimeout = \"5 min\"\n").unwrap();
+    let refused = bib(home.path(), &["exit-codes"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("try:  bib config unset output"), "{}", text(&refused.stderr));
+    let list = bib(home.path(), &["config", "list", "--show-origin", "--json"]);
+    assert!(list.status.success() && text(&list.stderr).contains("\"5 min\""), "{}", text(&list.stderr));
+    assert!(json(&list).as_array().unwrap().iter().any(|setting| setting["value"] == "xml"));
+    let checks = json(&bib(home.path(), &["doctor", "--only", "client.settings", "--json"]));
+    let states: Vec<_> = checks.as_array().unwrap().iter().map(|check| (&check["state"], &check["fix"])).collect();
+    assert_eq!(states, [(&Value::from("fail"), &Value::Null); 2]);
+    for key in ["output", "timeout"] {
+        assert!(bib(home.path(), &["config", "unset", key]).status.success());
+    }
+    assert!(bib(home.path(), &["exit-codes"]).status.success());
+}
+
+#[test]
+fn a_damaged_file_is_named_and_never_written_over() {
+    let home = tempfile::tempdir().unwrap();
+    let own = home.path().join(".config/bib/config.toml");
+    let project = home.path().join("work");
+    std::fs::create_dir_all(own.parent().unwrap()).unwrap();
+    std::fs::create_dir_all(&project).unwrap();
+    std::fs::write(&own, "output = \"json\n").unwrap();
+    assert_eq!(bib(home.path(), &["config", "set", "timeout", "5s"]).status.code(), Some(2));
+    assert_eq!(std::fs::read_to_string(&own).unwrap(), "output = \"json\n");
+    assert!(bib(home.path(), &["config", "list"]).status.success());
+    std::fs::remove_file(&own).unwrap();
+    std::fs::write(project.join(".bib.toml"), "node = \n").unwrap();
+    let here = |words: &[&str]| with_vars(home.path(), &project, &[], words);
+    let refused = here(&["exit-codes"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(!text(&refused.stderr).contains("--fix"), "the doctor mends no file of others: {}", text(&refused.stderr));
+    let checks = json(&here(&["doctor", "--only", "client.settings", "--json"]));
+    assert!(checks[0]["detail"].as_str().unwrap().contains("work/.bib.toml"), "{checks}");
+    assert!(here(&["config", "set", "timeout", "5s"]).status.success(), "the own file is whole");
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there_to_be_read() {
+    let home = tempfile::tempdir().unwrap();
+    let here = |words: &[&str]| with_vars(home.path(), home.path(), &[], words);
+    let refused = here(&["exit-codes", "--config", "mine.toml"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("there is no file mine.toml"), "{}", text(&refused.stderr));
+    assert!(here(&["config", "set", "timeout", "5s", "--config", "mine.toml"]).status.success());
+    assert!(here(&["exit-codes", "--config", "mine.toml"]).status.success());
+}
+
+#[test]
+fn the_doctor_says_what_it_did_not_check() {
+    let home = tempfile::tempdir().unwrap();
+    let names = |words: &[&str]| {
+        let checks = json(&bib(home.path(), &[&["doctor", "--json"], words].concat()));
+        let names = |check: &Value| check["name"].as_str().unwrap().to_owned();
+        checks.as_array().unwrap().iter().map(names).collect::<Vec<_>>()
+    };
+    let dead = bib(home.path(), &["doctor", "--only", "audit,p2p"]);
+    assert_eq!(dead.status.code(), Some(11), "{}", text(&dead.stdout));
+    assert_eq!(names(&["--only", "audit,p2p,web"]), ["p2p.listens", "audit.chain", "web.ready"]);
+    assert_eq!(names(&["--only", "node,audit"]), ["node.answers"]);
+    assert_eq!(names(&["--only", "database.postgres"]), ["database.postgres"]);
+    let typo = bib(home.path(), &["doctor", "--only", "os.dsik"]);
+    assert_eq!(typo.status.code(), Some(2));
+    assert!(text(&typo.stderr).contains("os.open-files, os.disk"), "{}", text(&typo.stderr));
+
+    // where commands go to another machine, that node is looked at, and this machine only by name
+    let file = home.path().join(".config/bib/config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "context = \"lab-a\"\n[contexts.lab-a]\nnode = \"https://127.0.0.1:1\"\n").unwrap();
+    let of = |name: &String, area: &str| name.starts_with(&format!("{area}."));
+    assert!(names(&[]).iter().all(|name| of(name, "client") || name == "node.answers"), "{:?}", names(&[]));
+    let said = text(&bib(home.path(), &["doctor"]).stderr);
+    assert!(said.contains("bib doctor --context local"), "{said}");
+    let named = names(&["--only", "os,web"]);
+    assert!(named.iter().any(|name| of(name, "os")) && named.iter().any(|name| name == "web.ready"), "{named:?}");
+}
+
+#[test]
+fn nothing_is_promised_that_a_stronger_setting_takes_back() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join(".config/bib/config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let contexts =
+        "[contexts.lab-a]\nnode = \"https://127.0.0.1:1\"\n[contexts.lab-b]\nnode = \"https://127.0.0.1:2\"\n";
+    std::fs::write(&file, contexts).unwrap();
+    let run = |vars: &[(&str, &str)], words: &[&str]| with_vars(home.path(), home.path(), vars, words);
+    let used = run(&[("BIB_NODE", "127.0.0.1:2")], &["context", "use", "lab-a"]);
+    let said = text(&used.stderr);
+    assert!(used.status.success() && said.contains("https://127.0.0.1:2, as BIB_NODE says"), "{said}");
+    assert!(!text(&used.stdout).contains("from now on"), "{}", text(&used.stdout));
+    assert_eq!(text(&run(&[], &["context", "use", "lab-a"]).stderr), "");
+    std::fs::write(home.path().join(".bib.toml"), "node = \"lab-b\"\n").unwrap();
+    let said = text(&run(&[], &["context", "use", "lab-a"]).stderr);
+    assert!(said.contains("https://127.0.0.1:2, as ") && said.contains(".bib.toml says"), "{said}");
+    assert_eq!(text(&run(&[], &["context", "use", "lab-b"]).stderr), "", "both say the same");
+
+    // a name that is another node's is not taken over
+    let taken = run(&[], &["connect", "127.0.0.1:3", "--name", "lab-a", "--dry-run", "--json"]);
+    assert_eq!((taken.status.code(), &error_of(&taken)["reason"]), (Some(7), &Value::from("CONTEXT_EXISTS")));
+    assert_eq!(run(&[], &["connect", "127.0.0.1:1", "--name", "lab-a", "--dry-run"]).status.code(), Some(10));
+}
+
+#[test]
+fn a_setup_beside_another_node_says_how_to_get_to_the_new_one() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join(".config/bib/config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "context = \"lab-a\"\n[contexts.lab-a]\nnode = \"https://127.0.0.1:1\"\n").unwrap();
+    let done = bib(home.path(), &["setup", "--no-input", "--name", "here", "--storage", "sqlite", "--no-mdns"]);
+    let said = text(&done.stdout);
+    assert!(done.status.success() && said.contains("commands go to https://127.0.0.1:1, as "), "{said}");
+    assert!(said.contains("  bib --context local status\n"), "{said}");
+    let asked = text(&bib(home.path(), &["--context", "local", "status"]).stderr);
+    assert!(asked.contains("bib.sock") && !asked.contains("127.0.0.1:1"), "{asked}");
+    assert!(bib(home.path(), &["context", "use", "local"]).status.success());
+    let again = bib(home.path(), &["setup", "--no-input", "--name", "here", "--storage", "sqlite", "--no-mdns"]);
+    assert!(text(&again.stdout).contains("  bib status\n"), "{}", text(&again.stdout));
+}
+
+#[test]
 fn help_has_topics_of_its_own() {
     let home = tempfile::tempdir().unwrap();
     for (topic, word) in [

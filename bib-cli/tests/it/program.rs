@@ -25,6 +25,9 @@ fn the_exit_code_tells_the_kind_of_failure() {
     let home = tempfile::tempdir().unwrap();
     let missing = home.path().join("nothing.csv");
     let missing = missing.to_str().unwrap();
+    let [there, new, nowhere] = ["there.csv", "new.csv", "nowhere/new.csv"].map(|name| home.path().join(name));
+    std::fs::write(&there, "mine").unwrap();
+    let [there, new, nowhere] = [&there, &new, &nowhere].map(|path| path.to_str().unwrap());
     let table: &[(i32, &[&str])] = &[
         (0, &["exit-codes"]),
         (0, &["version"]),
@@ -45,6 +48,13 @@ fn the_exit_code_tells_the_kind_of_failure() {
         (2, &["join", "bib1xyz"]),
         (2, &["man", "tpic"]),
         (2, &["dataset", "query", "x", "--out", "rows.xls"]),
+        (2, &["dataset", "query", "x", "--sort", "size"]),
+        (2, &["dataset", "preview", "t/d", "--sort", "size"]),
+        (2, &["dataset", "query", "x", "--out", new, "--jq", "."]),
+        // where rows cannot be written is told before a node is asked
+        (1, &["dataset", "query", "x", "--out", nowhere]),
+        (7, &["dataset", "query", "x", "--out", there]),
+        (10, &["dataset", "query", "x", "--out", new]),
         (6, &["dataset", "upload", missing, "--topic", "t"]),
         (10, &["status"]),
         (10, &["--node", "127.0.0.1:1", "status"]),
@@ -60,6 +70,12 @@ fn the_exit_code_tells_the_kind_of_failure() {
             assert!(text(&output.stderr).starts_with("error: "), "{words:?}: {}", text(&output.stderr));
         }
     }
+    assert_eq!(std::fs::read(there).unwrap(), b"mine");
+    assert!(!Path::new(new).exists() && std::fs::read_dir(home.path()).unwrap().flatten().all(is_no_part));
+}
+
+fn is_no_part(entry: std::fs::DirEntry) -> bool {
+    !entry.file_name().to_string_lossy().contains(".part")
 }
 
 #[test]
@@ -88,9 +104,12 @@ fn the_same_list_in_every_form() {
     assert!(print(&["-o", "csv"]).starts_with("code,meaning\n0,"));
     assert!(!print(&["-o", "table", "--no-headers"]).contains("MEANING"));
     assert!(print(&["-q"]).starts_with("0\n1\n2\n"));
-    assert!(print(&["--sort", "code:desc", "--columns", "code"]).starts_with("143\n130\n124\n"));
+    assert!(print(&["--sort", "code:desc", "--columns", "code"]).starts_with("143\n130\n129\n"));
     assert_eq!(serde_json::from_str::<Value>(&print(&["--json"])).unwrap()[0]["code"], 0);
     assert!(print(&["-o", "jsonl"]).lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    // a single record is a row, too
+    let record = text(&bib(home.path(), &["version", "-o", "csv"]).stdout);
+    assert!(record.lines().count() == 2 && record.lines().next().unwrap().contains("client"), "{record}");
 }
 
 #[test]
@@ -125,7 +144,16 @@ fn a_list_is_filtered_cut_and_taken_apart() {
     assert_eq!(print(&["--jq", ".[1].meaning"]), "failed, unclassified\n");
     assert_eq!(print(&["--jq", "select(.code > 140).code", "-o", "jsonl"]), "143\n");
     let cut = bib(home.path(), &["exit-codes", "--limit", "2"]);
-    assert!(text(&cut.stderr).contains("2 of 19 are shown; all of them: --limit 0"), "{}", text(&cut.stderr));
+    let told = "2 of 20 are shown; all of them: --limit 0";
+    assert!(text(&cut.stderr).contains(told), "{}", text(&cut.stderr));
+    // who reads names, or JSON, would take them for all
+    let names = bib(home.path(), &["exit-codes", "--limit", "2", "-q"]);
+    assert_eq!(text(&names.stderr).trim_end(), told);
+    for form in [&["--json"][..], &["-o", "jsonl"], &["--jq", "length", "-q"]] {
+        let cut = bib(home.path(), &[&["exit-codes", "--limit", "2"], form].concat());
+        assert_eq!(error_of(&cut), serde_json::json!({"type": "page", "shown": 2, "total": 20}), "{form:?}");
+    }
+    assert_eq!(text(&bib(home.path(), &["exit-codes", "-q", "--limit", "0"]).stderr), "");
     let none = bib(home.path(), &["exit-codes", "--filter", "code == 99", "--json"]);
     assert_eq!((text(&none.stdout).as_str(), text(&none.stderr).as_str()), ("[]\n", ""));
     let error = error_of(&bib(home.path(), &["exit-codes", "--filter", "kode == 1", "--json"]));

@@ -14,7 +14,8 @@ This page is made from the program itself, by a test: `BIB_BLESS=1 cargo test --
 `bib` talks to one node: the one of `--node`, else the one that `bib connect` chose, else the one on this machine through
 its Unix socket. Results go to standard output, everything else to standard error. What is printed is a table on a
 terminal and tab-separated text elsewhere; `-o json` gives one document, `-o jsonl` one object a line. Fields of JSON may
-be added, never removed. In plain text and CSV, sizes are bytes, times are RFC 3339 in UTC and ids are whole.
+be added, never removed. In CSV, and in lists as plain text, sizes are bytes, times are RFC 3339 in UTC and ids are
+whole. A single record as plain text is what a person is shown; programs read it as JSON or CSV.
 
 An error says what happened, its stable word in brackets, what to try and the id of the request. With `-o json` its last
 line on standard error is one JSON object with `exitCode`, `reason`, `message`, `hint` and `requestId`.

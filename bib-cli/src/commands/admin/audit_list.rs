@@ -5,7 +5,7 @@ use crate::listing::Paging;
 use crate::output::{column, field, wide};
 use crate::session::Env;
 use crate::views;
-use bib_proto::v1::{AuditRecord, ListAuditRequest};
+use bib_proto::v1::{AuditRecord, ListAuditRequest, ListAuditResponse};
 
 /// Which records.
 #[derive(Debug, clap::Args)]
@@ -39,11 +39,20 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         };
         let (action, actor) = (args.action.clone(), args.actor.clone());
         let request = ListAuditRequest { page_size, before_seq, action, actor };
-        let records = env.call(client.admin().list_audit(request)).await?.into_inner().records;
-        // position 0 would mean "from the end" again
-        let last = records.last().filter(|record| record.seq > 0 && records.len() >= page_size as usize);
-        let next = last.map_or_else(String::new, |record| record.seq.to_string());
-        Ok((records.iter().map(views::audit).collect(), next))
+        let found = match env.call(client.admin().list_audit(request)).await {
+            Ok(answer) => answer.into_inner(),
+            // that none was found so far is no failure: the search goes on where the node says
+            Err(error) => match searched_to(&error) {
+                Some(next_before) => ListAuditResponse { records: Vec::new(), next_before },
+                None => return Err(error),
+            },
+        };
+        // a node of an earlier version does not say it, and ends with a page that is not full
+        let last = found.records.last().map_or(0, |record| record.seq);
+        let next = if found.records.len() >= page_size as usize { last } else { 0 }.max(found.next_before);
+        // position 0 would mean "from the end" again, and before 1 there is nothing
+        let next = if next > 1 { next.to_string() } else { String::new() };
+        Ok((found.records.iter().map(views::audit).collect(), next))
     };
     let template = views::audit(&AuditRecord::default());
     let found = args.paging.collect(env.out.sorts(), &template, |_| true, fetch).await?;
@@ -65,4 +74,27 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     out.list(&found.items, &columns, "No audit record fits")?;
     found.tell(&out);
     Ok(())
+}
+
+/// How far back the node has looked without finding a record that fits, if that is what it says.
+fn searched_to(error: &CliError) -> Option<u64> {
+    let next = error.metadata.get("next").filter(|_| error.reason == "AUDIT_SEARCH_LIMIT")?;
+    next.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    #[test]
+    fn a_search_that_ended_early_goes_on() {
+        let ended = |reason: &str, next: &str| {
+            let mut error = CliError::new(Exit::Exhausted, "none of the records matches").because(reason);
+            error.metadata.insert("next".to_owned(), next.to_owned());
+            searched_to(&error)
+        };
+        assert_eq!(ended("AUDIT_SEARCH_LIMIT", "41"), Some(41));
+        assert_eq!((ended("AUDIT_SEARCH_LIMIT", "far"), ended("NODE_BUSY", "41")), (None, None));
+    }
 }

@@ -4,7 +4,6 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::session::Env;
 use bib_proto::SIGN_IN_NAMESPACE;
-use bib_proto::client::SshKey;
 
 /// The words of `bib auth sign`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +26,7 @@ pub(crate) async fn run(env: &Env, args: &Args) -> CliResult {
         )
         .hint("copy it whole from the page, without spaces"));
     }
-    let keys = SshKey::load(&env.credential(env.target()?.ssh_key)?).await?;
+    let keys = env.keys(env.target()?.ssh_key).await?;
     let Some(key) = keys.first() else {
         return Err(CliError::new(Exit::NotLoggedIn, "there is no key to sign with").hint("ssh-keygen -t ed25519"));
     };

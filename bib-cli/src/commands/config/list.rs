@@ -109,8 +109,11 @@ pub(in crate::commands) fn paths(env: &Env) -> CliResult {
         ("data", data_dir.clone()),
         ("socket", socket_of(&data_dir)),
     ];
-    let record: Value =
-        paths.iter().map(|(name, path)| ((*name).to_owned(), json!(path))).collect::<serde_json::Map<_, _>>().into();
+    let record: Value = paths
+        .iter()
+        .map(|(name, path)| ((*name).to_owned(), json!(path.to_string_lossy())))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
     let others: Vec<String> = env
         .layers
         .iter()

@@ -25,11 +25,28 @@ pub(crate) enum Command {
 /// Runs one verb.
 pub(super) fn run(env: &Env, command: Command) -> CliResult {
     match command {
-        Command::List(args) => list::run(env, &args),
-        Command::Get(args) => list::get(env, &args),
         Command::Set(args) => set::run(env, &args),
         Command::Unset(args) => set::unset(env, &args),
-        Command::Path(_) => list::paths(env),
+        Command::List(args) => {
+            tell_damage(env);
+            list::run(env, &args)
+        }
+        Command::Get(args) => {
+            tell_damage(env);
+            list::get(env, &args)
+        }
+        Command::Path(_) => {
+            tell_damage(env);
+            list::paths(env)
+        }
+    }
+}
+
+/// What is shown is without the files and values that cannot be read, and every other command refuses to go on.
+fn tell_damage(env: &Env) {
+    for error in &env.damage {
+        crate::output::note(&format!("! {}", error.message.trim()));
+        error.hints.iter().for_each(|hint| crate::output::note(&format!("  {hint}")));
     }
 }
 

@@ -37,26 +37,29 @@ pub(crate) struct Unset {
 /// Remembers a setting.
 pub(super) fn run(env: &Env, args: &Args) -> CliResult {
     check_key(&args.key)?;
-    let mut settings = env.settings.clone();
+    let before = env.home.settings()?;
+    let mut settings = before.clone();
     put(env, &mut settings, &args.key, Some(&args.value))?;
-    keep(env, &settings, &args.key, args.dry_run)
+    keep(env, &before, &settings, &args.key, args.dry_run)
 }
 
 /// Forgets a setting.
 pub(super) fn unset(env: &Env, args: &Unset) -> CliResult {
     check_key(&args.key)?;
-    let mut settings = env.settings.clone();
+    let before = env.home.settings()?;
+    let mut settings = before.clone();
     put(env, &mut settings, &args.key, None)?;
-    keep(env, &settings, &args.key, args.dry_run)
+    keep(env, &before, &settings, &args.key, args.dry_run)
 }
 
-fn keep(env: &Env, settings: &Settings, key: &str, dry_run: bool) -> CliResult {
-    let (before, after) = (value(&env.settings, key), value(settings, key));
+/// `before` was read anew: a file that is damaged is not written over.
+fn keep(env: &Env, before: &Settings, settings: &Settings, key: &str, dry_run: bool) -> CliResult {
+    let (before, after) = (value(before, key), value(settings, key));
     let changed = before != after;
     if changed && !dry_run {
         env.home.save(settings)?;
     }
-    let record = json!({"name": key, "value": after, "before": before, "path": env.home.file(), "changed": changed,
+    let record = json!({"name": key, "value": after, "before": before, "path": env.home.file().to_string_lossy(), "changed": changed,
         "dryRun": dry_run});
     env.out.object(&record, || {
         let is = if dry_run { "would be" } else { "is" };

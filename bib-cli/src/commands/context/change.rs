@@ -51,12 +51,22 @@ pub(super) fn choose(env: &Env, args: &Use) -> CliResult {
     let mut settings = env.settings.clone();
     settings.node = None;
     settings.context = Some(args.name.clone());
+    let later = env.later(&settings);
+    let elsewhere = later.goes_elsewhere(&later.in_context(&args.name)?);
     if !args.dry_run {
         env.home.save(&settings)?;
     }
     let record = json!({"name": args.name, "node": node, "dryRun": args.dry_run});
-    let verb = if args.dry_run { "would go" } else { "go" };
-    env.out.object(&record, || format!("commands {verb} to {} ({node}) from now on", args.name))
+    env.out.object(&record, || match (&elsewhere, args.dry_run) {
+        (None, false) => format!("commands go to {} ({node}) from now on", args.name),
+        (None, true) => format!("commands would go to {} ({node}) from now on", args.name),
+        (Some(_), false) => format!("{} ({node}) is remembered", args.name),
+        (Some(_), true) => format!("{} ({node}) would be remembered", args.name),
+    })?;
+    if let Some(elsewhere) = elsewhere {
+        crate::output::note(&format!("! {elsewhere}; to send one there: bib --context {} status", args.name));
+    }
+    Ok(())
 }
 
 /// Renames a context.
@@ -91,6 +101,7 @@ pub(super) fn remove(env: &Env, args: &Remove) -> CliResult {
     if was_used {
         settings.context = None;
     }
+    let later = env.later(&settings);
     if !args.dry_run {
         env.home.save(&settings)?;
     }
@@ -98,7 +109,8 @@ pub(super) fn remove(env: &Env, args: &Remove) -> CliResult {
     let verb = if args.dry_run { "would forget" } else { "forgot" };
     env.out.object(&record, || format!("{verb} {} ({})", args.name, context.node))?;
     if was_used {
-        env.out.remark("commands go to the node on this machine from now on");
+        let elsewhere = later.goes_elsewhere(&later.local());
+        env.out.remark(elsewhere.as_deref().unwrap_or("commands go to the node on this machine from now on"));
     }
     env.out.remark(&format!("undo: bib connect {} --name {}", context.node, args.name));
     Ok(())

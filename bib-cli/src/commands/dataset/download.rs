@@ -1,6 +1,7 @@
 //! `bib dataset download NAME`.
 
-use super::partial::{Partial, check_free};
+use super::free::check_free;
+use super::partial::Partial;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{bytes, counted};
@@ -26,7 +27,7 @@ pub(crate) struct Args {
     /// Folder to make [default: the dataset's name]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Only this path; may be given more than once
+    /// Only this file, or this folder with all that is in it; may be given more than once
     #[arg(long = "include", value_name = "PATH")]
     paths: Vec<String>,
     /// Say what would be fetched, and write nothing
@@ -48,7 +49,8 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     }
     let request = DownloadRequest { dataset: args.name, version: args.version, paths: args.paths };
     let got = env.long(fetch(env, client, request, &out)).await?;
-    let record = json!({"name": got.version.dataset, "version": got.version.id, "path": out, "files": got.files, "bytes": got.bytes});
+    let record = json!({"name": got.version.dataset, "version": got.version.id, "path": out.to_string_lossy(),
+        "files": got.files, "bytes": got.bytes});
     env.out.remark(&format!("{}, {}, every hash checked", counted(got.files, "file"), bytes(got.bytes)));
     env.out.object(&record, || out.display().to_string())?;
     Ok(())
@@ -57,21 +59,26 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
 async fn plan(env: &Env, client: &Client, args: &Args, out: &Path) -> CliResult {
     let answer = env.call(client.whole_version(&args.name, &args.version)).await?;
     let version = answer.version.unwrap_or_default();
-    let wanted = |entry: &&Entry| args.paths.is_empty() || args.paths.contains(&entry.path);
+    let wanted = |entry: &&Entry| args.paths.is_empty() || args.paths.iter().any(|path| is_in(&entry.path, path));
     let chosen: Vec<&Entry> = answer.entries.iter().filter(|entry| entry.kind == "file").filter(wanted).collect();
-    if let Some(path) = args.paths.iter().find(|path| !answer.entries.iter().any(|entry| entry.path == **path)) {
+    if let Some(path) = args.paths.iter().find(|path| !answer.entries.iter().any(|entry| is_in(&entry.path, path))) {
         return Err(CliError::new(Exit::NotFound, format!("there is no {path:?} in this version"))
             .because("FILE_NOT_FOUND")
             .hint(format!("see its files: bib dataset get {}", args.name)));
     }
     let (files, total) = (chosen.len() as u64, chosen.iter().map(|entry| entry.size).sum::<u64>());
-    let record = json!({"name": version.dataset, "version": version.id, "path": out, "files": files, "bytes": total,
-        "complete": version.complete, "dryRun": true});
+    let record = json!({"name": version.dataset, "version": version.id, "path": out.to_string_lossy(),
+        "files": files, "bytes": total, "complete": version.complete, "dryRun": true});
     let (files, total) = (counted(files, "file"), bytes(total));
     env.out.object(&record, || {
         format!("would write {files}, {total}, of {} v{} to {}", version.dataset, version.number, out.display())
     })?;
     Ok(())
+}
+
+/// Whether an entry is what was wanted, or lies in it: as the node chooses.
+fn is_in(path: &str, wanted: &str) -> bool {
+    path.strip_prefix(wanted.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 struct Got {
@@ -87,6 +94,8 @@ async fn fetch(env: &Env, client: Client, request: DownloadRequest, out: &Path) 
     let mut version = Version::default();
     let (mut bytes, mut name) = (0_u64, String::new());
     while let Some(answer) = stream.message().await? {
+        // a signal is heeded, too, where bytes come faster than they are written
+        tokio::task::yield_now().await;
         match answer.part {
             Some(Part::Version(told)) => {
                 progress.set_total(told.bytes);
@@ -107,4 +116,19 @@ async fn fetch(env: &Env, client: Client, request: DownloadRequest, out: &Path) 
     progress.finish();
     let files = folder.publish(out)?;
     Ok(Got { version, files, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_stands_for_what_is_in_it() {
+        for wanted in ["raw", "raw/", "raw/2024", "raw/2024/a.csv"] {
+            assert!(is_in("raw/2024/a.csv", wanted), "{wanted}");
+        }
+        for wanted in ["raw/2", "raw/2024/a", "2024", "raw/2024/a.csv/b", "/", "/raw"] {
+            assert!(!is_in("raw/2024/a.csv", wanted), "{wanted}");
+        }
+    }
 }

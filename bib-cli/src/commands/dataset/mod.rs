@@ -1,9 +1,12 @@
 //! `bib dataset`.
 
+mod chosen;
 mod download;
 mod flat;
+mod free;
 mod get;
 mod list;
+mod new_file;
 mod partial;
 mod pass;
 mod preview;

@@ -157,29 +157,6 @@ impl Partial {
     }
 }
 
-/// Refuses a place where anything is but an empty folder. What other downloads write there, or have left there, is none of
-/// what was asked for and does not count; the hint names it.
-pub(super) fn check_free(out: &Path) -> CliResult<Option<String>> {
-    if std::fs::symlink_metadata(out).is_err() {
-        return Ok(None);
-    }
-    let taken = || {
-        let text = format!("{} is there already and not an empty folder", out.display());
-        CliError::new(Exit::Conflict, text).hint("name another folder: --out DIR")
-    };
-    let (parts, others): (Vec<_>, Vec<_>) =
-        names(out).map_err(|_| taken())?.into_iter().partition(|name| is_part(out, name));
-    let hint = parts.first().map(|name| {
-        let path = out.join(name);
-        let path = path.display();
-        format!("{path} is of another download; if none is running, it was broken off: rm -r {path}")
-    });
-    if others.is_empty() {
-        return Ok(hint);
-    }
-    Err(hint.into_iter().fold(taken(), CliError::hint))
-}
-
 /// How the names begin of the folders that downloads into this one write first; a number follows.
 fn beginning(out: &Path) -> String {
     let name = out.file_name().and_then(|name| name.to_str()).unwrap_or("download");
@@ -187,12 +164,12 @@ fn beginning(out: &Path) -> String {
 }
 
 /// Whether it is such a name.
-fn is_part(out: &Path, name: &OsStr) -> bool {
+pub(super) fn is_part(out: &Path, name: &OsStr) -> bool {
     let number = name.to_str().and_then(|name| name.strip_prefix(beginning(out).as_str()));
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn names(folder: &Path) -> io::Result<Vec<OsString>> {
+pub(super) fn names(folder: &Path) -> io::Result<Vec<OsString>> {
     std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect()
 }
 
@@ -204,13 +181,14 @@ impl Drop for Partial {
     }
 }
 
-fn cannot(path: &Path, error: &io::Error) -> CliError {
+pub(super) fn cannot(path: &Path, error: &io::Error) -> CliError {
     let exit = if error.kind() == io::ErrorKind::StorageFull { Exit::Exhausted } else { Exit::Failed };
     CliError::new(exit, format!("cannot write {}: {error}", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::free::check_free;
     use super::*;
 
     fn file(path: &str, content: &[u8]) -> Entry {

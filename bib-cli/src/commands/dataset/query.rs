@@ -44,21 +44,30 @@ impl Args {
 
 /// Runs or explains the expression.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
+    if env.out.sorts() {
+        return Err(CliError::usage("--sort orders lists; rows come in the order that the expression gives them")
+            .hint("bib dataset query 'dataset(\"TOPIC/DATASET\").sort(r, r.COLUMN, \"desc\")'"));
+    }
     if args.explain {
         return explain(env, args.expression).await;
+    }
+    if args.out.is_some() && env.out.jq().is_some() {
+        return Err(CliError::usage("--jq shows the rows on standard output, --out writes them to a file")
+            .hint("leave one of them out; what jq makes can be kept, too: --jq EXPR > FILE"));
     }
     let form = match &args.out {
         Some(path) => Form::of_path(path)?,
         None => Form::of_output(&env.out),
     };
+    // where it cannot be written is told before anything is asked
+    let printer = RowPrinter::new(form, args.out.as_deref(), &env.out)?;
     let client = env.client().await?;
     let timeout_ms = args.max_time.map_or(0, |limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
     let request = QueryRequest { expression: args.expression, limit: args.limit, timeout_ms };
-    let printer = RowPrinter::new(form, args.out.as_deref(), &env.out)?;
     let (summary, left_out) = env.long(fetch(&client, request, printer)).await?;
     if left_out > 0 {
         let columns = counted(left_out as u64, "more column");
-        env.out.remark(&format!("{columns} than fit: --no-truncate, -o csv, or choose some with .map()"));
+        env.out.remark(&format!("{columns} than fit: --no-truncate, -o csv, or choose some: --columns"));
     }
     let cut = if summary.truncated { "; cut off by a limit" } else { "" };
     let fetched = match summary.bytes_fetched {
@@ -81,6 +90,8 @@ async fn fetch(
 ) -> CliResult<(QuerySummary, usize)> {
     let mut stream = client.queries().query(request).await?.into_inner();
     while let Some(answer) = stream.message().await? {
+        // a signal is heeded, too, where rows come faster than they are written
+        tokio::task::yield_now().await;
         match answer.part {
             Some(Part::ArrowIpc(part)) => rows.push(part)?,
             Some(Part::Summary(summary)) => {

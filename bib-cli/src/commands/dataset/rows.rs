@@ -1,6 +1,8 @@
 //! Rows of a query as table, CSV, JSON, Parquet or Arrow, while they arrive.
 
+use super::chosen::Chosen;
 use super::flat::flat;
+use super::new_file::NewFile;
 use super::sink::{Filtered, Printed, Refused};
 use crate::error::{CliError, CliResult, printable};
 use crate::exit::Exit;
@@ -14,9 +16,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
-use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Rows that are held back to find the width of a table's columns.
@@ -68,13 +69,16 @@ pub(super) struct RowPrinter {
     target: Target,
     writer: Option<Writer>,
     headers: bool,
+    /// The columns that were asked for by name.
+    columns: Vec<String>,
+    chosen: Chosen,
     /// Columns of the terminal that a table is to fit.
     width: Option<usize>,
 }
 
 /// Where the bytes go: standard output, or a file that appears under its name when it is whole.
 struct Target {
-    path: Option<PathBuf>,
+    file: Option<NewFile>,
     /// What standard output shows of the rows, in place of them.
     jq: Option<Arc<Jq>>,
     /// Whether all rows are one document, else each is one.
@@ -95,17 +99,19 @@ type Sink = BufWriter<Box<dyn Write + Send>>;
 
 impl RowPrinter {
     /// Writes to `path`, or to standard output in the way that `out` says.
+    ///
+    /// # Errors
+    /// When no new file can be made at `path`.
     pub(super) fn new(form: Form, path: Option<&Path>, out: &Output) -> CliResult<Self> {
-        if let Some(path) = path.filter(|path| path.exists()) {
-            return Err(CliError::new(Exit::Conflict, format!("{} is there already", path.display()))
-                .hint("name another file, or move that one away"));
-        }
+        let file = path.map(NewFile::make).transpose()?;
         Ok(Self {
             form,
             decoder: StreamDecoder::new(),
-            target: Target { path: path.map(Path::to_owned), jq: out.jq(), whole: form == Form::JsonArray },
+            target: Target { file, jq: out.jq(), whole: form == Form::JsonArray },
             writer: None,
             headers: out.has_headers(),
+            columns: out.columns().to_vec(),
+            chosen: Chosen::default(),
             width: out.width().filter(|_| path.is_none()),
         })
     }
@@ -115,15 +121,21 @@ impl RowPrinter {
         let mut buffer = Buffer::from_vec(part);
         while !buffer.is_empty() {
             if let Some(batch) = self.decoder.decode(&mut buffer).map_err(|error| broken(&error))? {
-                if self.writer.is_none() {
-                    self.writer = Some(self.open(&batch.schema())?);
-                }
-                if let Some(writer) = &mut self.writer {
-                    writer.write(&batch)?;
-                }
+                self.write(&batch)?;
             }
         }
         Ok(())
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> CliResult {
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => {
+                self.chosen = Chosen::of(&batch.schema(), &self.columns)?;
+                self.open(&self.chosen.schema(&batch.schema()).map_err(|error| broken(&error))?)?
+            }
+        };
+        self.writer.insert(writer).write(&self.chosen.batch(batch).map_err(|error| broken(&error))?)
     }
 
     /// Writes what was held back, and gives the file its name; says how many columns found no room.
@@ -132,12 +144,12 @@ impl RowPrinter {
             && let Some(schema) = self.decoder.schema()
         {
             // an empty batch still writes the header
-            let mut writer = self.open(&schema)?;
-            writer.write(&RecordBatch::new_empty(schema))?;
-            self.writer = Some(writer);
+            self.write(&RecordBatch::new_empty(schema))?;
         }
-        let left_out = self.writer.take().map_or(Ok(0), Writer::finish)?;
-        self.target.publish()?;
+        // an answer that did not even say its columns makes no file
+        let Some(writer) = self.writer.take() else { return Ok(0) };
+        let left_out = writer.finish()?;
+        self.target.file.map_or(Ok(()), NewFile::publish)?;
         Ok(left_out)
     }
 
@@ -226,45 +238,12 @@ impl Writer {
 }
 
 impl Target {
-    fn temporary(&self) -> Option<PathBuf> {
-        let path = self.path.as_ref()?;
-        let mut name = path.file_name()?.to_owned();
-        name.push(format!(".part{}", std::process::id()));
-        Some(path.with_file_name(name))
-    }
-
     fn open(&self) -> CliResult<Box<dyn Write + Send>> {
-        match self.temporary() {
-            None => Ok(match &self.jq {
-                Some(jq) => Box::new(Filtered::new(Arc::clone(jq), self.whole)),
-                None => Box::new(Printed { tame: io::stdout().is_terminal().then(Tame::default) }),
-            }),
-            Some(path) => match File::create(&path) {
-                Ok(file) => Ok(Box::new(file)),
-                Err(error) => Err(CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display()))),
-            },
-        }
-    }
-
-    fn publish(&self) -> CliResult {
-        let (Some(temporary), Some(path)) = (self.temporary(), &self.path) else { return Ok(()) };
-        if !temporary.exists() {
-            return Ok(());
-        }
-        let publish = || -> io::Result<()> {
-            File::open(&temporary)?.sync_all()?;
-            std::fs::rename(&temporary, path)
-        };
-        publish().map_err(|error| CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display())))
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        // after a publication there is nothing under the temporary name
-        if let Some(temporary) = self.temporary() {
-            let _ = std::fs::remove_file(temporary);
-        }
+        Ok(match (&self.file, &self.jq) {
+            (Some(file), _) => Box::new(file.writer()?),
+            (None, Some(jq)) => Box::new(Filtered::new(Arc::clone(jq), self.whole)),
+            (None, None) => Box::new(Printed { tame: io::stdout().is_terminal().then(Tame::default) }),
+        })
     }
 }
 
@@ -348,9 +327,14 @@ mod tests {
     }
 
     fn of(name: &str, stream: &[u8]) -> String {
+        of_columns(name, stream, &[])
+    }
+
+    fn of_columns(name: &str, stream: &[u8], columns: &[&str]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         let mut rows = RowPrinter::new(Form::of_path(&path).unwrap(), Some(&path), &Output::for_tests()).unwrap();
+        rows.columns = columns.iter().map(|name| (*name).to_owned()).collect();
         for part in stream.chunks(37) {
             rows.push(part.to_vec()).unwrap();
         }
@@ -368,6 +352,20 @@ mod tests {
         assert_eq!(written("a.json"), "[{\"carrier\":\"UA\",\"delay\":2},{\"carrier\":null,\"delay\":33}]\n");
         assert!(written("a.parquet").starts_with("PAR1"));
         assert!(written("a.arrow").starts_with("ARROW1"));
+    }
+
+    #[test]
+    fn only_the_columns_that_are_named_are_written() {
+        assert_eq!(of_columns("a.csv", &stream(2), &["delay", "carrier"]), "delay,carrier\n2,UA\n33,\n");
+        assert_eq!(of_columns("a.jsonl", &stream(2), &["delay"]), "{\"delay\":2}\n{\"delay\":33}\n");
+        assert_eq!(of_columns("a.tsv", &stream(0), &["delay"]), "delay\n");
+        let folder = tempfile::tempdir().unwrap();
+        let mut rows = RowPrinter::new(Form::Csv, Some(&folder.path().join("a.csv")), &Output::for_tests()).unwrap();
+        rows.columns = vec!["dely".to_owned()];
+        let error = rows.push(stream(2)).unwrap_err();
+        assert!(error.exit == Exit::Usage && error.hints[0].contains("carrier, delay"), "{error:?}");
+        drop(rows);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

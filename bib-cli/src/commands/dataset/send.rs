@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
 /// Bytes in one message of the stream.
@@ -118,12 +118,15 @@ async fn stream(
     let total: u64 = found.iter().map(|item| item.size).sum();
     let (batches, stream) = mpsc::channel(BATCHES_AHEAD);
     let (seen, mut progressed) = mpsc::channel::<(u64, String)>(BATCHES_AHEAD);
+    let piped = found.iter().any(|item| item.source == Path::new(STANDARD_INPUT));
     let (found, base) = (Arc::clone(found), Arc::clone(base));
     let (passer, hangup) = Passer::new(client.address());
-    let reader = tokio::task::spawn_blocking(move || {
+    let (told, mut outcome) = oneshot::channel();
+    tokio::task::spawn_blocking(move || {
         let mut outlet = Outlet::new(batches, seen, passer, &base);
-        outlet.everything(header, &found)?;
-        Ok::<_, Option<CliError>>(outlet.noted)
+        let read = outlet.everything(header, &found).map(|()| std::mem::take(&mut outlet.noted));
+        // told before the stream ends, so that it is known when the node answers that end
+        let _ = told.send(read);
     });
     let mut datasets = client.datasets();
     let call = datasets.upload(ReceiverStream::new(stream).flat_map(futures::stream::iter));
@@ -139,14 +142,26 @@ async fn stream(
     drop(progressed);
     // the node has said all that it will say
     hangup.hang_up();
+    let read = match &answer {
+        // whoever writes the input may take a long time yet, for nothing
+        Err(_) if piped => match outcome.try_recv() {
+            Err(oneshot::error::TryRecvError::Empty) => Err(None),
+            read => read.map_err(|_| stopped())?,
+        },
+        _ => outcome.await.map_err(|_| stopped())?,
+    };
     // a file that cannot be read is the reason, whatever the node then says about a stream that ended early
-    let noted = match reader.await {
-        Ok(Err(Some(error))) => return Err(error),
-        Ok(Ok(noted)) => noted,
-        Ok(Err(None)) => Vec::new(),
-        Err(error) => return Err(CliError::new(Exit::Failed, format!("reading stopped: {error}"))),
+    let noted = match read {
+        Err(Some(error)) => return Err(error),
+        Ok(noted) => noted,
+        Err(None) => Vec::new(),
     };
     Ok((answer?.into_inner(), noted))
+}
+
+fn stopped() -> CliError {
+    CliError::new(Exit::Failed, "reading stopped before its end; nothing was put in")
+        .hint("upload again; if it happens twice, it is a fault of bib")
 }
 
 /// The end of the stream at which files are read. `Err(None)`: the node hung up first, and says why itself.

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Topic that the dataset belongs to; make it with `bib topic create`
     #[arg(long)]
     topic: String,
-    /// Name of the dataset [default: the file's name without its ending]
+    /// Name of the dataset [default: the folder's name, or the file's without its ending]
     #[arg(long)]
     name: Option<String>,
     /// What the file is called in the dataset, where it comes from standard input
@@ -104,9 +104,11 @@ fn standard_input(env: &Env, args: &Args) -> CliResult<Found> {
 
 fn derive_name(path: &Path) -> CliResult<String> {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let stem = whole.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_lowercase();
-    if stem.parse::<bib_domain::DatasetName>().is_ok() {
-        return Ok(stem);
+    // what follows a dot is an ending in a file's name only
+    let name = if whole.is_dir() { whole.file_name() } else { whole.file_stem() };
+    let name = name.and_then(|name| name.to_str()).unwrap_or_default().to_lowercase();
+    if name.parse::<bib_domain::DatasetName>().is_ok() {
+        return Ok(name);
     }
     Err(CliError::usage(format!("{} does not give a dataset name", path.display())).hint("say it: --name NAME"))
 }
@@ -144,4 +146,22 @@ fn show(env: &Env, answer: &UploadResponse) -> CliResult {
         };
         format!("{how}\ndataset/{} v{} {}", version.dataset, version.number, version.id)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_keeps_what_follows_its_last_dot() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Survey.2023");
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(derive_name(&path).unwrap(), "survey.2023");
+        assert_eq!(derive_name(&path.join(".")).unwrap(), "survey.2023");
+        let file = path.join("stations.2023.csv");
+        std::fs::write(&file, "a").unwrap();
+        assert_eq!(derive_name(&file).unwrap(), "stations.2023");
+        assert!(derive_name(Path::new("/")).is_err());
+    }
 }

@@ -1,13 +1,13 @@
 //! `bib dataset versions NAME`.
 
 use crate::error::CliResult;
-use crate::listing::Listing;
+use crate::listing::{Found, Paging};
 use crate::output::{age, bytes, column, field, wide, wide_table};
 use crate::session::Env;
 use crate::views;
 use crate::watch::Rounds;
+use bib_proto::client::Client;
 use bib_proto::v1::{ListVersionsRequest, Version};
-use serde_json::Value;
 
 /// Which dataset.
 #[derive(Debug, clap::Args)]
@@ -18,13 +18,13 @@ pub(crate) struct Args {
     /// TOPIC/DATASET
     name: String,
     #[command(flatten)]
-    listing: Listing,
+    paging: Paging,
     /// Show again every two seconds; JSON lines unless on a terminal
     #[arg(short, long)]
     watch: bool,
 }
 
-/// Prints the versions, latest first.
+/// Prints the versions, latest first, page after page.
 pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     let client = env.client().await?;
     let columns = [
@@ -40,13 +40,19 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         column("AGE", |v| age(v["createdMs"].as_i64().unwrap_or(0), crate::now_ms()))
             .exact("created", |v| field(v, "createdAt")),
     ];
-    let mut rounds = Rounds::new(env, args.watch, args.listing.most());
+    let mut rounds = Rounds::new(env, args.watch, args.paging.most());
     while rounds.next().await {
-        let request = ListVersionsRequest { name: args.name.clone() };
-        let versions = env.call(client.datasets().list_versions(request)).await?.into_inner().versions;
-        let items: Vec<Value> = versions.iter().map(views::version).collect();
-        let items = args.listing.pick(items, &views::version(&Version::default()))?;
-        rounds.list(&items, &columns, "No version fits")?;
+        let found = find(env, &client, &args).await?;
+        rounds.pages(&found, &columns, "No version fits")?;
     }
     Ok(())
+}
+
+async fn find(env: &Env, client: &Client, args: &Args) -> CliResult<Found> {
+    let fetch = async |page_size, page_token| {
+        let request = ListVersionsRequest { name: args.name.clone(), page_size, page_token };
+        let page = env.call(client.datasets().list_versions(request)).await?.into_inner();
+        Ok((page.versions.iter().map(views::version).collect(), page.next_page_token))
+    };
+    args.paging.collect(env.out.sorts(), &views::version(&Version::default()), |_| true, fetch).await
 }

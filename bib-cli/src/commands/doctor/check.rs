@@ -7,6 +7,34 @@ use serde_json::{Value, json};
 pub(super) const AREAS: &[&str] =
     &["os", "config", "identity", "ports", "database", "node", "p2p", "audit", "web", "client"];
 
+/// Every check by its area and name, in that order, too.
+pub(super) const CHECKS: &[(&str, &str)] = &[
+    ("os", "open-files"),
+    ("os", "disk"),
+    ("config", "file"),
+    ("config", "values"),
+    ("identity", "key"),
+    ("ports", "grpc"),
+    ("ports", "p2p"),
+    ("ports", "web"),
+    ("database", "postgres"),
+    ("database", "storage"),
+    ("node", "answers"),
+    ("node", "version"),
+    ("node", "actors"),
+    ("node", "restarts"),
+    ("node", "warning"),
+    ("p2p", "listens"),
+    ("p2p", "peers"),
+    ("p2p", "blamed"),
+    ("audit", "chain"),
+    ("web", "ready"),
+    ("client", "settings"),
+    ("client", "trusted-nodes"),
+    ("client", "session"),
+    ("client", "key"),
+];
+
 /// How something is; the worst is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
@@ -66,6 +94,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn new(area: &'static str, check: &'static str, state: State, detail: impl Into<String>) -> Self {
+        debug_assert!(CHECKS.contains(&(area, check)), "there is no check {area}.{check}");
         Self { area, check, state, detail: detail.into(), fix: None }
     }
 

@@ -69,11 +69,20 @@ fn closed(area: &'static str, check: &'static str, path: &Path) -> Check {
 /// This program's own files.
 pub(super) fn client(env: &Env, damage: Option<&CliError>) -> Vec<Check> {
     let mut checks = Vec::new();
-    checks.push(match damage {
-        Some(error) => Check::fail("client", "settings", error.message.trim().replace('\n', " "))
-            .with(Fix::SetAside(env.home.file().to_owned())),
-        None => Check::ok("client", "settings", env.home.file().display().to_string()),
-    });
+    let text = |error: &CliError| error.message.trim().replace('\n', " ");
+    checks.extend(
+        damage.map(|error| {
+            Check::fail("client", "settings", text(error)).with(Fix::SetAside(env.home.file().to_owned()))
+        }),
+    );
+    // files of others, and single values, are for a person to mend
+    checks.extend(env.damage.iter().map(|error| {
+        let advice = error.hints.first().map(|hint| format!("; {hint}")).unwrap_or_default();
+        Check::fail("client", "settings", format!("{}{advice}", text(error)))
+    }));
+    if checks.is_empty() {
+        checks.push(Check::ok("client", "settings", env.home.file().display().to_string()));
+    }
     checks.push(match env.home.trust().load() {
         Ok(known) => {
             Check::ok("client", "trusted-nodes", format!("{} kept", counted(known.len() as u64, "fingerprint")))

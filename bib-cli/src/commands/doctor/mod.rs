@@ -12,9 +12,13 @@ use crate::exit::Exit;
 use crate::global::Format;
 use crate::listing::Listing;
 use crate::output::{Output, column, counted, field, terminal_width, wrap};
-use crate::session::Env;
-use check::{AREAS, Check, State};
+use crate::session::{Env, Target};
+use check::{AREAS, CHECKS, Check, State};
 use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The check that the node answers at all.
+const ANSWERS: (&str, &str) = ("node", "answers");
 
 /// Which checks, and what to do about them.
 #[derive(Debug, clap::Args)]
@@ -40,6 +44,14 @@ pub(crate) struct Args {
 /// Runs the checks; exit code 11 if one fails. `damage`: why this program's own settings cannot be read.
 pub(super) async fn run(env: &Env, args: Args, damage: Option<CliError>) -> CliResult {
     let wanted = Wanted::new(&args)?;
+    if let Ok(target) = env.target()
+        && !target.is_here()
+        && wanted.only.is_empty()
+    {
+        let text =
+            format!("commands go to {}, so this machine is not looked at: bib doctor --context local", target.address);
+        env.out.remark(&text);
+    }
     let mut checks = look(env, &wanted, damage.as_ref()).await;
     if args.fix && fix::mend(env, &checks, args.dry_run)? {
         // what was damaged is read anew
@@ -63,39 +75,68 @@ pub(super) async fn run(env: &Env, args: Args, damage: Option<CliError>) -> CliR
 }
 
 async fn look(env: &Env, wanted: &Wanted, damage: Option<&CliError>) -> Vec<Check> {
+    let target = env.target();
+    let here = target.as_ref().map_or(true, Target::is_here);
+    // where commands go to another machine, what is about this one is looked at only if it is named
+    let machine = |area: &str| wanted.area(area) && (here || !wanted.only.is_empty());
     let mut checks = Vec::new();
-    if wanted.area("os") {
+    if machine("os") {
         checks.extend(machine::os(&env.data_dir()));
     }
-    if wanted.area("config") {
+    if machine("config") {
         checks.extend(files::config(env));
     }
-    if wanted.area("identity") {
+    if machine("identity") {
         checks.extend(files::identity(&env.data_dir()));
     }
     if wanted.area("client") {
         checks.extend(files::client(env, damage));
     }
-    let asked = ["node", "database", "p2p", "audit"].iter().any(|area| wanted.area(area));
-    let answer = if asked || wanted.area("ports") || wanted.area("web") { Some(node::ask(env).await) } else { None };
-    let runs = answer.as_ref().is_some_and(Result::is_ok);
-    if wanted.area("ports") {
-        checks.extend(ports::all(env, runs));
-    }
-    if wanted.area("database") {
+    if wanted.area("database") && (here || wanted.only.iter().any(|word| word == "database.postgres")) {
         checks.push(machine::postgres());
     }
-    if wanted.area("web") && runs {
+    let of_node: Vec<_> = CHECKS.iter().copied().filter(|check| is_of_node(*check) && wanted.name(*check)).collect();
+    let listens = machine("ports") || machine("web");
+    let answer = match target {
+        _ if of_node.is_empty() && !(here && listens) => None,
+        Ok(target) => Some(node::ask(env, target).await),
+        Err(error) => Some(Err(error)),
+    };
+    let runs = match &answer {
+        Some(answer) if here => answer.is_ok(),
+        _ => listens && node::ask(env, env.local()).await.is_ok(),
+    };
+    if machine("ports") {
+        checks.extend(ports::all(env, runs));
+    }
+    if machine("web") && runs {
         checks.push(ports::web(env).await);
+    } else if machine("web") && !(here && of_node.contains(&ANSWERS)) {
+        checks.push(Check::fail("web", "ready", "not checked: no node answers on this machine"));
     }
     match answer {
-        Some(Ok(answer)) if asked => checks.extend(answer.checks(env).await),
-        Some(Err(error)) if wanted.area("node") => checks.push(node::silent(env, &error)),
+        Some(Ok(answer)) if !of_node.is_empty() => checks.extend(answer.checks(env).await),
+        Some(Err(error)) => checks.extend(silent(&of_node, &node::silence(env, &error))),
         _ => {}
     }
-    checks.retain(|check| wanted.check(check));
+    checks.retain(|check| wanted.name((check.area, check.check)));
     checks.sort_by_key(|check| AREAS.iter().position(|area| *area == check.area));
     checks
+}
+
+/// Whether the node must answer for a check.
+fn is_of_node((area, check): (&str, &str)) -> bool {
+    matches!(area, "node" | "p2p" | "audit") || (area, check) == ("database", "storage")
+}
+
+/// A node that does not answer is told once where that was to be checked, else in each area that it was to be asked about.
+fn silent(of_node: &[(&'static str, &'static str)], why: &str) -> Vec<Check> {
+    if of_node.contains(&ANSWERS) {
+        return vec![Check::fail(ANSWERS.0, ANSWERS.1, why)];
+    }
+    let mut told = BTreeSet::new();
+    let first = of_node.iter().filter(|(area, _)| told.insert(*area));
+    first.map(|(area, check)| Check::fail(area, check, format!("not checked: {why}"))).collect()
 }
 
 /// What was asked for.
@@ -107,13 +148,19 @@ struct Wanted {
 impl Wanted {
     fn new(args: &Args) -> CliResult<Self> {
         for word in args.only.iter().chain(&args.skip) {
-            let area = word.split('.').next().unwrap_or_default();
-            if !AREAS.contains(&area) {
-                return Err(CliError::usage(format!("there is no check {word:?}"))
-                    .because("UNKNOWN_CHECK")
-                    .hint(format!("areas: {}", AREAS.join(", ")))
-                    .hint("one check: bib doctor --only os.disk"));
+            let names = |(area, check): &(&str, &str)| word == area || *word == format!("{area}.{check}");
+            if CHECKS.iter().any(names) {
+                continue;
             }
+            let error = CliError::usage(format!("there is no check {word:?}")).because("UNKNOWN_CHECK");
+            let area = word.split('.').next().unwrap_or_default();
+            let near: Vec<String> =
+                CHECKS.iter().filter(|(of, _)| *of == area).map(|(of, check)| format!("{of}.{check}")).collect();
+            return Err(if near.is_empty() {
+                error.hint(format!("areas: {}", AREAS.join(", "))).hint("one check: bib doctor --only os.disk")
+            } else {
+                error.hint(format!("checks of this area: {}", near.join(", ")))
+            });
         }
         Ok(Self { only: args.only.clone(), skip: args.skip.clone() })
     }
@@ -124,8 +171,8 @@ impl Wanted {
         (self.only.is_empty() || self.only.iter().any(of)) && !self.skip.iter().any(|word| word == area)
     }
 
-    fn check(&self, check: &Check) -> bool {
-        let names = |word: &String| *word == check.area || *word == check.name();
+    fn name(&self, (area, check): (&str, &str)) -> bool {
+        let names = |word: &String| word == area || *word == format!("{area}.{check}");
         (self.only.is_empty() || self.only.iter().any(names)) && !self.skip.iter().any(names)
     }
 }
@@ -189,15 +236,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_silent_node_was_to_be_asked_is_not_well() {
+        let all: Vec<_> = CHECKS.iter().copied().filter(|check| is_of_node(*check)).collect();
+        let names = |checks: Vec<Check>| checks.iter().map(Check::name).collect::<Vec<_>>();
+        assert_eq!(names(silent(&all, "down")), ["node.answers"]);
+        let some = [("p2p", "listens"), ("p2p", "peers"), ("audit", "chain")];
+        let told = silent(&some, "down");
+        assert!(told.iter().all(|check| check.state == State::Fail && check.detail == "not checked: down"));
+        assert_eq!(names(told), ["p2p.listens", "audit.chain"]);
+        assert!(silent(&[], "down").is_empty());
+        assert!(CHECKS.iter().all(|(area, _)| AREAS.contains(area)));
+    }
+
+    #[test]
     fn checks_are_chosen_by_area_or_name() {
         let wanted = |only: &[&str], skip: &[&str]| Wanted {
             only: only.iter().map(ToString::to_string).collect(),
             skip: skip.iter().map(ToString::to_string).collect(),
         };
-        let disk = Check::ok("os", "disk", "");
-        assert!(wanted(&[], &[]).check(&disk) && wanted(&["os"], &[]).check(&disk));
-        assert!(wanted(&["os.disk"], &[]).check(&disk) && !wanted(&["os.open-files"], &[]).check(&disk));
-        assert!(!wanted(&[], &["os.disk"]).check(&disk) && wanted(&[], &["os.disk"]).area("os"));
+        let disk = ("os", "disk");
+        assert!(wanted(&[], &[]).name(disk) && wanted(&["os"], &[]).name(disk));
+        assert!(wanted(&["os.disk"], &[]).name(disk) && !wanted(&["os.open-files"], &[]).name(disk));
+        assert!(!wanted(&[], &["os.disk"]).name(disk) && wanted(&[], &["os.disk"]).area("os"));
         assert!(!wanted(&["web"], &[]).area("os"));
     }
 }

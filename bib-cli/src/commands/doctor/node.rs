@@ -3,7 +3,7 @@
 use super::check::Check;
 use crate::error::{CliError, CliResult};
 use crate::output::{count, counted};
-use crate::session::Env;
+use crate::session::{Env, Target};
 use bib_proto::client::{Address, Client};
 use bib_proto::v1::{GetHealthRequest, GetSelfRequest, GetSelfResponse, ListNodesRequest, Node, VerifyAuditRequest};
 
@@ -13,24 +13,21 @@ pub(super) struct Answer {
     own: GetSelfResponse,
 }
 
-/// Asks the node who it is.
-pub(super) async fn ask(env: &Env) -> CliResult<Answer> {
-    let client = env.client().await?;
+/// Asks a node who it is.
+pub(super) async fn ask(env: &Env, target: Target) -> CliResult<Answer> {
+    let client = env.client_of(target).await?;
     let own = env.call(client.nodes().get_self(GetSelfRequest {})).await?.into_inner();
     Ok(Answer { client, own })
 }
 
-/// A node that does not answer.
-pub(super) fn silent(env: &Env, error: &CliError) -> Check {
+/// What there is to say of a node that does not answer.
+pub(super) fn silence(env: &Env, error: &CliError) -> String {
     let advice = error.hints.first().map(|hint| format!("; {hint}")).unwrap_or_default();
-    let text = format!("{}{advice}", error.message);
     match env.target().map(|target| target.address) {
-        Ok(Address::Unix(socket)) if !socket.exists() => Check::fail(
-            "node",
-            "answers",
-            format!("bibd is not running: there is no socket {}{advice}", socket.display()),
-        ),
-        _ => Check::fail("node", "answers", text),
+        Ok(Address::Unix(socket)) if !socket.exists() => {
+            format!("bibd is not running: there is no socket {}{advice}", socket.display())
+        }
+        _ => format!("{}{advice}", error.message),
     }
 }
 
@@ -39,7 +36,12 @@ impl Answer {
     pub(super) async fn checks(self, env: &Env) -> Vec<Check> {
         let Self { client, own } = self;
         let node = own.node.clone().unwrap_or_default();
-        let mut checks = vec![Check::ok("node", "answers", format!("{} answers, bibd {}", node.name, own.version))];
+        let place = match client.address() {
+            Address::Unix(_) => String::new(),
+            elsewhere @ Address::Tcp { .. } => format!(" at {elsewhere}"),
+        };
+        let text = format!("{} answers{place}, bibd {}", node.name, own.version);
+        let mut checks = vec![Check::ok("node", "answers", text)];
         let version = env!("CARGO_PKG_VERSION");
         checks.push(if own.version == version {
             Check::ok("node", "version", format!("bib and bibd are both {version}"))

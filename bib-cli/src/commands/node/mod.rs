@@ -2,6 +2,7 @@
 
 mod connect;
 mod disconnect;
+mod forget;
 mod info;
 mod list;
 
@@ -19,6 +20,8 @@ pub(crate) enum Command {
     Connect(connect::Args),
     /// Hang up
     Disconnect(disconnect::Args),
+    /// Undo the pairing with a node
+    Forget(forget::Args),
 }
 
 /// Runs one verb.
@@ -28,5 +31,6 @@ pub(super) async fn run(env: &Env, command: Command) -> CliResult {
         Command::Info(args) => info::run(env, args).await,
         Command::Connect(args) => connect::run(env, args).await,
         Command::Disconnect(args) => disconnect::run(env, args).await,
+        Command::Forget(args) => forget::run(env, args).await,
     }
 }

@@ -8,9 +8,10 @@ mod start;
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::session::Env;
-use crate::settings::write_private;
+use crate::session::{Env, LOCAL_CONTEXT, Target};
+use crate::settings::{Settings, socket_of, write_private};
 use answers::Answers;
+use bib_proto::client::Address;
 use plan::Plan;
 use serde_json::{Value, json};
 use start::{Outcome, Start};
@@ -100,13 +101,13 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         let record = record(env, &answers, &plan, true, None);
         return env.out.object(&record, || plan.text().to_owned());
     }
-    write(env, &answers, &plan)?;
+    let settings = write(env, &answers, &plan)?;
     let started = start::start(env, &answers).await?;
     let record = record(env, &answers, &plan, false, started.as_ref());
-    env.out.object(&record, || done(env, &answers, &plan, started.as_ref()))
+    env.out.object(&record, || done(&env.later(&settings), &answers, &plan, started.as_ref()))
 }
 
-fn write(env: &Env, answers: &Answers, plan: &Plan) -> CliResult {
+fn write(env: &Env, answers: &Answers, plan: &Plan) -> CliResult<Settings> {
     answers.key.keep()?;
     if plan.changes() {
         write_private(&env.home.daemon_config(), plan.text())?;
@@ -115,7 +116,10 @@ fn write(env: &Env, answers: &Answers, plan: &Plan) -> CliResult {
     settings.node = settings.node.filter(|node| !node.starts_with("unix:"));
     settings.ssh_key = answers.key.file.clone();
     settings.data_dir = Some(answers.data_dir.clone());
-    if settings == env.settings { Ok(()) } else { env.home.save(&settings) }
+    if settings != env.settings {
+        env.home.save(&settings)?;
+    }
+    Ok(settings)
 }
 
 fn record(env: &Env, answers: &Answers, plan: &Plan, dry_run: bool, started: Option<&Outcome>) -> Value {
@@ -128,6 +132,7 @@ fn record(env: &Env, answers: &Answers, plan: &Plan, dry_run: bool, started: Opt
     })
 }
 
+/// What was done and what is next; `env` is that of the next command.
 fn done(env: &Env, answers: &Answers, plan: &Plan, started: Option<&Outcome>) -> String {
     let key = match (&answers.key.file, answers.key.is_new()) {
         (Some(file), true) => format!("✓ made the key {} for you; it is who you are, keep it", file.display()),
@@ -137,7 +142,8 @@ fn done(env: &Env, answers: &Answers, plan: &Plan, started: Option<&Outcome>) ->
     let path = env.home.daemon_config();
     let usual = env.global.config_dir.is_none();
     let start = if usual { "bibd &".to_owned() } else { format!("bibd --config {} &", path.display()) };
-    let bib = if usual { "bib".to_owned() } else { format!("bib --config-dir {}", env.home.path().display()) };
+    let plain = if usual { "bib".to_owned() } else { format!("bib --config-dir {}", env.home.path().display()) };
+    let (bib, elsewhere) = way_here(env, answers, &plain);
     let wrote = if plan.changes() { "wrote" } else { "nothing to change in" };
     let mut text = format!(
         "✓ {} is a {} node, its data in {}\n✓ {}\n{key}\n✓ {wrote} {}\n",
@@ -161,9 +167,25 @@ fn done(env: &Env, answers: &Answers, plan: &Plan, started: Option<&Outcome>) ->
     } else {
         format!("{bib} topic create weather")
     });
+    text.push_str(&elsewhere);
     text.push_str("\nnext\n");
     next.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
     text
+}
+
+/// How a command gets to the node that was set up, and a line for where it would go else.
+fn way_here(env: &Env, answers: &Answers, plain: &str) -> (String, String) {
+    let socket = Address::Unix(socket_of(&answers.data_dir));
+    let Some(elsewhere) = env.goes_elsewhere(&Target::at(socket.clone(), None)) else {
+        return (plain.to_owned(), String::new());
+    };
+    if env.local().address != socket {
+        // another folder is named by the environment
+        return (format!("{plain} --node {socket}"), format!("! {elsewhere}\n"));
+    }
+    let bib = format!("{plain} --context {LOCAL_CONTEXT}");
+    let advice = format!("to this node from now on: {plain} context use {LOCAL_CONTEXT}");
+    (bib, format!("! {elsewhere}; {advice}\n"))
 }
 
 /// The answers of the present setup, as `--from` takes them.

@@ -22,6 +22,11 @@ const FIRST_ANSWER: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Lines of its log that are shown when it ends early.
 const LOG_LINES: usize = 5;
+/// A log that is longer than this is put away before the node starts; the one put away before goes. Long enough for weeks,
+/// and nothing on any disk.
+const LOG_BYTES: u64 = 16 << 20;
+/// How a unit begins that was written here. One that does not is somebody else's work.
+const MADE: &str = "# made by bib setup\n";
 
 /// When the node starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -123,6 +128,9 @@ fn private_log(log: &Path) -> std::io::Result<File> {
     if let Some(folder) = log.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
+    if std::fs::metadata(log).is_ok_and(|about| about.len() > LOG_BYTES) {
+        std::fs::rename(log, log.with_extension("log.1"))?;
+    }
     File::options().create(true).append(true).mode(0o600).open(log)
 }
 
@@ -163,14 +171,25 @@ fn unit_file() -> Option<PathBuf> {
     base.map(|base| base.join("systemd/user/bibd.service"))
 }
 
+/// What `containers/bibd.service` says about starting and stopping holds here too: PostgreSQL is stopped by bibd, in order,
+/// and must not get a signal of its own; a database that mends itself takes its time.
 fn unit(bibd: &Path, config: &Path) -> String {
     let target = if is_root() { "multi-user.target" } else { "default.target" };
     format!(
-        "# made by bib setup\n[Unit]\nDescription=BIB node\nAfter=network-online.target\n\n[Service]\nType=notify\n\
-         ExecStart=\"{}\" --config \"{}\"\nRestart=on-failure\nRestartForceExitStatus=70\nTimeoutStopSec=60\n\n[Install]\nWantedBy={target}\n",
+        "{MADE}[Unit]\nDescription=BIB node\nAfter=network-online.target\n\n[Service]\nType=notify\n\
+         ExecStart=\"{}\" --config \"{}\"\nRestart=on-failure\nRestartForceExitStatus=70\nKillMode=mixed\n\
+         TimeoutStartSec=10min\nTimeoutStopSec=2min\n\n[Install]\nWantedBy={target}\n",
         quoted(bibd),
         quoted(config)
     )
+}
+
+/// Whether the unit's file may be written: there is none, or it was written here. One that cannot be read may not.
+fn may_write(unit: &Path) -> bool {
+    match std::fs::read_to_string(unit) {
+        Ok(text) => text.starts_with(MADE),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
 }
 
 /// A path between the quotes of a unit, where `%` begins the name of something else.
@@ -188,6 +207,14 @@ fn by_systemd(config: &Path) -> CliResult<String> {
         return Err(cannot("no systemd of this user answers here".to_owned()));
     }
     let path = unit_file().ok_or_else(|| cannot("HOME is not set".to_owned()))?;
+    if !may_write(&path) {
+        let text = format!("{} is there already, and bib setup did not write it: it stays as it is", path.display());
+        let own = if is_root() { "systemctl enable --now bibd" } else { "systemctl --user enable --now bibd" };
+        return Err(CliError::new(Exit::Failed, text)
+            .because("NO_SYSTEMD")
+            .hint(format!("start the node by that unit: {own}"))
+            .hint(format!("or move it away and set up again: mv {} {}.old", path.display(), path.display())));
+    }
     let program = std::path::absolute(bibd()).unwrap_or_else(|_| bibd());
     crate::settings::write_private(&path, &unit(&program, config))?;
     for words in [&["daemon-reload"][..], &["enable", "--now", "bibd.service"]] {
@@ -196,7 +223,19 @@ fn by_systemd(config: &Path) -> CliResult<String> {
             return Err(cannot(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }
     }
-    Ok(format!("by systemd, also after the next login; its unit is {}", path.display()))
+    Ok(by_unit(&path, is_root()))
+}
+
+/// In which way it runs. The systemd of an ordinary user ends with the user's last session, and the node with it.
+fn by_unit(unit: &Path, root: bool) -> String {
+    let unit = unit.display();
+    if root {
+        return format!("by systemd, also whenever this machine starts; its unit is {unit}");
+    }
+    format!(
+        "by systemd, also at the next login; its unit is {unit}\n  it stops when you log out, unless you allow it to stay, \
+         once: loginctl enable-linger"
+    )
 }
 
 #[cfg(test)]
@@ -208,8 +247,55 @@ mod tests {
         let text = unit(Path::new("/opt/bib/bibd"), Path::new("/home/ada/.config/bib/bibd.toml"));
         assert!(text.contains("ExecStart=\"/opt/bib/bibd\" --config \"/home/ada/.config/bib/bibd.toml\"\n"), "{text}");
         assert!(text.contains("Type=notify"));
+        let machine = std::fs::read_to_string(package_dir().join("../containers/bibd.service")).unwrap();
+        for line in ["KillMode=mixed", "TimeoutStartSec=10min", "TimeoutStopSec=2min"] {
+            assert!([&text, &machine].iter().all(|unit| unit.lines().any(|given| given == line)), "{line}: {text}");
+        }
         let text = unit(Path::new("/opt/bib/bibd"), Path::new("/srv/100%/a\"b\\c.toml"));
         assert!(text.contains(r#"--config "/srv/100%%/a\"b\\c.toml""#), "{text}");
+    }
+
+    #[test]
+    fn a_unit_of_somebody_else_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bibd.service");
+        assert!(may_write(&path), "none is there");
+        std::fs::write(&path, unit(Path::new("/opt/bib/bibd"), Path::new("/etc/bib/bibd.toml"))).unwrap();
+        assert!(may_write(&path), "it was written here");
+        for other in ["[Unit]\nDescription=mine\n", "", "# was made by bib setup\n", "\n# made by bib setup\n"] {
+            std::fs::write(&path, other).unwrap();
+            assert!(!may_write(&path), "{other:?}");
+        }
+        // a unit that is masked
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        assert!(!may_write(&path));
+    }
+
+    #[test]
+    fn an_ordinary_user_is_told_how_the_node_stays() {
+        let path = Path::new("/x/bibd.service");
+        assert!(by_unit(path, false).contains("loginctl enable-linger"));
+        assert!(!by_unit(path, true).contains("linger") && by_unit(path, true).contains("/x/bibd.service"));
+    }
+
+    #[test]
+    fn a_long_log_is_put_away_before_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, old) = (folder.path().join("bibd.log"), folder.path().join("bibd.log.1"));
+        std::fs::write(&log, "short\n").unwrap();
+        drop(private_log(&log).unwrap());
+        assert!(log.exists() && !old.exists());
+        std::fs::write(&old, "older\n").unwrap();
+        File::options().write(true).open(&log).unwrap().set_len(LOG_BYTES + 1).unwrap();
+        drop(private_log(&log).unwrap());
+        let len = |path: &Path| std::fs::metadata(path).unwrap().len();
+        assert_eq!((len(&log), len(&old)), (0, LOG_BYTES + 1));
+    }
+
+    /// Where this package's sources are: a cached build may have been made from another copy of them.
+    fn package_dir() -> PathBuf {
+        std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned()).into()
     }
 
     #[test]
