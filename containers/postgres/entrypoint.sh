@@ -1,9 +1,10 @@
 #!/bin/sh
 # Starts the PostgreSQL of a node in a container: makes the data directory at the first start, listens on a Unix socket
-# alone, lets nobody in but the roles of bibd, each with its password.
+# alone, lets nobody in but the roles of bibd, each with its password. No setting of bibd points at a server outside of
+# itself yet: the image bib/bibd has its own PostgreSQL and does not need this one.
 #
 #   /var/lib/bib-postgres        volume: the data
-#   /run/bib-postgres            volume: the socket, shared with bibd; whoever else enters it still needs a password
+#   /run/bib-postgres            volume: the socket, to be shared with bibd; whoever enters it still needs a password
 #   /run/secrets/bib-postgres    the password of the role bibd_admin_a; read at the first start only
 set -eu
 umask 077

@@ -3,8 +3,9 @@
 
     verify.py DIR                          follow the chain through the segment files in DIR, print the verdict
     verify.py DIR --records [--last N]     print the records too, one JSON object a line
-    verify.py DIR --was NAME=VALUE --key HEX
-                                           print the records whose parameter NAME had this VALUE
+    verify.py DIR --was NAME=VALUE --identity FILE
+                                           print the records whose parameter NAME had this VALUE; FILE is the
+                                           node's identity.key, or --key HEX is the secret that follows from it
     verify.py --vectors FILE               check the published test vectors
 
 Needs Python 3.9 and nothing else. Exit code 0: good, 1: not good, 2: wrong use.
@@ -188,10 +189,28 @@ def for_people(record):
 
 # ---- parameters
 
+def hkdf(secret, salt, info):
+    """HKDF-SHA256, one block."""
+    prk = hmac.new(salt, secret, hashlib.sha256).digest()
+    return hmac.new(prk, info + b"\x01", hashlib.sha256).digest()
+
+
+def derive(seed, purpose):
+    """The secret that a node has for a purpose, from the seed of its identity."""
+    return hkdf(seed, b"bib identity derive v1", purpose)
+
+
+def audit_secret(identity):
+    """The secret of the audit log of the node whose identity.key this is."""
+    match = re.fullmatch(rb"(bib identity 1\nseed ([0-9a-f]{64})\n)check ([0-9a-f]{64})\n", identity.read_bytes())
+    if not match or hashlib.sha256(match[1]).hexdigest() != match[3].decode():
+        raise Bad("%s is not the identity.key of a node, or not all of it" % identity)
+    return derive(bytes.fromhex(match[2].decode()), b"bib/audit/hmac/v1")
+
+
 def param_key(secret, epoch):
-    """HKDF-SHA256 without salt, one block."""
-    prk = hmac.new(ZERO, secret, hashlib.sha256).digest()
-    return hmac.new(prk, b"BIB-AUDIT/1 params" + epoch.to_bytes(8, "big") + b"\x01", hashlib.sha256).digest()
+    """The key of an epoch. HKDF without salt is HKDF with zeros."""
+    return hkdf(secret, ZERO, b"BIB-AUDIT/1 params" + epoch.to_bytes(8, "big"))
 
 
 def param_mac(key, name, value):
@@ -344,8 +363,10 @@ def main():
     parser.add_argument("directory", nargs="?", type=pathlib.Path, metavar="DIR")
     parser.add_argument("--records", action="store_true", help="print the records, one JSON object a line")
     parser.add_argument("--last", type=int, metavar="N", help="print only the last N of them")
-    parser.add_argument("--was", metavar="NAME=VALUE", help="print the records with this parameter; needs --key")
-    parser.add_argument("--key", metavar="HEX", help="the secret of the node's audit log")
+    parser.add_argument("--was", metavar="NAME=VALUE", help="print the records with this parameter; needs a key")
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument("--identity", type=pathlib.Path, metavar="FILE", help="the node's identity.key")
+    key.add_argument("--key", metavar="HEX", help="or the secret of the node's audit log")
     parser.add_argument("--vectors", type=pathlib.Path, metavar="FILE", help="check test vectors instead")
     args = parser.parse_args()
     if args.vectors:
@@ -355,8 +376,13 @@ def main():
         except Bad as bad:
             print(bad)
             return 1
-    if not args.directory or not args.directory.is_dir() or bool(args.was) != bool(args.key):
+    if not args.directory or not args.directory.is_dir() or bool(args.was) != bool(args.key or args.identity):
         parser.print_usage(sys.stderr)
+        return 2
+    try:
+        secret = audit_secret(args.identity) if args.identity else bytes.fromhex(args.key or "")
+    except (Bad, OSError, ValueError) as error:
+        print("the key of --was cannot be had: %s" % error, file=sys.stderr)
         return 2
 
     found, keys = [], {}
@@ -365,7 +391,7 @@ def main():
         if args.was:
             name, _, value = args.was.partition("=")
             epoch = record["epoch"]
-            keys.setdefault(epoch, param_key(bytes.fromhex(args.key), epoch))
+            keys.setdefault(epoch, param_key(secret, epoch))
             if [name, param_mac(keys[epoch], name, value)] not in record["params"]:
                 return
         if args.records or args.was:

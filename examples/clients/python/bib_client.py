@@ -13,6 +13,7 @@ import pyarrow
 from bib.v1 import auth_pb2, auth_pb2_grpc
 from bib.v1 import dataset_pb2 as data
 from bib.v1 import dataset_pb2_grpc, query_pb2, query_pb2_grpc
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 from google.rpc import error_details_pb2
@@ -36,11 +37,24 @@ class Refused(Exception):
                 self.request_id = info.metadata.get("request_id", "")
 
 
-def log_in(channel: grpc.Channel, key_file: str) -> auth_pb2.LoginResponse:
-    """Signs the node's challenge with an Ed25519 key and opens a session."""
-    key = load_ssh_private_key(Path(key_file).expanduser().read_bytes(), password=None)
+def read_key(key_file: str) -> Ed25519PrivateKey:
+    """The private key in the file. One with a passphrase would need somebody to ask, or an agent."""
+    text = Path(key_file).expanduser().read_bytes()
+    try:
+        key = load_ssh_private_key(text, password=None)
+    except TypeError:
+        advice = "this example cannot ask for it: name a key without one (ssh-keygen -t ed25519 -N '' -f FILE)"
+        raise ValueError(f"{key_file} is protected by a passphrase, and {advice}") from None
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError(f"{key_file} is no private SSH key that can be read: {error}") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError(f"{key_file}: this example signs with Ed25519 keys alone: ssh-keygen -t ed25519")
+    return key
+
+
+def log_in(channel: grpc.Channel, key_file: str) -> auth_pb2.LoginResponse:
+    """Signs the node's challenge with an Ed25519 key and opens a session."""
+    key = read_key(key_file)
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     auth = auth_pb2_grpc.AuthServiceStub(channel)
     challenge = auth.GetChallenge(auth_pb2.GetChallengeRequest(public_key=public))
@@ -68,9 +82,13 @@ class Node:
         self.queries = query_pb2_grpc.QueryServiceStub(self.channel)
 
     def close(self) -> None:
-        """Ends the session."""
-        auth_pb2_grpc.AuthServiceStub(self.channel).Logout(auth_pb2.LogoutRequest())
-        self.channel.close()
+        """Ends the session. A node that cannot be told ends it by itself when its time is over."""
+        try:
+            auth_pb2_grpc.AuthServiceStub(self.channel).Logout(auth_pb2.LogoutRequest())
+        except grpc.RpcError:
+            pass  # what went wrong before is what people want to know
+        finally:
+            self.channel.close()
 
     def __enter__(self):
         return self
@@ -90,6 +108,9 @@ class Node:
 
     def upload(self, dataset: str, folder: str, message: str = "") -> data.UploadResponse:
         """Puts the files below ``folder`` in as a new version of ``topic/name``; the topic must be there."""
+        # one that is not there has no files, and would become a version without any
+        if not Path(folder).is_dir():
+            raise NotADirectoryError(f"{folder} is not a folder: nothing was uploaded")
         return self._call(self.datasets.Upload, self._parts(dataset, Path(folder), message))
 
     @staticmethod

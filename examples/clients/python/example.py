@@ -30,6 +30,9 @@ def main() -> int:
         if error.hint:
             print(f"try:  {error.hint}", file=sys.stderr)
         return 1
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
