@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// Which catalogue it is, and how far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// A number that the catalogue got by chance when it was made.
+    /// A number that the catalogue got by chance when it was made; 0 if it could not get one yet.
     pub catalog: u64,
     /// The position of its last entry; it only grows.
     pub position: u64,
@@ -56,7 +56,8 @@ pub const fn judge(noted: Option<Noted>, now: Mark, files: bool) -> Result<(), D
     match noted {
         None if files && now.position == 0 => Err(Doubt::Empty),
         None => Ok(()),
-        Some(Noted { mark, .. }) if mark.catalog != now.catalog => Err(Doubt::Other),
+        // one that could not get its number yet
+        Some(Noted { mark, .. }) if mark.catalog != now.catalog && mark.catalog != 0 => Err(Doubt::Other),
         Some(Noted { mark, .. }) if mark.position > now.position => {
             Err(Doubt::Older { seen: mark.position, now: now.position })
         }
@@ -110,6 +111,8 @@ mod tests {
         assert_eq!(judge(Some(noted(7, 5)), now(9), true), Ok(()));
         assert_eq!(judge(Some(noted(7, 5)), now(4), true), Err(Doubt::Older { seen: 5, now: 4 }));
         assert_eq!(judge(Some(noted(8, 0)), now(9), false), Err(Doubt::Other));
+        assert_eq!(judge(Some(noted(0, 5)), now(5), true), Ok(()), "it has its number now");
+        assert_eq!(judge(Some(noted(0, 5)), now(4), true), Err(Doubt::Older { seen: 5, now: 4 }));
         let doubted = Noted { doubted: true, ..noted(7, 5) };
         assert_eq!(judge(Some(doubted), now(9), true), Err(Doubt::Before), "it has grown past the place meanwhile");
     }

@@ -118,7 +118,7 @@ impl GatewayActor {
         leave_word(&options.data_dir, unix.path())?;
         let passing = Quota::new(options.connections.passing, options.connections.passing);
         let files = UnixAcceptor::bind(socket_beside(unix.path()), passing, patience).await?;
-        install_bootstrap_keys(&deps.guardian, &options.bootstrap_keys).await?;
+        let barred = install_bootstrap_keys(&deps.guardian, &options.bootstrap_keys).await?;
         let listening = Listening {
             grpc: grpc.iter().map(TcpListener::local_addr).collect::<Result<Vec<SocketAddr>, _>>()?,
             socket: unix.path().to_owned(),
@@ -126,7 +126,7 @@ impl GatewayActor {
         };
         let tls = Arc::new(certificates.server_config().map_err(GatewayError::from)?).into();
         Ok(Self {
-            shared: Shared::new(options, deps, &args, listening.tls_fingerprint, Etags::new()?),
+            shared: Shared::new(options, deps, &args, listening.tls_fingerprint, Etags::new()?, barred),
             tasks: args.tasks(16 + grpc.len()),
             doom: args.doom(),
             listening,

@@ -9,6 +9,7 @@ use crate::options::GatewayOptions;
 use crate::services::{DatasetLocks, Etags, PeerFetch};
 use bib_kit::{BlockingPool, CancellationToken, StartArgs, Tasks, clock};
 use bib_query::QueryEngine;
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) watchers: Arc<Semaphore>,
     pub(crate) failures: Rates,
     pub(crate) sessions: Sessions,
+    /// Keys that open nothing, whatever the catalogue says: what the configuration says of them could not be written.
+    pub(crate) barred: HashSet<String>,
     pub(crate) locks: DatasetLocks,
     /// Tasks of calls: streams and late records.
     pub(crate) tasks: Arc<Tasks>,
@@ -56,6 +59,7 @@ impl Shared {
         args: &StartArgs,
         tls_fingerprint: [u8; 32],
         etags: Etags,
+        barred: HashSet<String>,
     ) -> Arc<Self> {
         let (sessions, transfers) = (&options.sessions, &options.transfers);
         // A panic in the task of one call must not end the others' calls: these tasks only log it.
@@ -76,6 +80,7 @@ impl Shared {
             watchers: places(transfers.event_streams),
             failures: Rates::new(sessions.failures, sessions.failure_window, sessions.addresses),
             sessions: Sessions::new(sessions.cache_capacity, sessions.cache_ttl),
+            barred,
             locks: DatasetLocks::default(),
             tasks,
             // Not waited for: reading harms nobody, and hashing a large version takes longer than a restart may.

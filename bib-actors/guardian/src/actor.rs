@@ -2,6 +2,7 @@
 //!
 //! Its state is what is on disk. A new incarnation adopts the database that its predecessor left running.
 
+use crate::continuity::{keep_note, note};
 use crate::core::{Core, Events};
 use crate::database::PingError;
 use crate::error::GuardianError;
@@ -13,7 +14,7 @@ use crate::manifests::ManifestStore;
 use crate::ops::expire::ExpireCopies;
 use crate::ops::status::Sweep;
 use crate::options::GuardianOptions;
-use crate::orphans::sweep_orphans;
+use crate::orphans::{remove_unnamed, sweep_orphans};
 use crate::passing::passes;
 use crate::process;
 use crate::recall::{Answers, Recall};
@@ -36,9 +37,12 @@ pub const NAME: &str = "guardian";
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// What a start takes beside waiting for the lock and the database: making a data directory, migrations.
 const START_MARGIN: Duration = Duration::from_secs(60);
+/// How long a shutdown waits for the note of how far the catalogue is.
+const NOTE_PATIENCE: Duration = Duration::from_secs(5);
 /// What a shutdown takes beside stopping the database.
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(15);
-/// Background tasks: the audit table, the watches of the database and of the disks, the sweeps of rows and of chunks.
+/// Background tasks: the audit table, the watches of the database and of the disks, the sweeps of rows and of chunks, the note
+/// of how far the catalogue is.
 const BACKGROUND_TASKS: usize = 6;
 /// Blocking calls at a time: SQLite's connections, manifests, starting programs.
 const BLOCKING_CALLS: usize = 16;
@@ -195,6 +199,7 @@ impl Child for Guardian {
         self.background("watch", watch(Arc::clone(&self.core), self.doom.clone()));
         self.background("space", watch_space(Arc::clone(&self.core)));
         self.background("orphans", sweep_orphans(Arc::clone(&self.core)));
+        self.background("continuity", keep_note(Arc::clone(&self.core)));
         self.background("sweep", sweep(Arc::clone(&self.core)));
     }
 
@@ -203,6 +208,8 @@ impl Child for Guardian {
         self.background = None;
         let core = Arc::clone(&self.core);
         Reply::later(async move {
+            // a database that does not answer is waited for below
+            let _ = tokio::time::timeout(NOTE_PATIENCE, note(&core)).await;
             if let Err(error) = core.database.shut_down(core.options.stop_deadline).await {
                 tracing::error!(%error, "the database did not stop in order");
             }
@@ -275,7 +282,7 @@ async fn expire_copies(core: &Core) -> Result<(), GuardianError> {
         tracing::info!(versions = gone.len(), "copies of topics that were left are removed: their time was over");
     }
     for id in gone {
-        core.manifests.remove(id).await?;
+        remove_unnamed(core, id).await?;
     }
     Ok(())
 }

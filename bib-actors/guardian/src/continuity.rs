@@ -11,9 +11,13 @@ use crate::files;
 use crate::process::on;
 use bib_domain::continuity::{Doubt, Mark, Noted, judge};
 use bib_domain::{Need, OpContext};
-use bib_kit::clock;
+use bib_kit::{Event, clock};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Stands for the number of a catalogue that could not get one.
+const UNNUMBERED: u64 = 0;
 
 /// Gives the catalogue its number, once.
 struct NumberCatalog {
@@ -49,44 +53,74 @@ impl Change for NumberCatalog {
 
 /// Whether what the catalogue does not name may be removed. If not, the node says why, until that has changed.
 pub(crate) async fn is_believed(core: &Core) -> Result<bool, GuardianError> {
-    let (path, mark) = (core.options.data_dir.join("manifests").join("catalog"), mark_of(core).await?);
-    let root = core.options.data_dir.join("manifests");
-    let judged = on(&core.pool, move || {
-        let noted = read(&path)?;
-        let judged = judge(noted, mark, has_manifests(&root)?);
-        let note = match (judged, noted) {
-            (Ok(()), _) => Noted { mark, doubted: false },
-            (Err(_), Some(noted)) => Noted { doubted: true, ..noted },
-            (Err(_), None) => return Ok((judged, path)),
-        };
-        if noted != Some(note) {
-            files::write_durably(&path, &root.join("tmp").join("catalog"), format!("{note}\n").as_bytes())?;
-        }
-        Ok((judged, path))
-    })
-    .await?;
-    Ok(match judged {
-        (Ok(()), _) => {
+    let path = core.options.data_dir.join("manifests").join("catalog");
+    match look(core, path.clone()).await? {
+        Ok(()) => {
             core.space.withhold(String::new());
-            true
+            Ok(true)
         }
-        (Err(doubt), path) => {
+        Err(doubt) => {
             let text = explain(doubt, &path);
             tracing::warn!("{text}");
             core.space.withhold(text);
-            false
+            Ok(false)
         }
+    }
+}
+
+/// Keeps the note soon after each change of what is published: a catalogue that is restored from a copy is compared with
+/// how far this one was.
+pub(crate) async fn keep_note(core: Arc<Core>) {
+    let mut news = core.events.versions.subscribe();
+    loop {
+        if matches!(news.recv().await, Event::Closed) {
+            return;
+        }
+        // those that come meanwhile are in the same note
+        tokio::time::sleep(core.options.orphans.note_delay).await;
+        note(&core).await;
+    }
+}
+
+/// Notes how far the catalogue is, if it is the one of the files.
+pub(crate) async fn note(core: &Core) {
+    let path = core.options.data_dir.join("manifests").join("catalog");
+    if let Err(error) = look(core, path).await {
+        tracing::warn!(%error, "how far the catalogue is was not noted beside the manifests; it is tried again later");
+    }
+}
+
+async fn look(core: &Core, path: PathBuf) -> Result<Result<(), Doubt>, GuardianError> {
+    let (mark, chunks) = (mark_of(core).await?, core.chunks.stats().chunks);
+    let root = core.options.data_dir.join("manifests");
+    on(&core.pool, move || {
+        let noted = read(&path)?;
+        let judged = judge(noted, mark, chunks > 0 || has_manifests(&root)?);
+        let note = match (judged, noted) {
+            (Ok(()), _) => Noted { mark, doubted: false },
+            (Err(_), noted) => Noted { doubted: true, ..noted.unwrap_or(Noted { mark, doubted: true }) },
+        };
+        if noted == Some(note) {
+            return Ok(judged);
+        }
+        let written = files::write_durably(&path, &root.join("tmp").join("catalog"), format!("{note}\n").as_bytes());
+        match written {
+            // an older note of the same catalogue is as true as before: a full disk must not keep a sweep from making room
+            Err(error) if judged.is_ok() && noted.is_some() => {
+                tracing::warn!(%error, "how far the catalogue is was not noted beside the manifests");
+            }
+            written => written?,
+        }
+        Ok(judged)
     })
+    .await
 }
 
 fn explain(doubt: Doubt, path: &Path) -> String {
-    let next = match doubt {
-        Doubt::Empty => "or publish something to begin a new one".to_owned(),
-        _ => format!("or, if it is the right one, remove {} and start bibd again", path.display()),
-    };
     format!(
         "{doubt}, so nothing is removed that it does not name; restore the database that belongs to them (with bibd \
-         stopped), {next}"
+         stopped) or, if it is the right one, remove {} and start bibd again",
+        path.display()
     )
 }
 
@@ -108,7 +142,12 @@ async fn mark_of(core: &Core) -> Result<Mark, GuardianError> {
         let mut number = [0; 8];
         getrandom::fill(&mut number).map_err(|error| GuardianError::Setup(error.to_string()))?;
         let number = i64::from_le_bytes(number) & i64::MAX;
-        core.change(NumberCatalog { cx: OpContext::node(clock::new_request_id(), crate::NAME), number }).await?;
+        let cx = OpContext::node(clock::new_request_id(), crate::NAME);
+        match core.change(NumberCatalog { cx, number }).await {
+            // it is told by its place alone until there is room
+            Err(GuardianError::DiskFull { .. }) => return Ok(Mark { catalog: UNNUMBERED, position }),
+            numbered => numbered?,
+        }
     }
 }
 

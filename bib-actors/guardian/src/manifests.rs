@@ -95,9 +95,9 @@ impl ManifestStore {
         Arc::clone(&self.publishing).read_owned().await
     }
 
-    /// Nobody publishes while this is held.
-    pub(crate) async fn alone(&self) -> OwnedRwLockWriteGuard<()> {
-        Arc::clone(&self.publishing).write_owned().await
+    /// Nobody publishes while this is held. `None` if somebody does: to wait for it would have all others wait behind.
+    pub(crate) fn alone(&self) -> Option<OwnedRwLockWriteGuard<()>> {
+        Arc::clone(&self.publishing).try_write_owned().ok()
     }
 
     /// The manifests on the disk whose id begins with `first`, and that were written before a time in milliseconds since

@@ -107,13 +107,20 @@ pub struct OrphanOptions {
     pub period: Duration,
     /// Younger chunks stay: an upload that broke off finds them when it is sent again.
     pub grace: Duration,
+    /// How long after a publication it is noted how far the catalogue is, together with those that come meanwhile.
+    pub note_delay: Duration,
     /// Chunks that a sweep looks at in one round. It bounds the memory; more rounds read the manifests more often.
     pub candidates: usize,
 }
 
 impl Default for OrphanOptions {
     fn default() -> Self {
-        Self { period: Duration::from_secs(6 * 3600), grace: Duration::from_secs(24 * 3600), candidates: 1 << 18 }
+        Self {
+            period: Duration::from_secs(6 * 3600),
+            grace: Duration::from_secs(24 * 3600),
+            note_delay: Duration::from_secs(5),
+            candidates: 1 << 18,
+        }
     }
 }
 

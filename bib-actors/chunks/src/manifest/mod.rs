@@ -89,6 +89,15 @@ impl Manifest {
                 return Err(ManifestError::Limit { what, limit: limit as u64 });
             }
         }
+        check_content(&self.entries, &self.chunks, limits)
+    }
+
+    /// Checks what nothing that is kept already is refused for: a number that later versions can go on from, and a message
+    /// that is a text.
+    ///
+    /// # Errors
+    /// [`ManifestError`] for the first thing that is wrong.
+    pub fn check_new(&self) -> Result<(), ManifestError> {
         if self.number == 0 || self.number > NUMBER_MAX {
             let detail = format!("{} is no number of a version: they go from 1 to {NUMBER_MAX}", self.number);
             return Err(ManifestError::Contents { path: "number".to_owned(), detail });
@@ -97,7 +106,7 @@ impl Manifest {
             let detail = "it has control characters other than ends of lines".to_owned();
             return Err(ManifestError::Contents { path: "message".to_owned(), detail });
         }
-        check_content(&self.entries, &self.chunks, limits)
+        Ok(())
     }
 
     /// The version's name: SHA-256 of [`Self::encode`].

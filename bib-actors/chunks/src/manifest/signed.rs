@@ -35,6 +35,7 @@ impl SignedManifest {
     pub fn sign(mut manifest: Manifest, key: &SigningKey) -> Result<Self, ManifestError> {
         manifest.publisher = key.verifying_key().to_bytes();
         manifest.check(&ManifestLimits::default())?;
+        manifest.check_new()?;
         let bytes = manifest.encode();
         let id = id_of(&bytes);
         let signature = key.sign(&signed_text(&id)).to_bytes();

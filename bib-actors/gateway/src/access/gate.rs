@@ -194,6 +194,7 @@ async fn find_session(shared: &Shared, hash: [u8; 32]) -> Result<Option<SessionR
         return Ok(known);
     }
     let session = shared.deps.guardian.session(&hash).await?;
+    let session = session.filter(|row| !shared.barred.contains(&row.key_fingerprint));
     shared.sessions.put(clock::monotonic(), hash, session.clone());
     Ok(session)
 }

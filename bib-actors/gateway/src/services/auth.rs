@@ -168,7 +168,8 @@ impl Auth {
 
     /// Whose key it is, if they may come in.
     pub(super) async fn known(&self, fingerprint: &str) -> Result<UserRow, Problem> {
-        let user = self.0.deps.guardian.user_by_key(fingerprint).await?.ok_or_else(|| {
+        let user = self.0.deps.guardian.user_by_key(fingerprint).await?;
+        let user = user.filter(|_| !self.0.barred.contains(fingerprint)).ok_or_else(|| {
             refused("KEY_UNKNOWN", format!("this node knows nobody with the key {fingerprint}"))
                 .hint("have the key added under [[users]] in the node's bibd.toml and bibd started again, or log in with another key")
                 .with("fingerprint", fingerprint)

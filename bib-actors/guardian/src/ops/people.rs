@@ -23,6 +23,8 @@ impl Change for AddUserKey {
     const ROLE: DbRole = DbRole::Node;
     const CATALOG: bool = false;
     const REMEMBER: bool = true;
+    // it may take a role away
+    const NEED: Need = Need::Housekeeping;
 
     fn cx(&self) -> &OpContext {
         &self.cx

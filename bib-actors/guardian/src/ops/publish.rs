@@ -65,6 +65,7 @@ impl Publish {
             .dataset
             .parse()
             .map_err(|error: bib_domain::NameError| GuardianError::BadManifest { reason: error.to_string() })?;
+        manifest.manifest().check_new().map_err(|error| GuardianError::BadManifest { reason: error.to_string() })?;
         let local = manifest.publisher() == own_key;
         Ok(Self { cx, manifest, dataset, state, local, hold: OnceLock::new() })
     }

@@ -19,7 +19,9 @@ pub(crate) async fn stop_starting(data: &Path, deadline: Duration) -> bool {
     if PidFile::live(data).is_some() {
         return false;
     }
-    let Some(pid) = child_of_this_process(data) else { return false };
+    // it was started with the place that the path leads to
+    let data = std::fs::canonicalize(data).unwrap_or_else(|_| data.to_owned());
+    let Some(pid) = child_of_this_process(&data) else { return false };
     let begun = clock::monotonic();
     // it takes the signal as soon as it can take any
     let _ = kill(pid, Signal::SIGINT);
