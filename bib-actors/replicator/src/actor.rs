@@ -4,6 +4,7 @@
 //! from the guardian before it takes a message.
 
 use crate::driver::{Driver, Ears, Note};
+use crate::error::ReplicatorError;
 use crate::handle::ReplicatorHandle;
 use crate::options::ReplicatorOptions;
 use crate::serve::{self, Served};
@@ -77,7 +78,7 @@ async fn start(options: ReplicatorOptions, deps: ReplicatorDeps, args: StartArgs
     let storage = deps.guardian.storage().await?.kind;
     let tasks = Arc::new(args.tasks(options.tasks));
     let shared = Arc::new(Shared::new(options, deps, storage, &args, &tasks, notes.clone()));
-    let driver = Driver::load(Arc::clone(&shared)).await?;
+    let driver = Driver::load(Arc::clone(&shared)).await.map_err(ReplicatorError::at_start)?;
     tasks.spawn("driver", driver.run(ears))?;
     for served in Served::ALL {
         tasks.spawn("accept", serve::accept(Arc::clone(&shared), served))?;

@@ -32,12 +32,38 @@ pub(crate) enum Answer {
     Version(VersionId),
 }
 
+/// How far an answer is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Belief {
+    /// All who were asked said what they have.
+    Whole,
+    /// Some did not answer: it is asked again sooner, and not each time, so that one that hangs does not make everybody wait.
+    Partial,
+}
+
+/// A shorter time than that of a whole answer by this.
+const PARTIAL: u32 = 4;
+
 /// Answers that are kept, the oldest first.
 #[derive(Debug)]
 pub(crate) struct Answers {
     ttl: Duration,
     most: usize,
-    kept: Mutex<VecDeque<(Question, Answer, Instant)>>,
+    kept: Mutex<VecDeque<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    question: Question,
+    answer: Answer,
+    since: Instant,
+    ttl: Duration,
+}
+
+impl Kept {
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < self.ttl
+    }
 }
 
 impl Answers {
@@ -48,21 +74,22 @@ impl Answers {
     /// What was answered lately.
     pub(crate) fn get(&self, question: &Question, now: Instant) -> Option<Answer> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, answer, since) = kept.iter().rfind(|(asked, ..)| asked == question)?;
-        (now.saturating_duration_since(*since) < self.ttl).then(|| answer.clone())
+        let found = kept.iter().rfind(|kept| kept.question == *question)?;
+        found.is_fresh(now).then(|| found.answer.clone())
     }
 
     /// Keeps an answer, if any is kept at all.
-    pub(crate) fn put(&self, question: Question, answer: Answer, now: Instant) {
+    pub(crate) fn put(&self, question: Question, answer: Answer, belief: Belief, now: Instant) {
         if self.ttl.is_zero() || self.most == 0 {
             return;
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(asked, _, since)| *asked != question && now.saturating_duration_since(*since) < self.ttl);
+        kept.retain(|kept| kept.question != question && kept.is_fresh(now));
         while kept.len() >= self.most {
             kept.pop_front();
         }
-        kept.push_back((question, answer, now));
+        let ttl = if belief == Belief::Whole { self.ttl } else { self.ttl / PARTIAL };
+        kept.push_back(Kept { question, answer, since: now, ttl });
     }
 
     /// A peer has something new.
@@ -93,7 +120,7 @@ mod tests {
     #[test]
     fn an_answer_is_believed_for_its_time_and_until_there_is_news() {
         let (answers, now) = (Answers::new(Duration::from_secs(10), 2), bib_kit::clock::monotonic());
-        answers.put(question("a"), answer(1), now);
+        answers.put(question("a"), answer(1), Belief::Whole, now);
         assert_eq!((found(&answers, "a", now), found(&answers, "b", now)), (Some(1), None));
         assert_eq!(found(&answers, "a", now + Duration::from_secs(9)), Some(1));
         assert_eq!(found(&answers, "a", now + Duration::from_secs(10)), None);
@@ -102,10 +129,20 @@ mod tests {
     }
 
     #[test]
+    fn what_only_some_answered_is_believed_for_a_shorter_time() {
+        let (answers, now) = (Answers::new(Duration::from_secs(20), 2), bib_kit::clock::monotonic());
+        answers.put(question("a"), answer(1), Belief::Partial, now);
+        assert_eq!(found(&answers, "a", now + Duration::from_secs(4)), Some(1));
+        assert_eq!(found(&answers, "a", now + Duration::from_secs(5)), None);
+        answers.put(question("a"), answer(2), Belief::Whole, now);
+        assert_eq!(found(&answers, "a", now + Duration::from_secs(19)), Some(2));
+    }
+
+    #[test]
     fn the_oldest_goes_first_and_a_newer_answer_replaces() {
         let (answers, now) = (Answers::new(Duration::from_secs(10), 2), bib_kit::clock::monotonic());
         for (name, seed) in [("a", 1), ("b", 2), ("a", 3), ("c", 4)] {
-            answers.put(question(name), answer(seed), now);
+            answers.put(question(name), answer(seed), Belief::Whole, now);
         }
         assert_eq!(["a", "b", "c"].map(|name| found(&answers, name, now)), [Some(3), None, Some(4)]);
     }
@@ -113,7 +150,7 @@ mod tests {
     #[test]
     fn without_a_time_nothing_is_kept() {
         let (answers, now) = (Answers::new(Duration::ZERO, 2), bib_kit::clock::monotonic());
-        answers.put(question("a"), answer(1), now);
+        answers.put(question("a"), answer(1), Belief::Whole, now);
         assert_eq!(found(&answers, "a", now), None);
     }
 }

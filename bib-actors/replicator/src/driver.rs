@@ -15,7 +15,7 @@ pub(crate) use note::Note;
 
 use crate::error::ReplicatorError;
 use crate::report::TransferRow;
-use crate::shared::Shared;
+use crate::shared::{Shared, told_later};
 use bib_domain::backlog::Backlog;
 use bib_domain::want::{PeerFacts, Policy, wants_more};
 use bib_domain::{ChunkHash, DatasetRef, NodeId};
@@ -80,11 +80,7 @@ pub(crate) struct Driver {
 impl Driver {
     /// Loads what is known: the peers, the subscriptions, and the versions that were begun in an earlier life.
     pub(crate) async fn load(shared: Arc<Shared>) -> Result<Self, ReplicatorError> {
-        shared.reload_peers().await.or_else(|error| match error {
-            // the swarm may be restarting; it is told as soon as it gives streams
-            ReplicatorError::Swarm(error) if error.is_transient() => Ok(()),
-            error => Err(error),
-        })?;
+        shared.reload_peers().await.or_else(told_later)?;
         let policy = Arc::new(load_policy(&shared).await?);
         let mut backlog = Backlog::new(shared.options.backlog);
         for version in shared.guardian.incomplete_versions().await? {

@@ -6,7 +6,7 @@ use bib_chunks::ChunkError;
 use bib_domain::NodeId;
 use bib_domain::ticket::TicketError;
 use bib_guardian::GuardianError;
-use bib_kit::{AskError, BlockingError};
+use bib_kit::{AskError, BlockingError, StartError};
 use bib_swarm::SwarmError;
 use std::time::Duration;
 
@@ -93,6 +93,14 @@ pub enum ReplicatorError {
         /// Its words.
         message: String,
     },
+    /// Nothing more is asked of a peer: somebody ended its connection or its pairing meanwhile.
+    #[error(
+        "nothing more is read from node {peer}: it is not connected or not trusted any more, see \"bib node list\"; what is missing is read when it is there again"
+    )]
+    Parted {
+        /// The peer.
+        peer: NodeId,
+    },
     /// A peer answered something that was not asked for.
     #[error("node {peer} does not keep to the protocol ({detail}): upgrade the older of the two nodes")]
     Protocol {
@@ -130,11 +138,42 @@ pub enum ReplicatorError {
 }
 
 impl ReplicatorError {
+    /// The same as a start's failure. What lies beneath is not wrapped: by that, the root tells what passes by itself.
+    pub(crate) fn at_start(self) -> StartError {
+        match self {
+            Self::Guardian(error) => error.into(),
+            Self::Ask(error) => error.into(),
+            error => error.into(),
+        }
+    }
+
     /// Whether the peer named in it is a liar, and what it did.
     pub(crate) fn lie(&self) -> Option<(&NodeId, &str)> {
         match self {
             Self::Lied { peer, detail } => Some((peer, detail)),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bib_guardian::passes;
+
+    #[test]
+    fn a_start_that_met_what_passes_is_tried_again() {
+        let lost = || GuardianError::Unavailable { reason: "the connection closed".to_owned() };
+        let away = || AskError::Restarting { actor: "guardian" };
+        for error in [lost().into(), away().into(), GuardianError::from(away()).into()] {
+            let error: ReplicatorError = error;
+            let text = error.to_string();
+            let error = error.at_start();
+            assert!(passes(&*error), "{text}");
+            assert_eq!(error.to_string(), text);
+        }
+        let refused = GuardianError::Statement { reason: "42P01".to_owned() };
+        assert!(!passes(&*ReplicatorError::from(refused).at_start()));
+        assert!(!passes(&*ReplicatorError::Stopped.at_start()));
     }
 }

@@ -82,7 +82,7 @@ pub struct ReplicatorOptions {
     /// Peers that are asked that at once.
     pub find_at_once: usize,
     /// Such questions to one peer at once; more wait. With the manifests below, a reading of its catalogue and what it is
-    /// told, fewer streams than a peer serves to one node.
+    /// told, fewer streams than a peer serves to one node: two that were given up may be open there still.
     pub asks_per_peer: usize,
     /// Manifests that are fetched from one peer at once for somebody who reads.
     pub takes_per_peer: usize,
@@ -146,13 +146,15 @@ pub struct ReplicatorOptions {
     pub idle_stream: Duration,
     /// How long one piece of a chunk may take to be written to a peer.
     pub write_deadline: Duration,
-    /// Chunks in memory on their way out, for all peers together.
+    /// Chunks in memory on their way out, for all peers together: several shares of one peer. A chunk has at most what the
+    /// chunk store keeps.
     pub served_chunks: usize,
-    /// Those of one peer: one that does not read what it asked for keeps nothing from the others.
+    /// Those of one peer: one that does not read what it asked for keeps nothing from the others. Two transfers with all
+    /// their streams have room in it, so that a second one, a reader, or a peer that connects anew does not stand still.
     pub served_chunks_per_peer: usize,
-    /// Bytes of manifests in memory on their way out, for all peers together.
+    /// Bytes of long manifests in memory on their way out, for all peers together. Short ones are bounded by the streams.
     pub served_manifests: usize,
-    /// Those of one peer. A manifest that is longer comes alone.
+    /// Those of one peer. A manifest that is longer counts as a whole share, and comes alone.
     pub served_manifests_per_peer: usize,
     /// How long a peer waits for room for a manifest before it is told to ask again: less than it waits for an answer.
     pub manifest_wait: Duration,
@@ -206,7 +208,7 @@ impl ReplicatorOptions {
             manifest_bytes: 64 << 20,
             find_deadline: Duration::from_secs(5),
             find_at_once: 16,
-            asks_per_peer: 3,
+            asks_per_peer: 2,
             takes_per_peer: 2,
             demands_at_once: 4,
             demand_streams: 2,
@@ -235,8 +237,8 @@ impl ReplicatorOptions {
             served_streams: 256,
             idle_stream: Duration::from_secs(60),
             write_deadline: Duration::from_secs(30),
-            served_chunks: 32,
-            served_chunks_per_peer: 8,
+            served_chunks: 48,
+            served_chunks_per_peer: 16,
             served_manifests: 128 << 20,
             served_manifests_per_peer: 32 << 20,
             manifest_wait: Duration::from_secs(20),

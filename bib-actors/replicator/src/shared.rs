@@ -189,9 +189,13 @@ impl Shared {
 
     async fn reload(&self) -> Result<(), ReplicatorError> {
         let rows = self.guardian.peers().await?;
-        let allowed = rows.iter().filter(|row| row.blamed.is_empty());
+        self.adopt(rows.into_iter().map(|row| (row.node_id.clone(), row)).collect()).await
+    }
+
+    /// These are the paired peers from now on, also if the swarm cannot be told.
+    async fn adopt(&self, book: PeerBook) -> Result<(), ReplicatorError> {
+        let allowed = book.values().filter(|row| row.blamed.is_empty());
         let allowed = allowed.map(|row| (row.node_id.clone(), row.addresses.clone())).collect();
-        let book: PeerBook = rows.into_iter().map(|row| (row.node_id.clone(), row)).collect();
         *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
         Ok(self.swarm.set_allowed(allowed).await?)
     }
@@ -240,7 +244,10 @@ impl Shared {
     pub(crate) async fn forget(&self, op: &OpContext, peer: &NodeId) -> Result<(), ReplicatorError> {
         let _one_at_a_time = self.writes.lock().await;
         self.guardian.remove_peer(op, peer).await?;
-        self.reload().await
+        // it is done: nothing that is read or told after it may make it look as if it were not
+        let mut book = PeerBook::clone(&self.book());
+        book.remove(peer);
+        self.adopt(book).await.or_else(told_later)
     }
 
     /// Blames a peer: nothing is taken from it any more, and it is let in no more.
@@ -282,6 +289,14 @@ impl Shared {
             }
             None => false,
         }
+    }
+}
+
+/// A swarm that cannot be told now whom to let in may be restarting; it is told as soon as it gives streams.
+pub(crate) fn told_later(error: ReplicatorError) -> Result<(), ReplicatorError> {
+    match error {
+        ReplicatorError::Swarm(error) if error.is_transient() => Ok(()),
+        error => Err(error),
     }
 }
 

@@ -24,8 +24,8 @@ pub(crate) struct Opening {
 
 /// A command to the event loop; a dropped reply means that the caller gave up.
 pub(crate) enum Command {
-    /// Open a stream to `peer`, over another connection than `avoid`.
-    Open { peer: PeerId, protocol: StreamProtocol, avoid: Option<ConnectionId>, reply: StreamReply },
+    /// Open a stream to `peer`, over another connection than `avoid`; connect first only if `dial` says so.
+    Open { peer: PeerId, protocol: StreamProtocol, avoid: Option<ConnectionId>, dial: bool, reply: StreamReply },
     /// Connect with whoever is at an address.
     Dial { address: String, reply: DialReply },
     /// Close all connections with a peer and leave it alone.

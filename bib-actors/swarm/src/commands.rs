@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 impl EventLoop {
     pub(crate) fn on_command(&mut self, command: Command) {
         match command {
-            Command::Open { peer, protocol, avoid, reply } => self.open(peer, protocol, avoid, reply),
+            Command::Open { peer, protocol, avoid, dial, reply } => self.open(peer, protocol, (avoid, dial), reply),
             Command::Dial { address, reply } => self.dial(&address, reply),
             Command::Disconnect { peer, reply } => {
                 self.keeper.pause(&peer);
@@ -45,13 +45,23 @@ impl EventLoop {
         }
     }
 
-    fn open(&mut self, peer: PeerId, protocol: StreamProtocol, avoid: Option<ConnectionId>, reply: StreamReply) {
+    fn open(
+        &mut self,
+        peer: PeerId,
+        protocol: StreamProtocol,
+        (avoid, dial): (Option<ConnectionId>, bool),
+        reply: StreamReply,
+    ) {
         if peer == self.me {
             drop(reply.send(Err(SwarmError::DialSelf { address: node_of(&peer).to_string() })));
             return;
         }
         if let Some(connection) = self.connections.best(&peer, avoid) {
             self.open_on(peer, connection, protocol, reply);
+            return;
+        }
+        if !dial {
+            drop(reply.send(Err(SwarmError::NotConnected { peer: node_of(&peer) })));
             return;
         }
         let waiting = self.dialer.waiting();

@@ -81,7 +81,16 @@ impl SwarmHandle {
     /// [`SwarmError::NoAddress`], [`SwarmError::Unreachable`], [`SwarmError::WrongPeer`], [`SwarmError::Refused`] if the node does
     /// not offer the protocol to us, [`SwarmError::NotConnected`], [`SwarmError::Busy`], [`SwarmError::Timeout`].
     pub async fn open_stream(&self, peer: &NodeId, protocol: &'static str) -> Result<Stream, SwarmError> {
-        self.actor.ask(OpenStream { peer: peer.clone(), protocol }, self.open).await?
+        self.actor.ask(OpenStream { peer: peer.clone(), protocol, dial: true }, self.open).await?
+    }
+
+    /// The same over a connection that there is: makes none, so that it undoes no [`disconnect`](Self::disconnect).
+    ///
+    /// # Errors
+    /// [`SwarmError::NotConnected`], [`SwarmError::Refused`] if the node does not offer the protocol to us,
+    /// [`SwarmError::Timeout`].
+    pub async fn open_stream_if_connected(&self, peer: &NodeId, protocol: &'static str) -> Result<Stream, SwarmError> {
+        self.actor.ask(OpenStream { peer: peer.clone(), protocol, dial: false }, self.open).await?
     }
 
     /// Takes the streams that others open to `protocol`, until the incarnation ends or somebody else accepts the protocol.

@@ -44,10 +44,10 @@ async fn within<T>(
 async fn open_stream(commands: mpsc::Sender<Command>, message: OpenStream) -> Result<Stream, SwarmError> {
     let protocol = protocol_of(message.protocol)?;
     let peer = peer_of(&message.peer)?;
-    let mut avoid = None;
+    let (mut avoid, dial) = (None, message.dial);
     for _ in 0..OPEN_ATTEMPTS {
         let protocol = protocol.clone();
-        let opening = call(commands.clone(), |reply| Command::Open { peer, protocol, avoid, reply }).await??;
+        let opening = call(commands.clone(), |reply| Command::Open { peer, protocol, avoid, dial, reply }).await??;
         let Opening { connection, outcome } = opening;
         match outcome.await {
             Ok(Ok(stream)) => return Ok(stream),

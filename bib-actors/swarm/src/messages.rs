@@ -13,6 +13,8 @@ use libp2p::Stream;
 pub(crate) struct OpenStream {
     pub(crate) peer: NodeId,
     pub(crate) protocol: &'static str,
+    /// Whether to connect first if there is no connection.
+    pub(crate) dial: bool,
 }
 
 impl Message for OpenStream {

@@ -78,6 +78,9 @@ pub(crate) async fn sync(
     let reached = shared.book().get(peer).map_or(0, |row| row.sync_cursor);
     let (mut after, mut written, mut pages) = (from.unwrap_or(reached), reached, 0_u32);
     let ended = loop {
+        if !shared.may_talk(peer) {
+            return Err(ReplicatorError::Parted { peer: peer.clone() });
+        }
         let response = session.catalog(after, shared.options.catalog_page).await?;
         let mut page = Page { ours: Ours { shared, peer }, policy, session: &mut session, tallies: Tallies::default() };
         let taken = page.take(&response).await;

@@ -8,7 +8,7 @@ use super::Session;
 use super::asking::{Asked, ask_all};
 use super::catalog::Ours;
 use super::manifest::{Taken, take_manifest};
-use crate::answers::{Answer, Question};
+use crate::answers::{Answer, Belief, Question};
 use crate::driver::Note;
 use crate::error::ReplicatorError;
 use crate::frame::FrameError;
@@ -65,8 +65,9 @@ pub(crate) async fn find(shared: &Shared, dataset: &DatasetRef, selector: &str) 
         // whoever did not answer may be the one that has it
         (Found::Nobody { .. }, Some(error)) => return Err(error),
         // and may have a later one
-        (Found::Version(version), None) => {
-            shared.answers.put(question, Answer::Version(version), clock::monotonic());
+        (Found::Version(version), trouble) => {
+            let belief = if trouble.is_none() { Belief::Whole } else { Belief::Partial };
+            shared.answers.put(question, Answer::Version(version), belief, clock::monotonic());
         }
         _ => {}
     }
@@ -211,7 +212,6 @@ async fn take(
 ) -> Result<Option<SignedManifest>, ReplicatorError> {
     let (peer, version) = (&answer.peer, answer.told.version);
     let taking = async {
-        let _place = shared.takes.take(peer).await;
         let mut session = Session::open(shared, peer).await?;
         let taken = take_manifest(shared, peer, &mut session, (dataset, version, answer.manifest_bytes)).await?;
         if !matches!(taken, Taken::Broken(_)) {
@@ -219,9 +219,11 @@ async fn take(
         }
         Ok::<_, ReplicatorError>(taken)
     };
-    // somebody waits, and the next peer may be faster
+    // somebody waits, and the next peer may be faster; the wait for a place has the same time once more, so that a crowd
+    // of readers is no peer's fault
     let after = shared.options.answer_deadline;
     let late = |_| ReplicatorError::Exchange { peer: peer.clone(), source: FrameError::Timeout { after } };
+    let _place = tokio::time::timeout(after, shared.takes.take(peer)).await.map_err(late)?;
     match tokio::time::timeout(after, taking).await.map_err(late)?? {
         Taken::Manifest(signed) => check(dataset, answer, signed.manifest()).map(|()| Some(*signed)),
         Taken::Unreadable(reason) => {

@@ -5,7 +5,7 @@
 
 use super::Session;
 use super::asking::{Asked, ask_all};
-use crate::answers::{Answer, Question};
+use crate::answers::{Answer, Belief, Question};
 use crate::error::ReplicatorError;
 use crate::shared::Shared;
 use crate::wire;
@@ -127,21 +127,21 @@ pub(crate) async fn versions(
     believe(shared, Asked { answers: rows, trouble }, |rows| (question, Answer::Versions(rows)))
 }
 
-/// Gives a list, and keeps it for a while if all peers said what they have. An empty one means nothing unless they did.
+/// Gives a list, and keeps it for a while, for a shorter one unless all peers said what they have. An empty one means
+/// nothing unless they did.
 fn believe<R>(
     shared: &Shared,
     said: Asked<R>,
     keep: impl FnOnce(Arc<Vec<R>>) -> (Question, Answer),
 ) -> Result<Option<Arc<Vec<R>>>, ReplicatorError> {
     let rows = Arc::new(said.answers);
-    match said.trouble {
+    let belief = match said.trouble {
         Some(error) if rows.is_empty() => return Err(error),
-        Some(_) => {}
-        None => {
-            let (question, answer) = keep(Arc::clone(&rows));
-            shared.answers.put(question, answer, clock::monotonic());
-        }
-    }
+        Some(_) => Belief::Partial,
+        None => Belief::Whole,
+    };
+    let (question, answer) = keep(Arc::clone(&rows));
+    shared.answers.put(question, answer, belief, clock::monotonic());
     Ok(Some(rows))
 }
 

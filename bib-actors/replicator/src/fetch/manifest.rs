@@ -48,7 +48,7 @@ pub(super) async fn take_manifest(
             return Ok(Taken::Withheld(error.to_string()));
         }
         Err(ReplicatorError::Exchange { source: error @ FrameError::TooLong { .. }, .. }) => {
-            *session = Session::open(shared, peer).await?;
+            session.renew(shared).await?;
             return skip(error.to_string());
         }
         Err(error) if breaks_here(&error) => return Ok(Taken::Broken(error)),

@@ -11,16 +11,28 @@ use bib_proto::v1::{
     ManifestRequest, PeerInfo, PeerVersion, PeerVersionRow, SyncResponse, TopicsRequest, TopicsResponse,
     VersionsRequest, sync_request::Request, sync_response::Response,
 };
-use bib_swarm::protocols;
+use bib_swarm::{SwarmError, protocols};
 use futures::io::AsyncWriteExt;
 
 /// An open catalogue stream.
 pub(crate) struct Session {
     peer: NodeId,
-    stream: bib_swarm::Stream,
+    /// None after it broke and no other one could be had.
+    stream: Option<bib_swarm::Stream>,
     patience: Patience,
     frame_bytes: usize,
     manifest_bytes: usize,
+}
+
+/// A stream that is opened, in its time.
+async fn opened(
+    shared: &Shared,
+    peer: &NodeId,
+    opening: impl Future<Output = Result<bib_swarm::Stream, SwarmError>>,
+) -> Result<bib_swarm::Stream, ReplicatorError> {
+    let after = shared.options.open_deadline;
+    let late = |_| ReplicatorError::Exchange { peer: peer.clone(), source: FrameError::Timeout { after } };
+    Ok(tokio::time::timeout(after, opening).await.map_err(late)??)
 }
 
 /// The frame around a manifest.
@@ -29,20 +41,28 @@ const WRAPPING: usize = 1024;
 impl Session {
     /// Opens a stream to a paired peer.
     pub(crate) async fn open(shared: &Shared, peer: &NodeId) -> Result<Self, ReplicatorError> {
-        let options = &shared.options;
-        let opening = shared.swarm.open_stream(peer, protocols::SYNC);
-        let stream = tokio::time::timeout(options.open_deadline, opening).await;
-        let source = FrameError::Timeout { after: options.open_deadline };
-        let stream = stream.map_err(|_| ReplicatorError::Exchange { peer: peer.clone(), source })??;
-        let patience = options.answer_patience();
+        let stream = opened(shared, peer, shared.swarm.open_stream(peer, protocols::SYNC)).await?;
+        let (options, patience) = (&shared.options, shared.options.answer_patience());
         let (frame_bytes, manifest_bytes) = (options.frame_bytes, options.manifest_bytes);
-        Ok(Self { peer: peer.clone(), stream, patience, frame_bytes, manifest_bytes })
+        Ok(Self { peer: peer.clone(), stream: Some(stream), patience, frame_bytes, manifest_bytes })
     }
 
     /// Goes on over a new stream after one that broke. The peer must greet, so that one that answers nothing any more does
-    /// not make each of its versions wait.
+    /// not make each of its versions wait. It must be there and trusted still: a connection that somebody ended is not made
+    /// anew for this.
     pub(crate) async fn renew(&mut self, shared: &Shared) -> Result<(), ReplicatorError> {
-        *self = Self::open(shared, &self.peer).await?;
+        // the old one first: the peer serves only so many
+        self.stream = None;
+        let parted = || ReplicatorError::Parted { peer: self.peer.clone() };
+        if !shared.may_talk(&self.peer) {
+            return Err(parted());
+        }
+        let opening = shared.swarm.open_stream_if_connected(&self.peer, protocols::SYNC);
+        let stream = opened(shared, &self.peer, opening).await.map_err(|error| match error {
+            ReplicatorError::Swarm(SwarmError::NotConnected { .. }) => parted(),
+            error => error,
+        })?;
+        self.stream = Some(stream);
         self.hello(shared.me().await).await?;
         Ok(())
     }
@@ -140,16 +160,19 @@ impl Session {
     }
 
     /// Closes the stream in order.
-    pub(crate) async fn close(mut self) {
-        let _ = self.stream.close().await;
+    pub(crate) async fn close(self) {
+        if let Some(mut stream) = self.stream {
+            let _ = stream.close().await;
+        }
     }
 
     async fn ask(&mut self, request: Request, limit: usize) -> Result<Response, ReplicatorError> {
         let patience = self.patience;
         let exchange = async {
-            write_frame(&mut self.stream, &wire::ask(request), patience.piece).await?;
+            let stream = self.stream.as_mut().ok_or(FrameError::Closed)?;
+            write_frame(stream, &wire::ask(request), patience.piece).await?;
             let check = |bytes: &[u8]| shape::check_answer(bytes, self.frame_bytes);
-            let answer: Option<SyncResponse> = read_checked_frame(&mut self.stream, limit, patience, check).await?;
+            let answer: Option<SyncResponse> = read_checked_frame(stream, limit, patience, check).await?;
             answer.ok_or(FrameError::Closed)
         };
         let answer = exchange.await.map_err(|source| ReplicatorError::Exchange { peer: self.peer.clone(), source })?;

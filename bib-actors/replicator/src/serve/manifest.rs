@@ -1,7 +1,8 @@
 //! Serving signed manifests: few are in memory at a time, since one may be as long as thousands of other answers.
 //!
 //! Bytes are counted until the last of them is written. A peer has a share of them, so that one that does not read what it
-//! asked for keeps nothing from others. Whoever waits for too long is told to ask again.
+//! asked for keeps nothing from others. Whoever waits for too long is told to ask again. Short manifests are not counted:
+//! slow readers of long ones must not stand in their way, and each stream has only one of them.
 
 use super::sync::busy;
 use crate::driver::Note;
@@ -18,6 +19,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes that one place stands for, since places are counted in 32 bits.
 const PLACE: usize = 1024;
+/// So long is a short manifest at most, in bytes.
+const SHORT: usize = 256 << 10;
 /// Places that there may be.
 const MOST: usize = (u32::MAX >> 3) as usize;
 
@@ -34,11 +37,12 @@ pub(crate) struct Room {
     wait: Duration,
 }
 
-/// Bytes that are counted until this is dropped.
-type Taken = [OwnedSemaphorePermit; 2];
+/// Bytes that are counted until this is dropped; `None` where nothing is counted.
+type Taken = Option<[OwnedSemaphorePermit; 2]>;
 
 impl Room {
-    /// For so many bytes, of which one peer has at most `of_peer`. A longer manifest is alone.
+    /// For so many bytes, of which one peer has at most `of_peer`. A longer manifest counts as that, so that it takes no more
+    /// from others.
     pub(crate) fn new(bytes: usize, of_peer: usize, wait: Duration) -> Self {
         let places = Self::places(bytes);
         Self { all: Arc::new(Semaphore::new(places)), places, of_peer: Self::places(of_peer), wait }
@@ -51,15 +55,19 @@ impl Room {
 
     fn counts(&self, bytes: usize) -> [u32; 2] {
         let places = Self::places(bytes);
-        [self.of_peer, self.places].map(|most| u32::try_from(places.min(most)).unwrap_or(u32::MAX))
+        let of_peer = places.min(self.of_peer);
+        [of_peer, of_peer.min(self.places)].map(|places| u32::try_from(places).unwrap_or(u32::MAX))
     }
 
     /// Takes room that is there.
     fn try_take(&self, share: &Arc<Semaphore>, bytes: usize) -> Option<Taken> {
+        if bytes <= SHORT {
+            return Some(None);
+        }
         let [of_peer, of_all] = self.counts(bytes);
         let of_peer = Arc::clone(share).try_acquire_many_owned(of_peer).ok()?;
         let of_all = Arc::clone(&self.all).try_acquire_many_owned(of_all).ok()?;
-        Some([of_all, of_peer])
+        Some(Some([of_all, of_peer]))
     }
 
     /// Waits for room, for a while.
@@ -68,7 +76,7 @@ impl Room {
         let taking = async {
             let of_peer = Arc::clone(share).acquire_many_owned(of_peer).await.ok()?;
             let of_all = Arc::clone(&self.all).acquire_many_owned(of_all).await.ok()?;
-            Some([of_all, of_peer])
+            Some(Some([of_all, of_peer]))
         };
         tokio::time::timeout(self.wait, taking).await.ok().flatten()
     }
@@ -152,6 +160,8 @@ mod tests {
     use crate::frame::encode_frame;
     use bib_proto::v1::{ManifestResponse, sync_response::Response};
 
+    const MIB: usize = 1 << 20;
+
     #[test]
     fn the_frame_is_that_of_the_protocol() {
         for length in [1, 127, 128, 20_000, 3_000_000] {
@@ -164,16 +174,20 @@ mod tests {
 
     #[test]
     fn room_is_bounded_for_each_and_for_all() {
-        let room = Room::new(100 * PLACE, 60 * PLACE, Duration::ZERO);
-        let [ours, theirs] = [(), ()].map(|()| Arc::new(Semaphore::new(Room::places(60 * PLACE))));
-        let held = room.try_take(&ours, 50 * PLACE).unwrap();
-        assert!(room.try_take(&ours, 11 * PLACE).is_none(), "more than a share");
-        assert!(room.try_take(&theirs, 51 * PLACE).is_none(), "more than there is");
-        assert!(room.try_take(&theirs, 49 * PLACE).is_some());
+        let room = Room::new(100 * MIB, 60 * MIB, Duration::ZERO);
+        let [ours, theirs] = [(), ()].map(|()| Arc::new(Semaphore::new(Room::places(60 * MIB))));
+        let held = room.try_take(&ours, 50 * MIB).unwrap();
+        assert!(room.try_take(&ours, 11 * MIB).is_none(), "more than a share");
+        assert!(room.try_take(&theirs, 51 * MIB).is_none(), "more than there is");
+        assert!(room.try_take(&theirs, 49 * MIB).is_some());
         drop(held);
-        let whole = room.try_take(&ours, 1000 * PLACE).unwrap();
-        assert!(room.try_take(&theirs, 1).is_none(), "a longer one is alone");
+        let whole = room.try_take(&ours, 1000 * MIB).unwrap();
+        assert!(room.try_take(&ours, MIB).is_none(), "a longer one is alone");
+        let rest = room.try_take(&theirs, 40 * MIB);
+        assert!(rest.is_some(), "and takes no more than a share from others");
+        assert!(room.try_take(&theirs, SHORT + 1).is_none());
+        assert!(room.try_take(&theirs, SHORT).is_some() && room.try_take(&ours, SHORT).is_some(), "a short one passes");
         drop(whole);
-        assert!(room.try_take(&theirs, 1).is_some());
+        assert!(room.try_take(&theirs, SHORT + 1).is_some());
     }
 }

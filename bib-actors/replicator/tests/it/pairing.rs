@@ -103,6 +103,19 @@ fn the_inviter_decides_by_its_own_clock_and_limits_guesses() {
 }
 
 #[test]
+fn a_pairing_is_undone_also_while_the_swarm_restarts() {
+    run(async {
+        let mut node = Node::start(1, Storage::Sqlite, Selective).await;
+        let peer = Fake::start(9, Manner::Honest, &[]).await;
+        peer.join(&node).await;
+        assert_eq!(node.guardian.peers().await.unwrap().len(), 1);
+        node.swarm_guard.abort().await;
+        node.replicator.forget(&op(), &peer.id).await.unwrap();
+        assert!(node.guardian.peers().await.unwrap().is_empty());
+    });
+}
+
+#[test]
 fn strangers_get_nothing_and_sqlite_nodes_serve_nobody() {
     run(async {
         let node = Node::start(1, Storage::Sqlite, Selective).await;

@@ -3,6 +3,8 @@
 use crate::support::{Fake, Manner, Node, Storage, eventually, run, version};
 use bib_domain::DatasetRef;
 use bib_domain::NodeMode::Selective;
+use bib_proto::v1::Announce;
+use bib_proto::v1::sync_request::Request;
 use bib_replicator::{Found, ReplicatorError};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -73,7 +75,7 @@ fn one_that_does_not_answer_may_have_it() {
 }
 
 #[test]
-fn what_only_some_answered_is_not_believed_for_long() {
+fn what_only_some_answered_is_believed_until_there_is_news() {
     run(async {
         let (old, new) = (version("t/d", 1, 1000, 7), version("t/d", 2, 1000, 7));
         let near = Fake::start(8, Manner::Honest, &[&old]).await;
@@ -82,7 +84,11 @@ fn what_only_some_answered_is_not_believed_for_long() {
         desks(&far, 0);
         let find = || async { node.replicator.find(&dataset("t/d"), "").await.unwrap() };
         assert_eq!(find().await, Found::Version(old.signed.id()), "it is there, whoever does not answer");
+        desks(&near, 0);
+        assert_eq!(find().await, Found::Version(old.signed.id()), "nobody is asked again for a while");
+        desks(&near, SERVED);
         desks(&far, SERVED);
+        far.ask(&node.id, Request::Announce(Announce::default())).await;
         assert_eq!(find().await, Found::Version(new.signed.id()));
     });
 }

@@ -87,8 +87,8 @@ fn a_silent_holder_keeps_no_place_from_another() {
         let honest = Fake::start(seeds[1], Manner::Honest, &[&good]).await;
         let node = Node::with(1, Storage::Sqlite, Selective, |options| {
             options.peers_per_transfer = 1;
-            // time for the other one to become known
-            options.transfer.stall_ms = 4000;
+            // time for the other one to become known, also on a machine that is busy
+            options.transfer.stall_ms = 20_000;
         });
         let node = node.await;
         node.topic("t").await;

@@ -135,7 +135,11 @@ fn a_node_disconnected_on_purpose_is_left_alone_until_it_is_wanted() {
         let address = first.address("tcp").await;
         second.swarm.set_allowed(vec![(first.id.clone(), vec![address])]).await.unwrap();
         eventually("connected", || async { second.sees(&first.id).await }).await;
+        exchange(second.swarm.open_stream_if_connected(&first.id, SYNC).await.unwrap(), b"there").await;
         assert!(second.swarm.disconnect(&first.id).await.unwrap());
+        // also in the moment in which the connection is being closed
+        let error = second.swarm.open_stream_if_connected(&first.id, SYNC).await.unwrap_err();
+        assert!(matches!(error, SwarmError::NotConnected { .. }), "{error}");
         eventually("gone", || async { !second.sees(&first.id).await }).await;
         // many times the pause between dials
         tokio::time::sleep(Duration::from_millis(600)).await;

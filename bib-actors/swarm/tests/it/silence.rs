@@ -113,7 +113,7 @@ fn a_dial_that_fails_beside_a_silent_connection_is_not_the_last() {
             stream_timeout: Duration::from_millis(500),
             ping_interval: Duration::from_millis(100),
             // the stream is given up, and the dial too, while nobody has noticed that the connection is dead
-            ping_timeout: Duration::from_secs(2),
+            ping_timeout: Duration::from_secs(10),
             ..options()
         };
         let (host, friend, wire) = wired(quick).await;
