@@ -15,13 +15,16 @@ pub(super) struct Guess {
 }
 
 const INT: u8 = 1;
-/// Whole numbers that are no int as they are written: of more than 64 bits, or with a plus sign.
+/// Whole numbers that are no int as they are written: of more than 64 bits, or with a plus sign before many digits.
 const BIG: u8 = 2;
 const DOUBLE: u8 = 4;
 const BOOL: u8 = 8;
 const DATE: u8 = 16;
 const TIMESTAMP: u8 = 32;
 const TEXT: u8 = 64;
+
+/// Digits behind a plus sign from which on it is a telephone number rather than a change.
+const PHONE_DIGITS: usize = 7;
 
 impl Guess {
     /// Takes a value into account that is not missing.
@@ -62,6 +65,7 @@ fn kind(text: &str) -> u8 {
         // 007 is a code, not a number: its zeros would be lost
         return match digits.len() > 1 && digits.starts_with('0') {
             true => TEXT,
+            false if text.starts_with('+') && digits.len() < PHONE_DIGITS => DOUBLE,
             false if !text.starts_with('+') && scalar::parse_int(text).is_some() => INT,
             false if is_finite(text) => BIG,
             false => TEXT,
@@ -112,6 +116,9 @@ mod tests {
         assert_eq!(guess(&["99999999999999999999", "0.5"]), ColumnType::Double);
         assert_eq!(guess(&["+9007199254740993", "1"]), ColumnType::String, "a double would lose a digit");
         assert_eq!(guess(&["+49", "-1.5"]), ColumnType::Double);
+        assert_eq!(guess(&["+1", "-2", "0", "+3"]), ColumnType::Double);
+        assert_eq!(guess(&["+999999", "1"]), ColumnType::Double);
+        assert_eq!(guess(&["+1234567", "1"]), ColumnType::String);
         assert_eq!(guess(&["+007"]), ColumnType::String);
         assert_eq!(guess(&["TRUE", "false"]), ColumnType::Bool);
         assert_eq!(guess(&["true", "1"]), ColumnType::String);

@@ -32,7 +32,7 @@ impl Checker<'_> {
                 if let Some((_, kind)) = MacroKind::NAMES.iter().find(|(known, _)| *known == name) {
                     return self.macro_call(*kind, target, &call.args, at);
                 }
-                let mut args = vec![self.check(target)?];
+                let mut args = vec![self.part(target)?];
                 args.extend(self.all(&call.args)?);
                 self.function(name, Form::Member, args, at)
             }
@@ -51,15 +51,16 @@ impl Checker<'_> {
         }
     }
 
+    /// The arguments of a function: of a list or a map it only counts what is in there.
     fn all(&mut self, args: &[IdedExpr]) -> Checked<Vec<Node>> {
-        args.iter().map(|arg| self.check(arg)).collect()
+        args.iter().map(|arg| self.part(arg)).collect()
     }
 
     fn has(&mut self, args: &[IdedExpr], at: Span) -> Checked<Node> {
         let [arg] = args else {
             return Err(self.source.invalid(at, format!("has() takes one column or field, not {} values", args.len())));
         };
-        let node = self.check(arg)?;
+        let node = self.part(arg)?;
         if !matches!(node.kind, Kind::Column(..) | Kind::Field(..) | Kind::Index(..)) {
             let suggestion = format!("write has({})", self.column_text("column"));
             return Err(self.source.invalid_with(node.at, "has() tests a column or a field", suggestion));
@@ -69,7 +70,7 @@ impl Checker<'_> {
     }
 
     fn coalesce(&mut self, args: &[IdedExpr], at: Span) -> Checked<Node> {
-        let nodes = self.all(args)?;
+        let nodes = args.iter().map(|arg| self.check(arg)).collect::<Checked<Vec<_>>>()?;
         if nodes.len() < 2 {
             let suggestion = "write coalesce(first, second): the first that is not null".to_owned();
             return Err(self.source.invalid_with(at, "coalesce() needs two values or more", suggestion));
@@ -179,7 +180,7 @@ impl Checker<'_> {
 
     fn macro_call(&mut self, kind: MacroKind, target: &IdedExpr, args: &[IdedExpr], at: Span) -> Checked<Node> {
         let name = kind.name();
-        let range = self.check(target)?;
+        let range = self.part(target)?;
         let Ty::List(item) = range.ty.clone() else {
             let message = format!("{name} goes over a list, but this is {}", a(&range.ty));
             return Err(self.source.invalid(range.at, message));
@@ -206,18 +207,17 @@ impl Checker<'_> {
             let message = format!("{variable:?} already names the row");
             return Err(self.source.invalid_with(at, message, "choose another name for the variable".to_owned()));
         }
-        self.refuse_opaque(&item, range.at, "gone over")?;
         let turns = self.turns(name, &range, at)?;
         self.locals.push(Local { name: variable.clone(), ty: (*item).clone(), turns });
         let parts = self.macro_parts(kind, condition, body);
         self.locals.pop();
         let (condition, body) = parts?;
-        self.refuse_opaque(&body.ty, body.at, "made into a list")?;
         let ty = match kind {
             MacroKind::All | MacroKind::Exists | MacroKind::ExistsOne => Ty::Bool,
             MacroKind::Map => Ty::List(Box::new(body.ty.clone())),
             MacroKind::Filter => Ty::List(item),
         };
+        self.refuse_opaque(&ty, body.at, "made into a list")?;
         let call = MacroCall { kind, range, variable: variable.clone(), condition, body };
         Ok(Node::new(Kind::Macro(Box::new(call)), ty, at))
     }

@@ -35,6 +35,15 @@ pub(super) struct Local {
 impl Checker<'_> {
     /// Checks one expression.
     pub(super) fn check(&mut self, expr: &IdedExpr) -> Checked<Node> {
+        let node = self.part(expr)?;
+        if node.is_taken_out() {
+            self.refuse_opaque(&node.ty, node.at, "looked up")?;
+        }
+        Ok(node)
+    }
+
+    /// The same for a value that is only looked into, so that it may have parts which the interpreter has not.
+    pub(super) fn part(&mut self, expr: &IdedExpr) -> Checked<Node> {
         let at = self.source.span(expr);
         match &expr.expr {
             Expr::Literal(value) => self.literal(value, at),
@@ -113,7 +122,7 @@ impl Checker<'_> {
         if self.is_row(operand) {
             return self.column_named(field, at);
         }
-        let of = self.check(operand)?;
+        let of = self.part(operand)?;
         self.field(of, field, at)
     }
 
@@ -142,7 +151,6 @@ impl Checker<'_> {
                 }
             },
             Ty::Map(value) => {
-                self.refuse_opaque(&value, at, "looked up")?;
                 let key = Node::literal(Lit::String(field.to_owned()), at);
                 Ok(Node::new(Kind::Index(Box::new(of), Box::new(key)), *value, at))
             }
@@ -193,7 +201,7 @@ impl Checker<'_> {
         };
         match (binary, call.func_name.as_str(), call.args.as_slice()) {
             (Some(op), _, [a, b]) => {
-                let (a, b) = (self.check(a)?, self.check(b)?);
+                let (a, b) = (self.part(a)?, self.part(b)?);
                 self.binary(op, a, b, at)
             }
             (_, cel_ops::LOGICAL_NOT, [inner]) => {
@@ -205,7 +213,7 @@ impl Checker<'_> {
                 self.negate(inner, at)
             }
             (_, cel_ops::IN, [needle, within]) => {
-                let (needle, within) = (self.check(needle)?, self.check(within)?);
+                let (needle, within) = (self.check(needle)?, self.part(within)?);
                 self.contains(needle, within, at)
             }
             (_, cel_ops::INDEX, [of, index]) => self.index(of, index, at),
@@ -256,15 +264,12 @@ impl Checker<'_> {
                 )),
             };
         }
-        let of = self.check(of)?;
+        let of = self.part(of)?;
         let index_at = self.source.span(index);
         if let (Ty::Struct(_), Some(name)) = (&of.ty, text) {
             return self.field(of, name, index_at);
         }
         let index = self.check(index)?;
-        if let Ty::List(item) | Ty::Map(item) = &of.ty {
-            self.refuse_opaque(item, at, "looked up")?;
-        }
         match (&of.ty, &index.ty) {
             (Ty::List(item), Ty::Int) => {
                 let ty = (**item).clone();

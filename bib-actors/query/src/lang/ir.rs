@@ -231,6 +231,15 @@ impl Node {
         Ok(Self { kind, ty: self.ty.clone(), at: self.at })
     }
 
+    /// Whether the value is an item of a list or a map, or a field of one, which the interpreter takes out of it.
+    pub(super) fn is_taken_out(&self) -> bool {
+        match &self.kind {
+            Kind::Local(_) | Kind::Index(..) => true,
+            Kind::Field(of, _) => of.is_taken_out(),
+            _ => false,
+        }
+    }
+
     /// Whether the node reads the variable of a macro around it.
     pub(crate) fn has_free_local(&self) -> bool {
         fn free<'a>(node: &'a Node, bound: &mut Vec<&'a str>) -> bool {

@@ -37,7 +37,7 @@ impl Checker<'_> {
         Ok(Node::new(Kind::Binary(op, left, right), Ty::Bool, at))
     }
 
-    /// Refuses a value with parts that the interpreter cannot have.
+    /// Refuses a value with parts that the interpreter has not: they would come out as missing.
     pub(super) fn refuse_opaque(&self, ty: &Ty, at: Span, not: &str) -> Checked<()> {
         match ty.opaque() {
             Some(part) => {
@@ -64,6 +64,9 @@ impl Checker<'_> {
     /// Inside a macro over a list a computation that has no value ends the macro for that row, so only what is
     /// simply there can be tested.
     pub(super) fn testable(&self, of: Node) -> Checked<Node> {
+        if of.is_taken_out() && matches!(of.ty, Ty::Opaque(_)) {
+            self.refuse_opaque(&of.ty, of.at, "looked up")?;
+        }
         let mut inner = &of;
         let simple = loop {
             match &inner.kind {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, DictionaryArray, Float64Array, Int32Array, Int64Array,
+    RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Float64Type, Int32Type, TimestampMicrosecondType};
 use datafusion::common::DFSchema;
 use datafusion::prelude::SessionContext;
 use proptest::prelude::*;
@@ -17,12 +17,12 @@ use crate::lang::{CheckedStage, Column, Node, Ty, check_stages, parse};
 use crate::options::QueryOptions;
 use crate::row::RowExpression;
 
-/// Columns: `i`, `j` ints (`j` narrow in the data), `d`, `e` doubles, `s`, `u` texts, `b`, `c` bools, `t` a timestamp,
-/// `k` a date.
+/// Columns: `i`, `j` ints (`j` narrow in the data), `d`, `e` doubles, `s`, `u`, `g` texts (`g` a dictionary in the
+/// data), `b`, `c` bools, `t` a timestamp, `k` a date.
 type Row = (
     (Option<i64>, Option<i32>, Option<f64>, Option<f64>),
     (Option<String>, Option<String>, Option<bool>, Option<bool>),
-    (Option<i64>, Option<i32>),
+    (Option<i64>, Option<i32>, Option<String>),
 );
 
 fn row() -> impl Strategy<Value = Row> {
@@ -54,7 +54,7 @@ fn row() -> impl Strategy<Value = Row> {
             prop::option::of(any::<bool>()),
             prop::option::of(any::<bool>()),
         ),
-        (prop::option::of(time), prop::option::of(-719_162_i32..2_932_896)),
+        (prop::option::of(time), prop::option::of(-719_162_i32..2_932_896), prop::option::of(text())),
     )
 }
 
@@ -67,6 +67,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
         ("e", Arc::new(rows.iter().map(|r| r.0.3).collect::<Float64Array>())),
         ("s", Arc::new(rows.iter().map(|r| r.1.0.clone()).collect::<StringArray>())),
         ("u", Arc::new(rows.iter().map(|r| r.1.1.clone()).collect::<StringArray>())),
+        ("g", Arc::new(rows.iter().map(|r| r.2.2.as_deref()).collect::<DictionaryArray<Int32Type>>())),
         ("b", Arc::new(rows.iter().map(|r| r.1.2).collect::<BooleanArray>())),
         ("c", Arc::new(rows.iter().map(|r| r.1.3).collect::<BooleanArray>())),
         ("t", Arc::new(utc(rows.iter().map(|r| r.2.0).collect()))),
@@ -91,6 +92,16 @@ const PATTERNS: [&str; 14] = [
     "r\"^C:\\\\\"",
     "r\"^C:\\\\d$\"",
     "r\"\\d\"",
+];
+
+/// Comparisons that DataFusion makes lists of, which have no value in common.
+const LOOKUPS: [&str; 6] = [
+    "r.j == 1 || r.j == 2",
+    "3 == r.j || 4 == r.j",
+    "r.j == 4 + 1 || r.j == 6",
+    "r.g == \"a\" || r.g == \"ab\"",
+    "r.g == \"B\" || r.g == \"12\"",
+    "r.g != \"a\" && r.g != \"5%\"",
 ];
 
 /// Expressions of each type as text, by the depth that is left.
@@ -128,7 +139,9 @@ fn bool_expr(depth: u32) -> BoxedStrategy<String> {
             .prop_map(|(a, f, b)| format!("({a}).{f}({b})")),
         2 => (text_expr(below), prop::sample::select(PATTERNS.to_vec())).prop_map(|(a, p)| format!("({a}).matches({p})")),
         1 => int_expr(below).prop_map(|a| format!("({a}) in [1, 2, 3, 4]")),
-        1 => prop::sample::select(vec!["[]", "[1, 2, 3, 4]", "[3, 4, 5, 6]", "[7]"]).prop_map(|l| format!("r.i in {l}")),
+        2 => (prop::sample::select(vec!["i", "j"]), prop::sample::select(vec!["[]", "[1, 2, 3, 4]", "[3, 4, 5, 6]", "[7]"]))
+            .prop_map(|(c, l)| format!("r.{c} in {l}")),
+        2 => prop::sample::select(LOOKUPS.to_vec()).prop_map(str::to_owned),
         1 => text_expr(below).prop_map(|a| format!("bool({a})")),
         1 => (prop::sample::select(vec!["isNaN", "isInf", "isFinite"]), double_expr(below))
             .prop_map(|(f, a)| format!("math.{f}({a})")),
@@ -207,6 +220,7 @@ fn text_expr(depth: u32) -> BoxedStrategy<String> {
     let leaf = prop_oneof![
         Just("r.s".to_owned()),
         Just("r.u".to_owned()),
+        Just("r.g".to_owned()),
         prop::sample::select(vec!["\"\"", "\"a\"", "\"ï\""]).prop_map(str::to_owned),
     ];
     if depth == 0 {
@@ -283,7 +297,8 @@ fn agree(expression: &str, rows: &[Row]) -> Result<(), TestCaseError> {
     let columns = Column::of_schema(&batch.schema());
     let Some(node) = checked(expression, &columns) else { return Ok(()) };
     let mut row_by_row = Vec::new();
-    let expr = Lowering { columns: &columns, row_by_row: &mut row_by_row, stop: None }.lower(&node).unwrap();
+    let expr =
+        Lowering { columns: &columns, made: false, row_by_row: &mut row_by_row, stop: None }.lower(&node).unwrap();
     prop_assert!(row_by_row.is_empty(), "{expression} is not vectorized: {row_by_row:?}");
     let schema = DFSchema::try_from(batch.schema()).unwrap();
     let physical = SessionContext::new().create_physical_expr(expr, &schema).unwrap();

@@ -1,5 +1,7 @@
 //! Checked steps to a data frame. Owns the order of operations and the types of aggregates.
 
+use std::collections::HashSet;
+
 use arrow::datatypes::DataType;
 use datafusion::common::{Column as DfColumn, Result};
 use datafusion::dataframe::DataFrame;
@@ -49,11 +51,13 @@ pub(crate) fn build(
         Order::Promised => (false, true, None),
         Order::Total { position } => (true, position.is_some(), position),
     };
-    let mut builder = Builder { row_by_row: Vec::new(), total, in_file_order, position, settled: true, stop };
+    let mut builder =
+        Builder { made: false, row_by_row: Vec::new(), total, in_file_order, position, settled: true, stop };
     let (mut frame, mut columns) = (table, columns);
     for stage in stages {
         let next = stage.output(&columns);
         frame = builder.apply(frame, stage, &columns)?;
+        builder.made |= makes_columns(stage);
         columns = next;
     }
     let frame = builder.settle(frame, &columns)?;
@@ -61,6 +65,8 @@ pub(crate) fn build(
 }
 
 struct Builder {
+    /// Whether a step so far has made columns.
+    made: bool,
     row_by_row: Vec<String>,
     /// Whether the order must be total.
     total: bool,
@@ -80,7 +86,8 @@ impl Builder {
             _ => frame,
         };
         let position = self.position.clone().filter(|_| self.total);
-        let mut lowering = Lowering { columns, row_by_row: &mut self.row_by_row, stop: Some(&self.stop) };
+        let mut lowering =
+            Lowering { columns, made: self.made, row_by_row: &mut self.row_by_row, stop: Some(&self.stop) };
         match stage {
             CheckedStage::Filter(condition) => {
                 let condition = lowering.condition(condition)?;
@@ -127,9 +134,22 @@ impl Builder {
             return Ok(frame);
         }
         self.settled = true;
-        let mut lowering = Lowering { columns, row_by_row: &mut self.row_by_row, stop: Some(&self.stop) };
+        let mut lowering =
+            Lowering { columns, made: self.made, row_by_row: &mut self.row_by_row, stop: Some(&self.stop) };
         let keys = ties(&mut lowering, self.position.as_deref())?;
         if keys.is_empty() { Ok(frame) } else { frame.sort(keys) }
+    }
+}
+
+/// Whether a step makes columns, or passes one on twice.
+fn makes_columns(stage: &CheckedStage) -> bool {
+    match stage {
+        CheckedStage::Map(outputs) => {
+            let mut known = HashSet::new();
+            !outputs.iter().all(|output| matches!(&output.node.kind, Kind::Column(index, _) if known.insert(*index)))
+        }
+        CheckedStage::Aggregate { .. } => true,
+        _ => false,
     }
 }
 

@@ -21,6 +21,8 @@ use crate::stop::Stop;
 /// Translates the expressions of one step.
 pub(crate) struct Lowering<'a> {
     pub(crate) columns: &'a [Column],
+    /// Whether an earlier step has made the columns: several may be the same one of the table then, or a constant.
+    pub(crate) made: bool,
     /// What runs row by row and why.
     pub(crate) row_by_row: &'a mut Vec<String>,
     /// What ends that; none where nothing runs so.
@@ -41,7 +43,7 @@ impl Lowering<'_> {
         match &node.kind {
             Kind::Binary(op @ (BinaryOp::And | BinaryOp::Or), a, b) => {
                 let (a, b) = (self.condition(a)?, self.condition(b)?);
-                joined(operator(*op), a, b, Asked::Truth)
+                joined(operator(*op), a, b, Asked::Truth, self.made)
             }
             _ => self.lower(node),
         }
@@ -163,7 +165,9 @@ impl Lowering<'_> {
             return self.comparison(op, &a, &b);
         }
         match (op, result) {
-            (BinaryOp::And | BinaryOp::Or, _) => joined(operator(op), self.lower(a)?, self.lower(b)?, Asked::Value),
+            (BinaryOp::And | BinaryOp::Or, _) => {
+                joined(operator(op), self.lower(a)?, self.lower(b)?, Asked::Value, self.made)
+            }
             (_, Ty::Double) => Ok(binary(self.lower(a)?, operator(op), self.lower(b)?)),
             (BinaryOp::Add, Ty::String) => self.kernel(Work::Concat, &[a.clone(), b.clone()], result),
             _ => self.kernel(Work::Arithmetic(op), &[a.clone(), b.clone()], result),
@@ -211,8 +215,9 @@ impl Lowering<'_> {
         let mut arguments = Arguments::default();
         let body = node.map_children(&mut |child| self.hoist(child, &mut arguments))?;
         let constant = arguments.exprs.iter().all(|argument| argument.column_refs().is_empty());
+        let may_last = constant && has_macro(&body);
         let shown = print(node, Style::People);
-        let compiled = RowExpression::compile(&body, arguments.types, shown, constant, self.stop.cloned())?;
+        let compiled = RowExpression::compile(&body, arguments.types, shown, may_last, self.stop.cloned())?;
         Ok(ScalarUDF::from(compiled).call(arguments.exprs))
     }
 
@@ -269,6 +274,10 @@ fn needs_rows(node: &Node) -> Option<&'static str> {
         Kind::Local(_) => Some("it belongs to a macro"),
         _ => None,
     }
+}
+
+fn has_macro(node: &Node) -> bool {
+    matches!(node.kind, Kind::Macro(_)) || node.children().into_iter().any(has_macro)
 }
 
 /// A column of whole numbers beside a whole double: compared as whole numbers, so that scans can skip by it.

@@ -71,6 +71,7 @@ pub(super) fn function(op: Op, params: &[Ty], args: &[ArrayRef]) -> Result<Array
 pub(super) fn concat(args: &[ArrayRef], most: usize) -> Result<ArrayRef> {
     let (left, right) = (args[0].as_string::<i32>(), args[1].as_string::<i32>());
     let (mut joined, mut bytes) = (StringBuilder::new(), 0);
+    let batch = room(left.value_data().len().max(right.value_data().len()));
     for (a, b) in left.iter().zip(right.iter()) {
         let Some((a, b)) = a.zip(b) else {
             joined.append_null();
@@ -78,7 +79,7 @@ pub(super) fn concat(args: &[ArrayRef], most: usize) -> Result<ArrayRef> {
         };
         made::fits(a, b, most)?;
         bytes += a.len() + b.len();
-        within(bytes, BATCH_BYTES)?;
+        within(bytes, batch)?;
         let whole = joined.write_str(a).and_then(|()| joined.write_str(b));
         whole.map_err(|error| DataFusionError::Internal(error.to_string()))?;
         joined.append_value("");
@@ -100,6 +101,12 @@ pub(super) fn replace(args: &[ArrayRef], most: usize) -> Result<ArrayRef> {
         replaced.append_option(text);
     }
     Ok(Arc::new(replaced.finish()))
+}
+
+/// Bytes of the joined texts of a batch. They may be more by the longer side: rows that were long before still get a
+/// little more, and what is joined with itself over and over is bounded.
+fn room(longer: usize) -> usize {
+    BATCH_BYTES.saturating_add(longer).min(i32::MAX as usize)
 }
 
 fn within(bytes: usize, most: usize) -> Result<()> {
@@ -141,4 +148,18 @@ fn substring(text: &str, from: i64, to: Option<i64>) -> Option<String> {
 /// The character at which `wanted` begins, or -1.
 fn index_of(text: &str, wanted: &str) -> i64 {
     text.find(wanted).map_or(-1, |at| text[..at].chars().count() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_may_still_be_joined_and_no_array_is_too_long() {
+        let one_more = BATCH_BYTES + 8_192;
+        assert!(within(one_more, room(BATCH_BYTES)).is_ok());
+        assert!(within(one_more, room(0)).is_err());
+        assert!(within(4 * BATCH_BYTES, room(2 * BATCH_BYTES)).is_err(), "doubled for the second time");
+        assert_eq!(room(usize::MAX), i32::MAX as usize);
+    }
 }

@@ -13,11 +13,12 @@ use cel::{Context, Program, Value};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
+use super::answers::Answers;
 use super::library;
 use super::made::repeated;
 use super::meter::{METER, Meter};
-use super::values::{Out, copy_out, to_array, value};
-use crate::breach::{BATCH_BYTES, Breach, CONSTANT_BYTES, TEXT_BYTES};
+use super::values::{copy_out, value};
+use crate::breach::{BATCH_BYTES, CONSTANT_BYTES, TEXT_BYTES};
 use crate::lang::{Node, Style, Ty, print};
 use crate::stop::Stop;
 
@@ -51,20 +52,20 @@ const ROWS: Bounds = Bounds { text: TEXT_BYTES, all: BATCH_BYTES };
 const CONSTANT: Bounds = Bounds { text: CONSTANT_BYTES, all: CONSTANT_BYTES };
 
 impl RowExpression {
-    /// Compiles `node`, whose columns are arguments of the types `inputs`. People see it as `shown`. One that depends on
-    /// no row is `constant`: planning would reckon it, for as long as that takes.
+    /// Compiles `node`, whose columns are arguments of the types `inputs`. People see it as `shown`. One that `may_last`
+    /// depends on no row and goes over lists: planning would reckon it, for as long as that takes.
     pub(crate) fn compile(
         node: &Node,
         inputs: Vec<Ty>,
         shown: String,
-        constant: bool,
+        may_last: bool,
         stop: Option<Stop>,
     ) -> Result<Self> {
         let text = print(node, Style::Interpreter);
         let program = library::env()
             .compile(&text)
             .map_err(|error| DataFusionError::Internal(format!("the interpreter refused {text}: {error}")))?;
-        let volatility = if constant { Volatility::Volatile } else { Volatility::Immutable };
+        let volatility = if may_last { Volatility::Volatile } else { Volatility::Immutable };
         let signature = match inputs.len() {
             0 => Signature::nullary(volatility),
             n => Signature::any(n, volatility),
@@ -91,8 +92,7 @@ impl RowExpression {
         let variables = Variables { columns, row: AtomicUsize::new(0), meter: meter.clone() };
         let mut context = Context::with_env(library::env());
         context.set_variable_resolver(&variables);
-        let mut out = Vec::with_capacity(rows);
-        let mut bytes = 0;
+        let mut answers = Answers::new(&self.result, bounds.all);
         for row in 0..rows {
             meter.row()?;
             variables.row.store(row, Ordering::Relaxed);
@@ -102,13 +102,9 @@ impl RowExpression {
             if let Some(breach) = meter.breach() {
                 return Err(breach.into());
             }
-            bytes += answer.as_ref().map_or(0, Out::bytes);
-            if bytes > bounds.all {
-                return Err(Breach::Values { most: bounds.all }.into());
-            }
-            out.push(answer);
+            answers.push(answer)?;
         }
-        Ok(to_array(out, &self.result)?)
+        answers.finish()
     }
 }
 

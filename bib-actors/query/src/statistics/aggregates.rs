@@ -41,7 +41,10 @@ pub(super) fn first_scan(columns: &[Column], options: &QueryOptions) -> Result<V
     for (index, column) in columns.iter().enumerate() {
         let node = column_node(index, column);
         let mut add = |what, expr: Expr| all.push(expr.alias(name(index, what)));
-        add(What::Values, count(Lowering { columns, row_by_row: &mut Vec::new(), stop: None }.output(&node)?));
+        add(
+            What::Values,
+            count(Lowering { columns, made: false, row_by_row: &mut Vec::new(), stop: None }.output(&node)?),
+        );
         let value = lower(columns, &node)?;
         match column.ty {
             Ty::Int | Ty::Timestamp | Ty::Date => {
@@ -85,7 +88,7 @@ pub(super) fn second_scan(columns: &[Column], bins: &[Option<Edges>]) -> Result<
 
 fn lower(columns: &[Column], node: &Node) -> Result<Expr> {
     // plain columns never run row by row
-    Lowering { columns, row_by_row: &mut Vec::new(), stop: None }.lower(node)
+    Lowering { columns, made: false, row_by_row: &mut Vec::new(), stop: None }.lower(node)
 }
 
 /// Whole numbers, microseconds or days.

@@ -6,11 +6,11 @@ use arrow::array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Date64Array, Decimal128Array, Decimal256Array,
     DictionaryArray, DurationSecondArray, FixedSizeBinaryArray, Float32Array, Float64Array, Int8Array, Int64Array,
     Int64Builder, LargeStringArray, ListArray, ListBuilder, MapBuilder, NullArray, RecordBatch, StringArray,
-    StringBuilder, StringViewArray, StructArray, Time32MillisecondArray, Time64NanosecondArray,
+    StringBuilder, StringViewArray, StructArray, StructBuilder, Time32MillisecondArray, Time64NanosecondArray,
     Time64NanosecondBuilder, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampSecondArray, UInt64Array,
 };
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Field, Fields, Int32Type, Int64Type, UInt8Type, i256};
+use arrow::datatypes::{DataType, Field, Fields, Int32Type, Int64Type, TimeUnit, UInt8Type, i256};
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use serde_json::json;
@@ -166,13 +166,62 @@ async fn maps_and_times_of_day_within_lists() {
     assert_eq!((&rows[0]["size"], rows[0]["clocks"].is_array()), (&json!(1), true));
     for (expression, what) in [
         ("r.clocks[0]", "looked up"),
-        ("r.clocks.filter(c, true)", "gone over"),
+        ("r.clocks.filter(c, true)", "made into a list"),
+        ("r.clocks.exists(c, c == null)", "looked up"),
+        ("has(r.clocks[0])", "looked up"),
         ("[1].map(x, r.clocks)", "made into a list"),
         ("r.clocks + r.clocks", "joined"),
         ("r.clocks == r.clocks", "compared"),
     ] {
         let message = lab.refusal(&format!("dataset(\"data/t\").map(r, {{\"x\": {expression}}})")).await;
         assert!(message.contains("can be selected, but not") && message.contains(what), "{expression}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn fields_beside_a_time_of_day_within_lists() {
+    let fields = Fields::from(vec![
+        Field::new("at", DataType::Time64(TimeUnit::Nanosecond), true),
+        Field::new("hr", DataType::Int64, true),
+    ]);
+    let mut readings = ListBuilder::new(StructBuilder::from_fields(fields, 2));
+    for rate in [90, 120] {
+        let reading = readings.values();
+        reading.field_builder::<Time64NanosecondBuilder>(0).unwrap().append_value(1);
+        reading.field_builder::<Int64Builder>(1).unwrap().append_value(rate);
+        reading.append(true);
+    }
+    readings.append(true);
+    let columns: [(&str, ArrayRef); 1] = [("readings", Arc::new(readings.finish()))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    for (name, bytes) in [("t.arrow", ipc(&batch, false, None)), ("t.parquet", parquet(&batch, 9))] {
+        let lab = Lab::one(name, &bytes);
+        let rows = lab
+            .rows(
+                "dataset(\"data/t\").map(r, {\"fast\": r.readings.exists(x, x != null && x.hr > 100), \
+                 \"first\": r.readings[0].hr, \"all\": r.readings.map(x, x.hr), \"none\": r.readings[2] == null, \
+                 \"here\": has(r.readings[1]), \"second\": r.readings[1][\"hr\"]})",
+            )
+            .await;
+        let expected = json!({"fast": true, "first": 90, "all": [90, 120], "none": true, "here": true, "second": 120});
+        assert_eq!(rows, [expected], "{name}");
+        for (expression, what) in [
+            ("r.readings[0]", "looked up"),
+            ("r.readings[0].at", "looked up"),
+            ("r.readings[0].at == null", "looked up"),
+            ("coalesce(r.readings[0], r.readings[1])", "looked up"),
+            ("true ? r.readings[0] : r.readings[1]", "looked up"),
+            ("r.readings.exists(x, x.at == null)", "looked up"),
+            ("r.readings.map(x, x.at)", "looked up"),
+            ("r.readings.map(x, x)", "looked up"),
+            ("r.readings.map(x, r.readings)", "made into a list"),
+            ("r.readings.filter(x, x.hr > 100)", "made into a list"),
+            ("[r.readings]", "made into a list"),
+            ("r.readings[0] == r.readings[1]", "compared"),
+        ] {
+            let message = lab.refusal(&format!("dataset(\"data/t\").map(r, {{\"x\": {expression}}})")).await;
+            assert!(message.contains("can be selected, but not") && message.contains(what), "{expression}: {message}");
+        }
     }
 }
 

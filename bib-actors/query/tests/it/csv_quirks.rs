@@ -138,10 +138,12 @@ async fn empty_lines_before_the_first_row() {
 }
 
 #[tokio::test]
-async fn whole_numbers_with_a_plus_sign_keep_their_digits() {
-    let lab = Lab::one("t.csv", b"phone,change\n+9007199254740993,+1\n+4412345678,-0.5\n");
-    assert_eq!(types(&lab).await, ["Utf8", "Float64"]);
-    assert_eq!(column(&lab.rows("dataset(\"data/t\")").await, "phone"), ["+9007199254740993", "+4412345678"]);
+async fn long_whole_numbers_with_a_plus_sign_keep_their_digits() {
+    let lab = Lab::one("t.csv", b"phone,change,score\n+9007199254740993,+1,+1\n+4412345678,-0.5,-2\n");
+    assert_eq!(types(&lab).await, ["Utf8", "Float64", "Float64"]);
+    let rows = lab.rows("dataset(\"data/t\")").await;
+    assert_eq!(column(&rows, "phone"), ["+9007199254740993", "+4412345678"]);
+    assert_eq!(column(&rows, "score"), [1.0, -2.0]);
 }
 
 proptest::proptest! {

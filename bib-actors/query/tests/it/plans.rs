@@ -59,6 +59,13 @@ async fn a_whole_double_prunes_like_an_int() {
 }
 
 #[tokio::test]
+async fn an_item_of_a_list_that_is_written_prunes_like_a_number() {
+    let plan = plan("dataset(\"flights/2013\").filter(r, r.dep_delay >= [60, 90][1])").await;
+    let skips = scan_of(&plan).split("pruning_predicate=").nth(1).unwrap_or_default();
+    assert!(skips.contains("dep_delay_max@") && !scan_of(&plan).contains("row_by_row"), "{plan}");
+}
+
+#[tokio::test]
 async fn a_pattern_that_begins_with_a_text_prunes_by_it() {
     let plan = plan("dataset(\"flights/2013\").filter(r, r.tailnum.matches(\"^N1[0-9]{2}UW$\"))").await;
     let skips = scan_of(&plan).split("pruning_predicate=").nth(1).unwrap_or_default();

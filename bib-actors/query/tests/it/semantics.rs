@@ -1,7 +1,12 @@
 //! What values mean: nulls, numbers at their edges, columns with strange names.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, UInt8Array};
+use arrow::datatypes::Int32Type;
 use serde_json::json;
 
+use crate::parquet_files::parquet;
 use crate::support::{Lab, column};
 
 const NULLS: &[u8] = b"n,x,s,flag\n1,1.5,a,true\n2,NA,,false\n3,-0.0,NA,NA\n4,0,d,true\n";
@@ -46,6 +51,39 @@ async fn null_is_neither_true_nor_false() {
     for condition in ["!(q.k && q.m)", "!q.k || !q.m", "!(q.k == true && q.m)"] {
         let rows = lab.rows(&format!("dataset(\"data/t\"){steps}.filter(q, {condition})")).await;
         assert_eq!(column(&rows, "n"), [1, 4], "{condition}");
+    }
+    // two names of one column, and constants with a name
+    let steps = ".map(r, {\"n\": r.n, \"v\": r.s, \"w\": r.s, \"a\": \"a\", \"b\": \"b\"})";
+    for condition in [
+        "!((q.v == \"a\" || q.v == \"b\") && (q.w == \"c\" || q.w == \"e\"))",
+        "!((q.v == q.a || q.v == q.b) && (q.v == \"c\" || q.v == \"e\"))",
+        "!(q.v in [\"a\", \"b\", \"c\", \"x\"] && q.w in [\"e\", \"f\", \"g\", \"h\"])",
+    ] {
+        let rows = lab.rows(&format!("dataset(\"data/t\"){steps}.filter(q, {condition})")).await;
+        assert_eq!(column(&rows, "n"), [1, 4], "{condition}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_value_of_a_narrow_type_is_in_no_two_lists() {
+    let columns: [(&str, ArrayRef); 3] = [
+        ("n", Arc::new(Int32Array::from(vec![Some(1), None, Some(3), Some(9)]))),
+        ("small", Arc::new(UInt8Array::from(vec![Some(1), None, Some(3), Some(9)]))),
+        ("word", Arc::new(DictionaryArray::<Int32Type>::from_iter([Some("a"), None, Some("c"), Some("x")]))),
+    ];
+    let columns = columns.into_iter().map(|(name, array)| (name, array, true));
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    let lab = Lab::one("t.parquet", &parquet(&batch, 9));
+    for condition in [
+        "!((r.n == 1 || r.n == 2) && (r.n == 3 || r.n == 4))",
+        "!((r.n == 1 + 0 || r.n == 2) && (3 == r.n || r.n == 2 + 2))",
+        "!(r.n in [1, 2, 5, 6] && r.n in [3, 4, 7, 8])",
+        "!(r.n in [1, 2, 5, 6]) || !(r.n in [3, 4, 7, 8])",
+        "!((r.small == 1 || r.small == 2) && (r.small == 3 || r.small == 4))",
+        "!((r.word == \"a\" || r.word == \"b\") && (r.word == \"c\" || r.word == \"d\"))",
+    ] {
+        let rows = lab.rows(&format!("dataset(\"data/t\").filter(r, {condition})")).await;
+        assert_eq!(column(&rows, "n"), [1, 3, 9], "{condition}");
     }
 }
 
