@@ -287,6 +287,9 @@ pub struct CallOptions {
     pub page_max: u32,
     /// Entries of one page when the client does not say.
     pub page_default: u32,
+    /// Versions of one answer, and so many when the client does not say: one that knows of no pages takes them for all
+    /// there are. As large as the guardian's largest page allows, of which one entry says whether more follow.
+    pub versions_max: u32,
     /// Bytes of a version's entries in one answer, but for a single entry that is larger: further ones come with a further
     /// call. Below what a client takes in one message.
     pub entries_bytes: usize,
@@ -305,6 +308,7 @@ impl Default for CallOptions {
         Self {
             page_max: 500,
             page_default: 100,
+            versions_max: 999,
             entries_bytes: 16 << 20,
             tasks: 2048,
             tick: Duration::from_millis(500),

@@ -28,7 +28,14 @@ pub(super) fn shape(expression: &str) -> String {
                 out.push_str(&format!("\"{name}\""));
             }
             Said::Value(_) => out.push('?'),
-            Said::Words => out.push_str(&rest[..length]),
+            Said::Words => {
+                let (word, room) = (&rest[..length], MAX - out.len());
+                out.extend(word.chars().take(room));
+                if word.len() > room {
+                    out.push('…');
+                    break;
+                }
+            }
             Said::Nothing => {
                 if !out.ends_with(' ') {
                     out.push(' ');
@@ -107,6 +114,16 @@ mod tests {
         assert!(super::shape(&"x + ".repeat(1000)).len() < 500);
         assert_eq!(super::shape("\"never closed"), "?");
         assert_eq!(super::shape("dataset('''a/b''', r\"f.csv\")\n  .count()"), "dataset(\"a/b\", ?) .count()");
+    }
+
+    #[test]
+    fn a_long_word_is_cut() {
+        let long = "x".repeat(5_000);
+        for expression in [long.clone(), format!("`{long}`"), format!("{long}.{long}"), format!("dataset({long})")] {
+            assert_eq!(shape(&expression), format!("{}…", &expression[..MAX]));
+        }
+        assert_eq!(shape(&long[..MAX]), long[..MAX], "it fits");
+        assert_eq!(shape(&format!("{} + 1", &long[..MAX - 3])), format!("{} + …", &long[..MAX - 3]));
     }
 
     #[test]

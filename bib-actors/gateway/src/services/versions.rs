@@ -3,6 +3,7 @@
 use super::{convert, elsewhere, pages};
 use crate::access::Caller;
 use crate::mapping::dataset_not_found;
+use crate::options::CallOptions;
 use crate::problem::Problem;
 use crate::shared::Shared;
 use bib_domain::{DatasetRef, VersionId};
@@ -47,6 +48,11 @@ impl FromStr for Place {
     }
 }
 
+/// How many versions an answer has: what the client asks for, within the bound; as many as one takes if it does not say.
+fn size(options: &CallOptions, asked: u32) -> u32 {
+    if asked == 0 { options.versions_max } else { asked.min(options.versions_max) }
+}
+
 /// One page.
 pub(super) async fn list(
     shared: &Shared,
@@ -54,8 +60,7 @@ pub(super) async fn list(
     asked: &ListVersionsRequest,
 ) -> Result<ListVersionsResponse, Problem> {
     let dataset: DatasetRef = asked.name.parse()?;
-    let most = shared.options.calls.page_max;
-    let size = if asked.page_size == 0 { most } else { asked.page_size.min(most) };
+    let size = size(&shared.options.calls, asked.page_size);
     let after = pages::after::<Place>("versions", &asked.page_token)?;
     let rows = elsewhere::versions(shared, &caller.op(), &dataset, after, size + 1).await?;
     if rows.is_empty() && after.is_none() {
@@ -72,6 +77,16 @@ pub(super) async fn list(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bib_domain::NodeMode;
+    use bib_guardian::{GuardianOptions, SealKey};
+
+    #[test]
+    fn one_answer_takes_what_the_guardian_gives_at_once() {
+        let options = CallOptions::default();
+        assert_eq!([0, 7, 999, 1_000, u32::MAX].map(|asked| size(&options, asked)), [999, 7, 999, 999, 999]);
+        let guardian = GuardianOptions::new("data".into(), NodeMode::Full, SealKey::new([0; 32]), [0; 32]);
+        assert_eq!(options.versions_max + 1, guardian.page_limit, "one more is asked for");
+    }
 
     #[test]
     fn a_place_is_read_as_it_was_written() {

@@ -69,7 +69,7 @@ async fn arriving(node: &Node, number: u64) -> String {
 #[test]
 fn older_versions_are_a_page_further() {
     run(async {
-        let node = Node::with(|options| options.calls.page_max = 2).await;
+        let node = Node::with(|options| options.calls.versions_max = 2).await;
         node.topic("weather").await;
         for rows in 1..=3 {
             another(&node, rows).await;

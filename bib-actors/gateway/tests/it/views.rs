@@ -83,6 +83,12 @@ fn a_page_says_where_its_rows_stand_and_how_many_there_are() {
         assert_eq!((record.object.as_str(), record.rows), ("weather/all", Some(2)));
         let fingerprint = record.fingerprint.unwrap_or_default();
         assert_eq!(fingerprint, "dataset(\"weather/all\") where r.site != ?");
+
+        // however long a view is, the record has room for what its rows were chosen by
+        let expression = format!("dataset(\"weather/all\").{}()", "x".repeat(5_000));
+        page(&rosa, View { expression, ..view("r.site != \"B\"", "", false) }, 0, 2).await.unwrap_err();
+        let fingerprint = node.audited("dataset.page", "refused").await.remove(0).fingerprint.unwrap_or_default();
+        assert!(fingerprint.len() < 500 && fingerprint.ends_with("x… where r.site != ?"), "{fingerprint}");
     });
 }
 

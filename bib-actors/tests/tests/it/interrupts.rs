@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A node with one large dataset.
 fn node(lab: &Lab) -> Node {
-    let mut node = lab.node(NodeSpec::cache("alone")).unwrap();
+    let mut node = lab.node(NodeSpec::full("alone")).unwrap();
     node.start().unwrap();
     node.bib(&["topic", "create", "t"]).unwrap().ok().unwrap();
     upload(&node, &file(lab.path(), "big.bin", &noise(11, BYTES)), "t", "big");
@@ -104,7 +104,7 @@ fn a_download_whose_terminal_or_node_goes_away_leaves_nothing() {
 #[test]
 fn a_refusal_does_not_wait_for_the_end_of_what_is_piped_in() {
     let lab = Lab::new().unwrap();
-    let mut node = lab.node(NodeSpec::cache("alone")).unwrap();
+    let mut node = lab.node(NodeSpec::full("alone")).unwrap();
     node.start().unwrap();
     let words = ["dataset", "upload", "-", "--topic", "typo", "--name", "x"];
     let mut child = bib(&lab, &node, "default", &words).stdin(Stdio::piped()).spawn().unwrap();
@@ -119,7 +119,7 @@ fn a_refusal_does_not_wait_for_the_end_of_what_is_piped_in() {
 #[test]
 fn what_is_said_before_is_what_is_done() {
     let lab = Lab::new().unwrap();
-    let mut node = lab.node(NodeSpec::cache("alone")).unwrap();
+    let mut node = lab.node(NodeSpec::full("alone")).unwrap();
     node.start().unwrap();
     node.bib(&["topic", "create", "t"]).unwrap().ok().unwrap();
     let folder = lab.path().join("survey.2023");
