@@ -16,6 +16,7 @@ mod postgres;
 mod progress;
 mod session;
 mod settings;
+mod shell;
 mod views;
 mod watch;
 

@@ -96,8 +96,9 @@ impl Paging {
         self.listing.most()
     }
 
-    /// Asks for page after page until there are enough records. `whole`: the list is put in another order afterwards,
-    /// so all of it is needed. `fetch` gives the page after a token, and the token of the next one.
+    /// Asks for page after page until there are enough records; of a node that gives no pages there may be more. `whole`:
+    /// the list is put in another order afterwards, so all of it is needed. `fetch` gives the page after a token, and
+    /// the token of the next one.
     ///
     /// # Errors
     /// What `fetch` says, or the filter.
@@ -121,14 +122,24 @@ impl Paging {
                     continue;
                 }
                 found.items.push(row);
-                if found.items.len() == wanted {
-                    // a page that was used in part gives its token only when it is asked for with just that size
-                    let used = u32::try_from(index + 1).unwrap_or(u32::MAX);
-                    found.next = if index + 1 < there { fetch(used, found.next).await?.1 } else { next };
+                if found.items.len() != wanted {
+                    continue;
+                }
+                if index + 1 == there {
+                    found.next = next;
                     return Ok(found);
                 }
+                // a page that was used in part gives its token only when it is asked for with just that size
+                let used = u32::try_from(index + 1).unwrap_or(u32::MAX);
+                let token = fetch(used, found.next.clone()).await?.1;
+                if !token.is_empty() {
+                    found.next = token;
+                    return Ok(found);
+                }
+                // there is more, and no way to it: a node from before these pages sent all at once, which is kept, for
+                // `Output::list` to cut it and to say so
             }
-            found.next = next;
+            found.next = if found.items.len() >= wanted { String::new() } else { next };
             if found.next.is_empty() {
                 return Ok(found);
             }
@@ -199,6 +210,26 @@ mod tests {
         assert_eq!(run(&numbers, &paging(0, "", ""), false).0.len(), 1200);
         assert_eq!(run(&numbers, &paging(5, "", ""), true).0.len(), 1200, "another order needs all of it");
         assert!(numbers.asked.borrow().iter().all(|size| *size <= PAGE));
+    }
+
+    #[test]
+    fn what_a_node_without_pages_gives_is_kept_to_be_cut_with_a_word() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let whole = |limit, filter: &str| {
+            let (paging, template) = (paging(limit, filter, ""), json!({"n": 0}));
+            let found = runtime.block_on(paging.collect(
+                false,
+                &template,
+                |_| true,
+                async |_, _| Ok(((0..300).map(|n| json!({"n": n})).collect(), String::new())),
+            ));
+            let found = found.unwrap();
+            (found.items.len(), found.next)
+        };
+        assert_eq!(whole(100, ""), (300, String::new()));
+        assert_eq!(whole(100, "n % 2 == 0"), (150, String::new()));
+        assert_eq!(whole(300, ""), (300, String::new()));
+        assert_eq!(whole(0, ""), (300, String::new()));
     }
 
     #[test]

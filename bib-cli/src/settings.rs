@@ -3,6 +3,7 @@
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::global::Global;
+use crate::shell::word;
 use bib_proto::client::{Address, TrustStore};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -74,7 +75,7 @@ impl Home {
         if global.file_must_exist && !file.exists() {
             return Err(CliError::usage(format!("--config: there is no file {}", file.display()))
                 .because("BAD_CONFIG")
-                .hint(format!("look at its name, or make it: bib config set KEY VALUE --config {}", file.display())));
+                .hint(format!("look at its name, or make it: bib config set KEY VALUE --config {}", word(&file))));
         }
         let cache = cache_folder(global).unwrap_or_else(|| folder.join("cache"));
         Ok(Self { folder, file, cache })

@@ -8,6 +8,7 @@ use bib_proto::v1::WhoAmIRequest;
 use russh::keys::ssh_key::{HashAlg, PrivateKey};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Where keys may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,9 +58,9 @@ impl Env {
     /// # Errors
     /// When there are none: what is wrong with each place.
     pub(crate) async fn keys(&self, key: Option<PathBuf>) -> CliResult<Vec<SshKey>> {
-        let mut refused = Vec::new();
+        let (mut refused, mut left) = (Vec::new(), self.time_for_login());
         for place in places(self.named_key(key)) {
-            match self.load(&place, None).await? {
+            match self.load(&place, None, &mut left).await? {
                 Ok(keys) => return Ok(keys),
                 Err(error) => refused.push((name_of(&place), error)),
             }
@@ -73,36 +74,49 @@ impl Env {
         self.global.ssh_key.clone().or(of_context).or_else(kept).map(|path| private_half(&path))
     }
 
-    /// Tries the named key alone, else every key of the agent and then the user's own.
+    /// How long a login may take, without the time in which a passphrase is typed.
+    fn time_for_login(&self) -> Duration {
+        self.global.timeout.unwrap_or(CALL_TIMEOUT)
+    }
+
+    /// Tries the named key alone, else every key of the agent and then the user's own. An agent has a third of the time
+    /// that is left, so that what comes after one that does not answer is tried, too.
     async fn open_session(&self, client: &mut Client, named: Option<PathBuf>) -> CliResult<Session> {
         let (mut refused, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut left = self.time_for_login();
         for place in places(named) {
-            let mut keys = match self.load(&place, Some(&seen)).await? {
+            let mut keys = match self.load(&place, Some(&seen), &mut left).await? {
                 Ok(keys) => keys,
                 Err(error) => {
                     refused.push((name_of(&place), error));
                     continue;
                 }
             };
-            keys.retain(|key| seen.insert(key.public().fingerprint(HashAlg::Sha256).to_string()));
-            let limit = self.global.timeout.unwrap_or(CALL_TIMEOUT);
-            let tried = self.within(Some(limit), async { Ok(client.try_keys(&keys, &mut refused).await?) }).await?;
-            if let Some(session) = tried {
-                return Ok(session);
+            keys.retain(|key| !seen.contains(&fingerprint(key)));
+            let before = refused.len();
+            // an agent that does not sign has half as long for each further key: a third of the time stays for others
+            let (limit, patience) = (left, left / 3);
+            let work = async { Ok(client.try_keys(&keys, patience, &mut refused).await?) };
+            match spend(&mut left, self.within(Some(limit), work)).await {
+                Ok(Some(session)) => return Ok(session),
+                Ok(None) => seen.extend(decided(&keys, &refused[before..])),
+                Err(error) => return Err(ended(error, &refused)),
             }
         }
         Err(none_of(refused))
     }
 
     /// The keys of a place, or what is wrong there; none where they are among those that were `seen`, so that nobody is
-    /// asked for the passphrase of a key that the agent had.
+    /// asked for the passphrase of a key that opens nothing.
     async fn load(
         &self,
         place: &Place,
         seen: Option<&BTreeSet<String>>,
+        left: &mut Duration,
     ) -> CliResult<Result<Vec<SshKey>, ClientError>> {
+        let patience = *left / 3;
         let credential = match place {
-            Place::Agent => Credential::Agent,
+            Place::Agent => return Ok(spend(left, SshKey::load(&Credential::Agent, patience)).await),
             Place::File(path) => {
                 let key = std::fs::read_to_string(path).ok().and_then(|text| PrivateKey::from_openssh(text).ok());
                 let known = |key: &PrivateKey| {
@@ -115,8 +129,7 @@ impl Env {
                 Credential::File { path: path.clone(), passphrase }
             }
         };
-        let limit = self.global.timeout.unwrap_or(CALL_TIMEOUT);
-        self.within(Some(limit), async { Ok(SshKey::load(&credential).await) }).await
+        Ok(SshKey::load(&credential, patience).await)
     }
 
     /// Asks for the passphrase of a key that has one; nobody is asked where nobody can answer.
@@ -127,6 +140,26 @@ impl Env {
         let question = format!("Passphrase of {}?", path.display());
         self.ask().passphrase(&question, "asked once a session; an agent keeps it: ssh-add").map(Some)
     }
+}
+
+fn fingerprint(key: &SshKey) -> String {
+    key.public().fingerprint(HashAlg::Sha256).to_string()
+}
+
+/// The keys of which the node has said no. One that did not sign may do so from another place: an agent and a file often
+/// have the same.
+fn decided(keys: &[SshKey], refused: &[(String, ClientError)]) -> impl Iterator<Item = String> {
+    let answered = |error: &ClientError| !matches!(error, ClientError::Key { .. });
+    keys.iter().zip(refused).filter(move |(_, (_, error))| answered(error)).map(|(key, _)| fingerprint(key))
+}
+
+/// Does the work, and takes its time off what is left.
+#[expect(clippy::disallowed_methods, reason = "a login is timed here, in a program without bib-kit")]
+async fn spend<T>(left: &mut Duration, work: impl Future<Output = T>) -> T {
+    let started = Instant::now();
+    let done = work.await;
+    *left = left.saturating_sub(started.elapsed());
+    done
 }
 
 /// A session's token from `BIB_TOKEN` or the file of `BIB_TOKEN_FILE`, for programs that hold no key.
@@ -175,7 +208,7 @@ fn name_of(place: &Place) -> String {
 /// No key opened a session: the error of the one that was tried, or one that names them all. What the node said comes
 /// before what a key did.
 fn none_of(mut refused: Vec<(String, ClientError)>) -> CliError {
-    let lines: Vec<String> = refused.iter().map(|(name, error)| format!("  {name}: {}", why(error))).collect();
+    let (count, tried) = (refused.len(), lines_of(&refused));
     refused.sort_by_key(|(_, error)| match error.code() {
         Some(tonic::Code::Unauthenticated) => 0,
         None => 1,
@@ -187,14 +220,31 @@ fn none_of(mut refused: Vec<(String, ClientError)>) -> CliError {
             .hint("ssh-keygen -t ed25519");
     };
     let mut error = CliError::from(first);
-    if lines.len() > 1 {
-        error.message = format!("none of the keys that were tried opens a session\n{}", lines.join("\n"));
+    if count > 1 {
+        error.message = format!("none of the keys that were tried opens a session\n{tried}");
         error.exit = Exit::NotLoggedIn;
         if error.hints.is_empty() {
             error.hints.push("name a key that the node knows: --ssh-key FILE".to_owned());
         }
     }
     error
+}
+
+/// What ended the login before every key was tried. A node takes no more of them from an address after many that it does
+/// not know, such as all those of an agent.
+fn ended(mut error: CliError, refused: &[(String, ClientError)]) -> CliError {
+    if error.reason != "TOO_MANY_FAILED_LOGINS" {
+        return error;
+    }
+    if !refused.is_empty() {
+        error.message = format!("{}; keys that were tried:\n{}", error.message, lines_of(refused));
+    }
+    error.hint("name that key, so that no other one is tried: --ssh-key FILE")
+}
+
+fn lines_of(refused: &[(String, ClientError)]) -> String {
+    let lines: Vec<String> = refused.iter().map(|(name, error)| format!("  {name}: {}", why(error))).collect();
+    lines.join("\n")
 }
 
 fn why(error: &ClientError) -> String {
@@ -227,6 +277,27 @@ mod tests {
         assert_eq!(lines[1], "  k: keys of type sk-x are not accepted");
         assert_eq!(lines[2], "  b: this node knows nobody with the key b");
         assert_eq!(none_of(Vec::new()).exit, Exit::NotLoggedIn);
+    }
+
+    #[test]
+    fn a_key_that_did_not_sign_is_tried_from_another_place() {
+        let keys = [1, 2].map(|_| {
+            let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519).unwrap();
+            SshKey::File { path: "k".into(), key: Box::new(key) }
+        });
+        let stranger = ClientError::from(tonic::Status::unauthenticated("this node knows nobody with that key"));
+        let done: Vec<String> = decided(&keys, &[unusable("a"), ("b".to_owned(), stranger)]).collect();
+        assert_eq!(done, [fingerprint(&keys[1])]);
+    }
+
+    #[test]
+    fn a_node_that_takes_no_more_keys_is_told_one_alone() {
+        let often = || CliError::new(Exit::Exhausted, "too many").because("TOO_MANY_FAILED_LOGINS").hint("wait");
+        let error = ended(often(), &[unusable("a"), unusable("b")]);
+        assert_eq!(error.message.lines().last(), Some("  b: it does not answer"));
+        assert!(error.hints.len() == 2 && error.hints[1].ends_with("--ssh-key FILE"), "{error:?}");
+        assert_eq!(ended(often(), &[]).message, "too many");
+        assert_eq!(ended(CliError::usage("no"), &[unusable("a")]).message, "no");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use russh::keys::agent::client::AgentClient;
 use russh::keys::ssh_key::{self, HashAlg, LineEnding, PrivateKey, PublicKey, SigningKey, SshSig};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Which key to log in with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,29 +71,36 @@ pub enum SshKey {
 }
 
 impl SshKey {
-    /// The keys that `credential` stands for; an agent may hold several.
+    /// How long an agent is waited for where nobody says how long; it may ask a person first.
+    pub const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// The keys that `credential` stands for; an agent may hold several. `patience`: how long an agent is waited for.
     ///
     /// # Errors
-    /// [`ClientError::Key`] when there is no agent, no key, or the file cannot be read.
-    pub async fn load(credential: &Credential) -> Result<Vec<Self>, ClientError> {
+    /// [`ClientError::Key`] when there is no agent, no key, or the file cannot be read, or the agent does not answer.
+    pub async fn load(credential: &Credential, patience: Duration) -> Result<Vec<Self>, ClientError> {
         match credential {
             Credential::File { path, passphrase } => Ok(vec![Self::from_file(path, passphrase.as_deref())?]),
             Credential::Agent => {
-                let mut agent = connect_agent().await?;
-                let held = agent.request_identities().await.map_err(|error| agent_error(&error.to_string()))?;
-                let keys: Vec<Self> = held
-                    .into_iter()
-                    .filter_map(|identity| match identity {
-                        AgentIdentity::PublicKey { key, .. } => Some(Self::Agent { key: Box::new(key) }),
-                        AgentIdentity::Certificate { .. } => None,
-                    })
-                    .collect();
-                if keys.is_empty() {
-                    return Err(agent_error("it holds no key; add one with ssh-add"));
-                }
-                Ok(keys)
+                timeout(patience, Self::of_agent()).await.map_err(|_| agent_error(&silent(patience)))?
             }
         }
+    }
+
+    async fn of_agent() -> Result<Vec<Self>, ClientError> {
+        let mut agent = connect_agent().await?;
+        let held = agent.request_identities().await.map_err(|error| agent_error(&error.to_string()))?;
+        let keys: Vec<Self> = held
+            .into_iter()
+            .filter_map(|identity| match identity {
+                AgentIdentity::PublicKey { key, .. } => Some(Self::Agent { key: Box::new(key) }),
+                AgentIdentity::Certificate { .. } => None,
+            })
+            .collect();
+        if keys.is_empty() {
+            return Err(agent_error("it holds no key; add one with ssh-add"));
+        }
+        Ok(keys)
     }
 
     fn from_file(path: &Path, passphrase: Option<&str>) -> Result<Self, ClientError> {
@@ -173,22 +182,29 @@ async fn connect_agent() -> Result<AgentClient<tokio::net::UnixStream>, ClientEr
     AgentClient::connect_env().await.map_err(|error| agent_error(&format!("it does not answer: {error}")))
 }
 
+/// What is said of an agent that took a question and gave no answer.
+fn silent(patience: Duration) -> String {
+    format!("it did not answer within {:.1} s", patience.as_secs_f64())
+}
+
 fn agent_error(reason: &str) -> ClientError {
     ClientError::Key { key: "ssh-agent".to_owned(), reason: reason.to_owned() }
 }
 
 impl Client {
     /// Tries each key in turn; the first that the node knows opens a session, which is used from now on. `None`: none
-    /// does. Each that does not is put into `refused`: its name, and what was said.
+    /// does. Each that does not is put into `refused`: its name, and what was said. `patience`: how long an agent is waited
+    /// for; after each time in vain only half as long, so that all of them take less than twice that.
     ///
     /// # Errors
     /// What is not about a key: the next one would meet it too.
     pub async fn try_keys(
         &mut self,
         keys: &[SshKey],
+        patience: Duration,
         refused: &mut Vec<(String, ClientError)>,
     ) -> Result<Option<Session>, ClientError> {
-        let opened = first_of(self, keys, refused).await?;
+        let opened = first_of(self, keys, patience, refused).await?;
         if let Some(session) = &opened {
             self.use_session(session)?;
         }
@@ -199,10 +215,11 @@ impl Client {
 async fn first_of(
     client: &Client,
     keys: &[SshKey],
+    mut patience: Duration,
     refused: &mut Vec<(String, ClientError)>,
 ) -> Result<Option<Session>, ClientError> {
     for key in keys {
-        match log_in_with(client, key).await {
+        match log_in_with(client, key, &mut patience).await {
             Ok(session) => return Ok(Some(session)),
             Err(error) if is_about_the_key(&error) => refused.push((key.name(), error)),
             Err(error) => return Err(error),
@@ -221,22 +238,37 @@ fn is_about_the_key(error: &ClientError) -> bool {
 /// Tries the keys that `credential` stands for. If none opens a session, what the node said says more than what a key did.
 pub(super) async fn log_in(client: &Client, credential: &Credential) -> Result<Session, ClientError> {
     let mut refused = Vec::new();
-    if let Some(session) = first_of(client, &SshKey::load(credential).await?, &mut refused).await? {
+    let keys = SshKey::load(credential, SshKey::PATIENCE).await?;
+    if let Some(session) = first_of(client, &keys, SshKey::PATIENCE, &mut refused).await? {
         return Ok(session);
     }
     let first = refused.into_iter().min_by_key(|(_, error)| error.code() != Some(tonic::Code::Unauthenticated));
     Err(first.map_or_else(|| agent_error("no key was tried"), |(_, error)| error))
 }
 
-async fn log_in_with(client: &Client, key: &SshKey) -> Result<Session, ClientError> {
+async fn log_in_with(client: &Client, key: &SshKey, patience: &mut Duration) -> Result<Session, ClientError> {
     let public_key = key.public().to_openssh().map_err(|error| agent_error(&error.to_string()))?;
     let mut auth = client.auth();
     let challenge = auth.get_challenge(GetChallengeRequest { public_key: public_key.clone() }).await?.into_inner();
     let message = crate::login_message(&challenge.node_id, &challenge.nonce);
-    let (algorithm, signature) = key.sign(&message).await?;
+    let (algorithm, signature) = soon(patience, key.name(), key.sign(&message)).await?;
     let request = LoginRequest { public_key, nonce: challenge.nonce, signature, algorithm };
     let opened = auth.login(request).await?.into_inner();
     Ok(Session { token: opened.token, expires_ms: opened.expires_ms, user: opened.user, role: opened.role })
+}
+
+/// Waits for a signature while there is patience, and has half of it left after waiting in vain.
+async fn soon<T>(
+    patience: &mut Duration,
+    key: String,
+    work: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    let Ok(outcome) = timeout(*patience, work).await else {
+        let reason = silent(*patience);
+        *patience /= 2;
+        return Err(ClientError::Key { key, reason });
+    };
+    outcome
 }
 
 #[cfg(test)]
@@ -257,5 +289,16 @@ mod tests {
         assert!(!is_about_the_key(&said(Code::ResourceExhausted, "TOO_MANY_FAILED_LOGINS")));
         assert!(!is_about_the_key(&said(Code::InvalidArgument, "BAD_NONCE")));
         assert!(!is_about_the_key(&ClientError::from(Status::unavailable("gone"))));
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_does_not_sign_leaves_time_for_other_keys() {
+        let mut patience = Duration::from_millis(40);
+        for _ in 0..10 {
+            let silent = soon(&mut patience, "k".into(), std::future::pending::<Result<(), _>>()).await.unwrap_err();
+            assert!(is_about_the_key(&silent), "{silent}");
+        }
+        let said = soon(&mut patience, "k".into(), async { Ok(7) }).await;
+        assert_eq!(said.unwrap(), 7);
     }
 }

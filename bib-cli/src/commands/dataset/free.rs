@@ -3,6 +3,7 @@
 use super::partial::{is_part, names};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::shell::word;
 use std::path::{Path, PathBuf};
 
 /// Refuses a place where anything is but an empty folder. What other downloads write there or beside it, or have left there,
@@ -38,7 +39,7 @@ fn left_beside(out: &Path) -> Vec<PathBuf> {
 }
 
 fn of_others(left: &[PathBuf]) -> Option<String> {
-    let paths: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
+    let paths: Vec<String> = left.iter().map(|path| word(path)).collect();
     let what = match paths.len() {
         0 => return None,
         1 => "is of another download; if none is running, it was broken off",
@@ -71,5 +72,9 @@ mod tests {
         std::fs::create_dir_all(out.join(".data.part8")).unwrap();
         assert_eq!(left(check_free(&out).unwrap()), ".data.part7 .data.part8 .data.part9");
         assert_eq!(check_free(&folder.path().join("fresh")).unwrap(), None);
+        let two_words = folder.path().join("my data");
+        std::fs::create_dir(folder.path().join(".my data.part7")).unwrap();
+        let hint = check_free(&two_words).unwrap().unwrap();
+        assert!(hint.ends_with("/.my data.part7'") && hint.contains("rm -r '/"), "{hint}");
     }
 }

@@ -3,6 +3,7 @@
 use super::partial::cannot;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::shell::word;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::fs::File;
@@ -38,7 +39,7 @@ impl NewFile {
                 // another process had the same number: in a container, each may
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = number.wrapping_add(1),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    let folder = path.parent().unwrap_or(path).display();
+                    let folder = word(path.parent().unwrap_or(path));
                     return Err(cannot(path, &error).hint(format!("make its folder first: mkdir -p {folder}")));
                 }
                 Err(error) => return Err(cannot(path, &error)),
@@ -61,7 +62,7 @@ impl NewFile {
             let why = if taken { "something else was put there meanwhile".to_owned() } else { error.to_string() };
             let (path, part) = (self.path.display(), self.part.display());
             CliError::new(exit, format!("cannot write {path}: {why}; all of it is in {part}"))
-                .hint(format!("give it a name that is free: mv {part} FILE"))
+                .hint(format!("give it a name that is free: mv {} FILE", word(&self.part)))
         })
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::settings::sync_folder;
+use crate::shell::word;
 use bib_proto::v1::Entry;
 use sha2::{Digest, Sha256};
 use std::ffi::{OsStr, OsString};
@@ -153,7 +154,7 @@ impl Partial {
         let exit = if taken { Exit::Conflict } else { Exit::Failed };
         let (out, part) = (out.display(), self.path.display());
         CliError::new(exit, format!("cannot move all of it to {out}: {error}; what is not there is whole, in {part}"))
-            .hint(format!("move it by hand, to a folder that is not there yet: mv {part} DIR"))
+            .hint(format!("move it by hand, to a folder that is not there yet: mv {} DIR", word(&self.path)))
     }
 }
 

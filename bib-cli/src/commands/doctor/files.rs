@@ -5,6 +5,7 @@ use super::fix::Fix;
 use crate::error::CliError;
 use crate::output::counted;
 use crate::session::Env;
+use crate::shell::word;
 use bib_proto::client::Session;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ pub(super) fn identity(data_dir: &Path) -> Vec<Check> {
 fn closed(area: &'static str, check: &'static str, path: &Path) -> Check {
     let open = std::fs::metadata(path).is_ok_and(|seen| seen.permissions().mode() & 0o077 != 0);
     if open {
-        let text = format!("others can read {}; close it: chmod 600 {}", path.display(), path.display());
+        let text = format!("others can read {}; close it: chmod 600 {}", path.display(), word(path));
         return Check::fail(area, check, text).with(Fix::Close(path.to_owned(), 0o600));
     }
     Check::ok(area, check, format!("{}, readable by its user alone", path.display()))

@@ -5,6 +5,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::counted;
 use crate::session::Env;
+use crate::shell::word;
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ pub(super) enum Fix {
 impl fmt::Display for Fix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Close(path, mode) => write!(f, "chmod {mode:o} {}", path.display()),
+            Self::Close(path, mode) => write!(f, "chmod {mode:o} {}", word(path)),
             Self::Remove(path) => write!(f, "remove {}", path.display()),
             Self::SetAside(path) => write!(f, "rename {} to {}", path.display(), aside(path).display()),
         }

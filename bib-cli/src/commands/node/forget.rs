@@ -36,6 +36,8 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
     env.call(client.nodes().forget_node(request)).await?;
     let record = json!({"id": node.id, "name": node.name, "paired": false});
     env.out.object(&record, || format!("forgot {} ({}); what was fetched from it stays", node.name, node.id))?;
-    env.out.remark("the other node knows this one until it forgets it, too; to pair again: bib invite, and bib join there");
+    env.out.remark(
+        "the other node knows this one until it forgets it, too; to pair again: bib invite, and bib join there",
+    );
     Ok(())
 }

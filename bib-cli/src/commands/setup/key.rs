@@ -52,7 +52,7 @@ pub(super) async fn find(env: &Env, named: Option<PathBuf>, asks: bool) -> CliRe
     if !asks {
         return usable.first().map_or_else(|| new(&own), |file| of_file(file));
     }
-    let agent = SshKey::load(&Credential::Agent).await.unwrap_or_default();
+    let agent = SshKey::load(&Credential::Agent, SshKey::PATIENCE).await.unwrap_or_default();
     let mut choices: Vec<(String, Choice)> = Vec::new();
     choices.extend(usable.into_iter().map(|file| (file.display().to_string(), Choice::File(file))));
     for key in &agent {

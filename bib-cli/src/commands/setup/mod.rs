@@ -10,6 +10,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::session::{Env, LOCAL_CONTEXT, Target};
 use crate::settings::{Settings, socket_of, write_private};
+use crate::shell::word;
 use answers::Answers;
 use bib_proto::client::Address;
 use plan::Plan;
@@ -141,8 +142,8 @@ fn done(env: &Env, answers: &Answers, plan: &Plan, started: Option<&Outcome>) ->
     };
     let path = env.home.daemon_config();
     let usual = env.global.config_dir.is_none();
-    let start = if usual { "bibd &".to_owned() } else { format!("bibd --config {} &", path.display()) };
-    let plain = if usual { "bib".to_owned() } else { format!("bib --config-dir {}", env.home.path().display()) };
+    let start = if usual { "bibd &".to_owned() } else { format!("bibd --config {} &", word(&path)) };
+    let plain = if usual { "bib".to_owned() } else { format!("bib --config-dir {}", word(env.home.path())) };
     let (bib, elsewhere) = way_here(env, answers, &plain);
     let wrote = if plan.changes() { "wrote" } else { "nothing to change in" };
     let mut text = format!(

@@ -4,6 +4,7 @@ use super::Args;
 use super::answers::Answers;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::shell::word;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -21,9 +22,9 @@ pub(super) struct Plan {
 pub(super) fn read(path: &Path) -> CliResult<Table> {
     match std::fs::read_to_string(path) {
         Ok(text) => text.parse().map_err(|error: toml::de::Error| {
-            CliError::usage(format!("{} is not TOML: {}", path.display(), error.message()))
-                .because("BAD_CONFIG")
-                .hint(format!("mend it, or move it away: mv {} {}.old", path.display(), path.display()))
+            CliError::usage(format!("{} is not TOML: {}", path.display(), error.message())).because("BAD_CONFIG").hint(
+                format!("mend it, or move it away: mv {} {}", word(path), word(&path.with_added_extension("old"))),
+            )
         }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Table::new()),
         Err(error) => Err(CliError::new(Exit::Failed, format!("cannot read {}: {error}", path.display()))),

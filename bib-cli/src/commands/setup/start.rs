@@ -5,6 +5,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::session::Env;
 use crate::settings::socket_of;
+use crate::shell::word;
 use bib_proto::client::{Address, Trust};
 use bib_proto::v1::GetSelfRequest;
 use clap::ValueEnum;
@@ -213,7 +214,11 @@ fn by_systemd(config: &Path) -> CliResult<String> {
         return Err(CliError::new(Exit::Failed, text)
             .because("NO_SYSTEMD")
             .hint(format!("start the node by that unit: {own}"))
-            .hint(format!("or move it away and set up again: mv {} {}.old", path.display(), path.display())));
+            .hint(format!(
+                "or move it away and set up again: mv {} {}",
+                word(&path),
+                word(&path.with_added_extension("old"))
+            )));
     }
     let program = std::path::absolute(bibd()).unwrap_or_else(|_| bibd());
     crate::settings::write_private(&path, &unit(&program, config))?;
