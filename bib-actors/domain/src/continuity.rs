@@ -25,8 +25,8 @@ pub struct Noted {
 /// Why the catalogue is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
-    /// There are manifests, and nothing was ever in the catalogue.
-    #[error("the catalogue is empty, and there are manifests on the disk")]
+    /// There are chunks or manifests, and nothing was ever in the catalogue.
+    #[error("the catalogue is empty, and there are chunks or manifests on the disk")]
     Empty,
     /// It was made anew.
     #[error("the catalogue is another one than that which the chunks and manifests on the disk belong to")]
@@ -48,7 +48,7 @@ pub enum Doubt {
     Before,
 }
 
-/// Whether `now` may be believed. `files` says that there are manifests.
+/// Whether `now` may be believed. `files` says that there are chunks or manifests.
 ///
 /// # Errors
 /// Why not.

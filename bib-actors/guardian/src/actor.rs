@@ -186,7 +186,20 @@ async fn open_core(args: &StartArgs, parts: Parts) -> Result<Core, GuardianError
     let events = Events { versions: router.topic(), peers: router.topic(), subscriptions: router.topic() };
     let index = AuditIndex::default();
     let serving = recall.serve(Arc::new(Answers::new(options.catalog_cache_bytes)));
-    Ok(Core { options, database, ledger: audit, manifests, chunks, events, index, space, serving, pool, _lock: lock })
+    Ok(Core {
+        options,
+        database,
+        ledger: audit,
+        manifests,
+        chunks,
+        events,
+        index,
+        space,
+        serving,
+        pool,
+        noting: Arc::default(),
+        _lock: lock,
+    })
 }
 
 impl Child for Guardian {

@@ -18,6 +18,10 @@ use std::sync::Arc;
 
 /// Stands for the number of a catalogue that could not get one.
 const UNNUMBERED: u64 = 0;
+/// What people write into the note to have the catalogue believed that is there.
+const BELIEVE: &str = "believe";
+/// Any catalogue is like this one, or later.
+const BELIEVED: Noted = Noted { mark: Mark { catalog: UNNUMBERED, position: 0 }, doubted: false };
 
 /// Gives the catalogue its number, once.
 struct NumberCatalog {
@@ -54,16 +58,20 @@ impl Change for NumberCatalog {
 /// Whether what the catalogue does not name may be removed. If not, the node says why, until that has changed.
 pub(crate) async fn is_believed(core: &Core) -> Result<bool, GuardianError> {
     let path = core.options.data_dir.join("manifests").join("catalog");
-    match look(core, path.clone()).await? {
-        Ok(()) => {
+    match look(core, path.clone()).await {
+        Ok(Ok(())) => {
             core.space.withhold(String::new());
             Ok(true)
         }
-        Err(doubt) => {
+        Ok(Err(doubt)) => {
             let text = explain(doubt, &path);
             tracing::warn!("{text}");
             core.space.withhold(text);
             Ok(false)
+        }
+        Err(error) => {
+            core.space.withhold(format!("nothing is removed that the catalogue does not name: {error}"));
+            Err(error)
         }
     }
 }
@@ -76,8 +84,9 @@ pub(crate) async fn keep_note(core: Arc<Core>) {
         if matches!(news.recv().await, Event::Closed) {
             return;
         }
-        // those that come meanwhile are in the same note
         tokio::time::sleep(core.options.orphans.note_delay).await;
+        // those that came meanwhile are durable, and in the same note
+        news = core.events.versions.subscribe();
         note(&core).await;
     }
 }
@@ -91,22 +100,27 @@ pub(crate) async fn note(core: &Core) {
 }
 
 async fn look(core: &Core, path: PathBuf) -> Result<Result<(), Doubt>, GuardianError> {
+    // one at a time, from reading the catalogue to writing the note: an older look must not judge a newer note
+    let turn = Arc::clone(&core.noting).lock_owned().await;
     let (mark, chunks) = (mark_of(core).await?, core.chunks.stats().chunks);
     let root = core.options.data_dir.join("manifests");
     on(&core.pool, move || {
+        let _turn = turn;
         let noted = read(&path)?;
         let judged = judge(noted, mark, chunks > 0 || has_manifests(&root)?);
-        let note = match (judged, noted) {
-            (Ok(()), _) => Noted { mark, doubted: false },
-            (Err(_), noted) => Noted { doubted: true, ..noted.unwrap_or(Noted { mark, doubted: true }) },
+        let note = match judged {
+            Ok(()) => Noted { mark, doubted: false },
+            // an empty one has no name that another could be compared with
+            Err(_) => Noted { doubted: true, ..noted.unwrap_or(BELIEVED) },
         };
         if noted == Some(note) {
             return Ok(judged);
         }
         let written = files::write_durably(&path, &root.join("tmp").join("catalog"), format!("{note}\n").as_bytes());
         match written {
-            // an older note of the same catalogue is as true as before: a full disk must not keep a sweep from making room
-            Err(error) if judged.is_ok() && noted.is_some() => {
+            // a doubt is said all the same, and an older note of the same catalogue is as true as before: a full disk must
+            // not keep a sweep from making room
+            Err(error) if judged.is_err() || noted.is_some() => {
                 tracing::warn!(%error, "how far the catalogue is was not noted beside the manifests");
             }
             written => written?,
@@ -118,8 +132,8 @@ async fn look(core: &Core, path: PathBuf) -> Result<Result<(), Doubt>, GuardianE
 
 fn explain(doubt: Doubt, path: &Path) -> String {
     format!(
-        "{doubt}, so nothing is removed that it does not name; restore the database that belongs to them (with bibd \
-         stopped) or, if it is the right one, remove {} and start bibd again",
+        "{doubt}, so nothing is removed that it does not name; restore the database that belongs to them, with bibd stopped; \
+         when the right one is there, write the word {BELIEVE} into {} and start bibd again",
         path.display()
     )
 }
@@ -154,6 +168,7 @@ async fn mark_of(core: &Core) -> Result<Mark, GuardianError> {
 /// The note. One that cannot be read is none that can be overwritten.
 fn read(path: &Path) -> Result<Option<Noted>, GuardianError> {
     match std::fs::read_to_string(path) {
+        Ok(text) if text.trim() == BELIEVE => Ok(Some(BELIEVED)),
         Ok(text) => text.parse().map(Some).map_err(|reason: String| {
             GuardianError::Setup(format!(
                 "{} is damaged: {reason}; see docs/how-to/back-up-and-restore.md",

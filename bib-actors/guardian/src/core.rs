@@ -35,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) serving: Serving,
     /// Blocking calls: files, and SQLite's connections.
     pub(crate) pool: BlockingPool,
+    /// Held by whoever looks at the note of how far the catalogue is.
+    pub(crate) noting: Arc<tokio::sync::Mutex<()>>,
     /// Keeps every other incarnation and every other bibd out of the data directory.
     pub(crate) _lock: DirLock,
 }

@@ -15,10 +15,16 @@ use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 /// What a decoded manifest takes in memory beside its bytes, roughly: entries and chunks become values of their own.
 const DECODED_FACTOR: usize = 3;
+
+/// How often it is tried to find a moment in which nobody publishes,
+const ALONE_TRIES: u32 = 20;
+/// and the pause between two tries.
+const ALONE_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a manifest takes in memory, roughly, in bytes.
 pub(crate) fn decoded_bytes(manifest: &SignedManifest) -> usize {
@@ -95,9 +101,16 @@ impl ManifestStore {
         Arc::clone(&self.publishing).read_owned().await
     }
 
-    /// Nobody publishes while this is held. `None` if somebody does: to wait for it would have all others wait behind.
-    pub(crate) fn alone(&self) -> Option<OwnedRwLockWriteGuard<()>> {
-        Arc::clone(&self.publishing).try_write_owned().ok()
+    /// Nobody publishes while this is held. `None` if somebody does all the time: to wait in line would have all others wait
+    /// behind.
+    pub(crate) async fn alone(&self) -> Option<OwnedRwLockWriteGuard<()>> {
+        for _ in 0..ALONE_TRIES {
+            if let Ok(alone) = Arc::clone(&self.publishing).try_write_owned() {
+                return Some(alone);
+            }
+            tokio::time::sleep(ALONE_PAUSE).await;
+        }
+        None
     }
 
     /// The manifests on the disk whose id begins with `first`, and that were written before a time in milliseconds since

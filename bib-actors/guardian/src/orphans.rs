@@ -116,12 +116,17 @@ async fn remove_manifests(core: &Core, before_ms: i64) -> Result<(), GuardianErr
         if unnamed.is_empty() {
             continue;
         }
+        // whoever published one meanwhile has ended
+        let Some(_alone) = core.manifests.alone().await else { continue };
+        let unnamed = self::unnamed(core, first, unnamed).await?;
+        if unnamed.is_empty() {
+            continue;
+        }
         let removed = recorded(core, &MANIFESTS, async {
-            let mut gone = 0;
-            for id in unnamed {
-                gone += u64::from(remove_unnamed(core, id).await?);
+            for id in &unnamed {
+                core.manifests.remove(*id).await?;
             }
-            Ok(((), SweepReport { chunks: gone, bytes: 0 }))
+            Ok(((), SweepReport { chunks: unnamed.len() as u64, bytes: 0 }))
         });
         let (_, report) = removed.await?;
         tracing::info!(manifests = report.chunks, "removed manifests that the catalogue does not name");
@@ -129,16 +134,14 @@ async fn remove_manifests(core: &Core, before_ms: i64) -> Result<(), GuardianErr
     Ok(())
 }
 
-/// Removes a manifest, if nobody publishes and the catalogue does not name it. What stays is looked at again by the next
+/// Removes a manifest, if nobody publishes and the catalogue does not name it. One that stays is looked at again by the next
 /// sweep.
-pub(crate) async fn remove_unnamed(core: &Core, id: VersionId) -> Result<bool, GuardianError> {
-    let Some(_alone) = core.manifests.alone() else { return Ok(false) };
-    // whoever published it meanwhile has ended
-    if unnamed(core, id.as_bytes()[0], vec![id]).await?.is_empty() {
-        return Ok(false);
+pub(crate) async fn remove_unnamed(core: &Core, id: VersionId) -> Result<(), GuardianError> {
+    let Some(_alone) = core.manifests.alone().await else { return Ok(()) };
+    for id in unnamed(core, id.as_bytes()[0], vec![id]).await? {
+        core.manifests.remove(id).await?;
     }
-    core.manifests.remove(id).await?;
-    Ok(true)
+    Ok(())
 }
 
 /// Those that the catalogue does not name, of ids that begin with `first`.

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 /// Gives the keys that are wanted, with their people's roles, and takes those away that are not wanted any more, with the
 /// sessions that they opened. An entry that cannot be meant stops the start: somebody expects to get in with it. Keys for
-/// which that could not be done, since the disk is full, are returned: they open nothing until it is.
+/// which that could not be done, since the disk is full, are returned: they open nothing until a later start.
 pub(crate) async fn install(guardian: &GuardianHandle, keys: &[BootstrapKey]) -> Result<HashSet<String>, StartError> {
     let refused = |one: &BootstrapKey, reason: String| GatewayError::BootstrapKey { name: one.name.clone(), reason };
     let (mut texts, mut wanted) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));

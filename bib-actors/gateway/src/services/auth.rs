@@ -168,8 +168,11 @@ impl Auth {
 
     /// Whose key it is, if they may come in.
     pub(super) async fn known(&self, fingerprint: &str) -> Result<UserRow, Problem> {
-        let user = self.0.deps.guardian.user_by_key(fingerprint).await?;
-        let user = user.filter(|_| !self.0.barred.contains(fingerprint)).ok_or_else(|| {
+        if self.0.barred.contains(fingerprint) {
+            let text = "what the node's bibd.toml says of this key could not be written, since its disk was full";
+            return Err(refused("KEY_UNKNOWN", text).hint("free room on the node's disk and start bibd again"));
+        }
+        let user = self.0.deps.guardian.user_by_key(fingerprint).await?.ok_or_else(|| {
             refused("KEY_UNKNOWN", format!("this node knows nobody with the key {fingerprint}"))
                 .hint("have the key added under [[users]] in the node's bibd.toml and bibd started again, or log in with another key")
                 .with("fingerprint", fingerprint)

@@ -67,6 +67,7 @@ async fn core(dir: &Path) -> Core {
         space: Space::new(dir, SpaceOptions::default()),
         serving: Recall::default().serve(Arc::new(Answers::new(options.catalog_cache_bytes))),
         pool,
+        noting: Arc::default(),
         _lock: DirLock::acquire(dir.join("guardian.lock"), Duration::ZERO).await.unwrap(),
         options,
     }

@@ -17,6 +17,21 @@ async fn node(home: &Home, backend: Backend) -> Node {
     Node::start(home, options).await
 }
 
+/// One that sweeps at its start alone.
+async fn calm(home: &Home, backend: Backend, note_delay: Duration) -> Node {
+    let mut options = home.options(backend);
+    (options.orphans.grace, options.orphans.note_delay) = (Duration::ZERO, note_delay);
+    Node::start(home, options).await
+}
+
+fn note(home: &Home) -> String {
+    std::fs::read_to_string(home.path().join("manifests/catalog")).unwrap_or_default()
+}
+
+fn believe(home: &Home) {
+    std::fs::write(home.path().join("manifests/catalog"), "believe\n").unwrap();
+}
+
 /// A publication that is refused, as often as asked for, leaves its manifest to the next sweep.
 async fn refused(node: &Node) -> VersionId {
     let signed = manifest("nowhere/d", 1, &[], &own_key());
@@ -30,7 +45,8 @@ async fn refused(node: &Node) -> VersionId {
 fn older_is_doubted(backend: Backend) {
     probe::run(async move {
         let home = Home::new();
-        let running = node(&home, backend).await;
+        let long = Duration::from_secs(3600);
+        let running = calm(&home, backend, long).await;
         running.guardian.create_topic(&op(), new_topic("t")).await.unwrap();
         running.stop().await;
         let here = home.path().join(catalog_of(backend));
@@ -38,16 +54,67 @@ fn older_is_doubted(backend: Backend) {
         let copied = std::process::Command::new("cp").arg("-a").args([&here, &copy]).status().unwrap();
         assert!(copied.success());
 
-        let running = node(&home, backend).await;
+        let running = calm(&home, backend, long).await;
+        until("the start has noted", async || !note(&home).is_empty()).await;
+        let before = note(&home);
         let later = manifest("t/d", 1, &[], &own_key());
         running.guardian.publish(&op(), later.clone(), VersionState { complete: true }).await.unwrap();
         running.stop().await;
-        std::fs::rename(&here, home.path().join("lost")).unwrap();
+        assert_ne!(note(&home), before, "a stop notes how far the catalogue is");
+        let lost = home.path().join("lost");
+        std::fs::rename(&here, &lost).unwrap();
         std::fs::rename(&copy, &here).unwrap();
         let older = node(&home, backend).await;
         until("the catalogue is doubted", async || older.guardian.space().withheld().contains("is older than")).await;
         assert!(place(&home, later.id()).exists(), "what was published since the copy was removed");
         older.stop().await;
+
+        // the right one is there again, and somebody says so
+        std::fs::rename(&here, home.path().join("wrong")).unwrap();
+        std::fs::rename(&lost, &here).unwrap();
+        believe(&home);
+        let right = node(&home, backend).await;
+        until("it is believed", async || !note(&home).contains("believe")).await;
+        assert!(right.guardian.space().withheld().is_empty() && !note(&home).contains("doubted"));
+        right.stop().await;
+    });
+}
+
+#[test]
+fn a_publication_is_noted_while_the_node_runs() {
+    probe::run(async {
+        let home = Home::new();
+        let running = calm(&home, Backend::Sqlite, Duration::from_millis(1)).await;
+        running.guardian.create_topic(&op(), new_topic("t")).await.unwrap();
+        until("the start has noted", async || !note(&home).is_empty()).await;
+        for number in 1..4 {
+            let before = note(&home);
+            let version = manifest("t/d", number, &[], &own_key());
+            running.guardian.publish(&op(), version, VersionState { complete: true }).await.unwrap();
+            until("the publication is noted", async || note(&home) != before).await;
+        }
+        running.stop().await;
+    });
+}
+
+#[test]
+fn an_empty_catalogue_is_doubted_until_somebody_believes_it() {
+    probe::run(async {
+        let home = Home::new();
+        let folder = home.path().join("manifests/ab");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("ab{}", "0".repeat(62))), "of another catalogue").unwrap();
+        for _ in 0..2 {
+            let empty = node(&home, Backend::Sqlite).await;
+            until("it is doubted", async || !empty.guardian.space().withheld().is_empty()).await;
+            empty.guardian.create_topic(&op(), new_topic("t")).await.ok();
+            empty.stop().await;
+            assert!(note(&home).contains("doubted") && folder.read_dir().unwrap().count() == 1);
+        }
+        believe(&home);
+        let believed = node(&home, Backend::Sqlite).await;
+        until("what it does not name is gone", async || folder.read_dir().unwrap().count() == 0).await;
+        believed.stop().await;
     });
 }
 
@@ -101,7 +168,7 @@ fn manifests_go_and_stay(backend: Backend) {
         // the right one is put back, and whoever did it says so
         std::fs::rename(&here, home.path().join("wrong")).unwrap();
         std::fs::rename(&aside, &here).unwrap();
-        std::fs::remove_file(home.path().join("manifests/catalog")).unwrap();
+        believe(&home);
         let back = node(&home, backend).await;
         let gone = refused(&back).await;
         until("what nobody names goes again", async || !place(&home, gone).exists()).await;
