@@ -71,7 +71,7 @@ pub(super) fn function(op: Op, params: &[Ty], args: &[ArrayRef]) -> Result<Array
 pub(super) fn concat(args: &[ArrayRef], most: usize) -> Result<ArrayRef> {
     let (left, right) = (args[0].as_string::<i32>(), args[1].as_string::<i32>());
     let (mut joined, mut bytes) = (StringBuilder::new(), 0);
-    let batch = room(left.value_data().len().max(right.value_data().len()));
+    let batch = room(held(left).max(held(right)));
     for (a, b) in left.iter().zip(right.iter()) {
         let Some((a, b)) = a.zip(b) else {
             joined.append_null();
@@ -93,7 +93,7 @@ pub(super) fn replace(args: &[ArrayRef], most: usize) -> Result<ArrayRef> {
     let (from, to) = (args[1].as_string::<i32>(), args[2].as_string::<i32>());
     let (mut replaced, mut bytes) = (StringBuilder::new(), 0);
     // what becomes shorter fits as it did before
-    let batch = BATCH_BYTES.max(texts.value_data().len()).min(i32::MAX as usize);
+    let batch = BATCH_BYTES.max(held(texts)).min(i32::MAX as usize);
     for (text, (from, to)) in texts.iter().zip(from.iter().zip(to.iter())) {
         let text = text.zip(from.zip(to)).map(|(text, (from, to))| made::replaced(text, from, to, most)).transpose()?;
         bytes += text.as_ref().map_or(0, String::len);
@@ -103,10 +103,17 @@ pub(super) fn replace(args: &[ArrayRef], most: usize) -> Result<ArrayRef> {
     Ok(Arc::new(replaced.finish()))
 }
 
-/// Bytes of the joined texts of a batch. They may be more by the longer side: rows that were long before still get a
-/// little more, and what is joined with itself over and over is bounded.
+/// Bytes of the joined texts of a batch. They may be more by the longer side, and twice as much at most: rows that were long
+/// before still get a little more, and what is joined over and over is bounded.
 fn room(longer: usize) -> usize {
-    BATCH_BYTES.saturating_add(longer).min(i32::MAX as usize)
+    BATCH_BYTES.saturating_add(longer).min(2 * BATCH_BYTES)
+}
+
+/// Bytes of the texts themselves: those of a part of an array, not of what lies behind it.
+fn held(texts: &StringArray) -> usize {
+    let offsets = texts.value_offsets();
+    let ends = offsets.first().zip(offsets.last());
+    ends.map_or(0, |(first, last)| usize::try_from(last - first).unwrap_or_default())
 }
 
 fn within(bytes: usize, most: usize) -> Result<()> {
@@ -159,7 +166,11 @@ mod tests {
         let one_more = BATCH_BYTES + 8_192;
         assert!(within(one_more, room(BATCH_BYTES)).is_ok());
         assert!(within(one_more, room(0)).is_err());
-        assert!(within(4 * BATCH_BYTES, room(2 * BATCH_BYTES)).is_err(), "doubled for the second time");
-        assert_eq!(room(usize::MAX), i32::MAX as usize);
+        // x + x + x + x, each as long as may be
+        let sums = (2..5).map(|times| within(times * BATCH_BYTES, room((times - 1) * BATCH_BYTES)).is_ok());
+        assert_eq!(sums.collect::<Vec<_>>(), [true, false, false]);
+        assert_eq!(room(usize::MAX), 2 * BATCH_BYTES);
+        let texts = StringArray::from(vec!["long before", "a", "b"]);
+        assert_eq!((held(&texts), held(&texts.slice(1, 2))), (13, 2));
     }
 }

@@ -79,6 +79,6 @@ mod tests {
         assert_eq!(lists.value(1_198).as_primitive::<Int64Type>().values()[..], [1_198; 1_024]);
         let refused = pushed(1_200, 1_024, 4 << 20).unwrap_err();
         assert_eq!(Breach::find(&refused), Some(Breach::Values { most: 4 << 20 }));
-        assert_eq!(pushed(0, 0, 0).unwrap().len(), 0);
+        assert_eq!(pushed(0, 0, 1 << 10).unwrap().len(), 0);
     }
 }
