@@ -237,7 +237,7 @@ impl ReplicatorOptions {
             served_streams: 256,
             idle_stream: Duration::from_secs(60),
             write_deadline: Duration::from_secs(30),
-            served_chunks: 48,
+            served_chunks: 64,
             served_chunks_per_peer: 16,
             served_manifests: 128 << 20,
             served_manifests_per_peer: 32 << 20,

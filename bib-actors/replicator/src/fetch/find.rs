@@ -186,7 +186,7 @@ async fn ask_one(
     dataset: &DatasetRef,
     selector: &str,
 ) -> Result<Option<Offered>, ReplicatorError> {
-    let mut session = Session::open(shared, peer).await?;
+    let mut session = Session::open_if_connected(shared, peer).await?;
     let found = session.find(dataset, selector).await?;
     session.close().await;
     let Some(found) = found else { return Ok(None) };
@@ -212,7 +212,7 @@ async fn take(
 ) -> Result<Option<SignedManifest>, ReplicatorError> {
     let (peer, version) = (&answer.peer, answer.told.version);
     let taking = async {
-        let mut session = Session::open(shared, peer).await?;
+        let mut session = Session::open_if_connected(shared, peer).await?;
         let taken = take_manifest(shared, peer, &mut session, (dataset, version, answer.manifest_bytes)).await?;
         if !matches!(taken, Taken::Broken(_)) {
             session.close().await;

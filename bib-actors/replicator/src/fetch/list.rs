@@ -114,7 +114,7 @@ pub(crate) async fn versions(
         return Ok(Some(rows));
     }
     let ask = |peer: NodeId| async move {
-        let mut session = Session::open(shared, &peer).await?;
+        let mut session = Session::open_if_connected(shared, &peer).await?;
         let said = session.versions(dataset).await?;
         session.close().await;
         let row = |said| wire::version_row(said).ok().filter(|row| row.dataset == *dataset);
@@ -187,7 +187,7 @@ async fn topics_page(
     after: Option<TopicName>,
     limit: u32,
 ) -> Result<Page<Topic>, ReplicatorError> {
-    let mut session = Session::open(shared, &peer).await?;
+    let mut session = Session::open_if_connected(shared, &peer).await?;
     let text = |name: &Option<TopicName>| name.as_ref().map(ToString::to_string).unwrap_or_default();
     let request = TopicsRequest { name: text(&name), after: text(&after), page_size: limit };
     let TopicsResponse { topics, next } = session.topics(request).await?;
@@ -206,7 +206,7 @@ async fn datasets_page(
     after: Option<DatasetRef>,
     limit: u32,
 ) -> Result<Page<DatasetRow>, ReplicatorError> {
-    let mut session = Session::open(shared, &peer).await?;
+    let mut session = Session::open_if_connected(shared, &peer).await?;
     let request = DatasetsRequest {
         topic: topic.as_ref().map(ToString::to_string).unwrap_or_default(),
         after: after.as_ref().map(ToString::to_string).unwrap_or_default(),

@@ -35,6 +35,19 @@ async fn opened(
     Ok(tokio::time::timeout(after, opening).await.map_err(late)??)
 }
 
+/// A stream to a peer that is connected and trusted.
+async fn connected_stream(shared: &Shared, peer: &NodeId) -> Result<bib_swarm::Stream, ReplicatorError> {
+    let parted = || ReplicatorError::Parted { peer: peer.clone() };
+    if !shared.may_talk(peer) {
+        return Err(parted());
+    }
+    let opening = shared.swarm.open_stream_if_connected(peer, protocols::SYNC);
+    opened(shared, peer, opening).await.map_err(|error| match error {
+        ReplicatorError::Swarm(SwarmError::NotConnected { .. }) => parted(),
+        error => error,
+    })
+}
+
 /// The frame around a manifest.
 const WRAPPING: usize = 1024;
 
@@ -42,9 +55,18 @@ impl Session {
     /// Opens a stream to a paired peer.
     pub(crate) async fn open(shared: &Shared, peer: &NodeId) -> Result<Self, ReplicatorError> {
         let stream = opened(shared, peer, shared.swarm.open_stream(peer, protocols::SYNC)).await?;
+        Ok(Self::over(shared, peer, stream))
+    }
+
+    /// Opens a stream to a peer that is connected: one that somebody disconnected meanwhile is not dialed for this.
+    pub(crate) async fn open_if_connected(shared: &Shared, peer: &NodeId) -> Result<Self, ReplicatorError> {
+        Ok(Self::over(shared, peer, connected_stream(shared, peer).await?))
+    }
+
+    fn over(shared: &Shared, peer: &NodeId, stream: bib_swarm::Stream) -> Self {
         let (options, patience) = (&shared.options, shared.options.answer_patience());
         let (frame_bytes, manifest_bytes) = (options.frame_bytes, options.manifest_bytes);
-        Ok(Self { peer: peer.clone(), stream: Some(stream), patience, frame_bytes, manifest_bytes })
+        Self { peer: peer.clone(), stream: Some(stream), patience, frame_bytes, manifest_bytes }
     }
 
     /// Goes on over a new stream after one that broke. The peer must greet, so that one that answers nothing any more does
@@ -53,16 +75,7 @@ impl Session {
     pub(crate) async fn renew(&mut self, shared: &Shared) -> Result<(), ReplicatorError> {
         // the old one first: the peer serves only so many
         self.stream = None;
-        let parted = || ReplicatorError::Parted { peer: self.peer.clone() };
-        if !shared.may_talk(&self.peer) {
-            return Err(parted());
-        }
-        let opening = shared.swarm.open_stream_if_connected(&self.peer, protocols::SYNC);
-        let stream = opened(shared, &self.peer, opening).await.map_err(|error| match error {
-            ReplicatorError::Swarm(SwarmError::NotConnected { .. }) => parted(),
-            error => error,
-        })?;
-        self.stream = Some(stream);
+        self.stream = Some(connected_stream(shared, &self.peer).await?);
         self.hello(shared.me().await).await?;
         Ok(())
     }
