@@ -68,6 +68,12 @@ impl Env {
         Err(none_of(refused))
     }
 
+    /// Signs a text, in the time of a login: an agent may wait for somebody who is not there.
+    pub(crate) async fn sign_armored(&self, key: &SshKey, namespace: &str, text: &[u8]) -> CliResult<String> {
+        let signing = async { Ok(key.sign_armored(namespace, text).await?) };
+        self.within(Some(self.time_for_login()), signing).await
+    }
+
     /// The key that is named: by a flag or a variable, by the context, or by the settings.
     fn named_key(&self, of_context: Option<PathBuf>) -> Option<PathBuf> {
         let kept = || self.layers.find(|settings| settings.ssh_key.clone()).map(|(path, _)| path);
@@ -84,18 +90,21 @@ impl Env {
     async fn open_session(&self, client: &mut Client, named: Option<PathBuf>) -> CliResult<Session> {
         let (mut refused, mut seen) = (Vec::new(), BTreeSet::new());
         let mut left = self.time_for_login();
-        for place in places(named) {
-            let mut keys = match self.load(&place, Some(&seen), &mut left).await? {
+        let places = places(named);
+        for (at, place) in places.iter().enumerate() {
+            // what nothing comes after has the time of those for its second and third try
+            let share = if at + 1 == places.len() { 2 } else { 3 };
+            let mut keys = match self.load(place, Some(&seen), &mut left).await? {
                 Ok(keys) => keys,
                 Err(error) => {
-                    refused.push((name_of(&place), error));
+                    refused.push((name_of(place), error));
                     continue;
                 }
             };
             keys.retain(|key| !seen.contains(&fingerprint(key)));
             let before = refused.len();
             // an agent that does not sign has half as long for each further key: a third of the time stays for others
-            let (limit, patience) = (left, left / 3);
+            let (limit, patience) = (left, left / share);
             let work = async { Ok(client.try_keys(&keys, patience, &mut refused).await?) };
             match spend(&mut left, self.within(Some(limit), work)).await {
                 Ok(Some(session)) => return Ok(session),

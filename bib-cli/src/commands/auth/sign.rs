@@ -30,7 +30,7 @@ pub(crate) async fn run(env: &Env, args: &Args) -> CliResult {
     let Some(key) = keys.first() else {
         return Err(CliError::new(Exit::NotLoggedIn, "there is no key to sign with").hint("ssh-keygen -t ed25519"));
     };
-    let armored = key.sign_armored(SIGN_IN_NAMESPACE, challenge.as_bytes()).await?;
+    let armored = env.sign_armored(key, SIGN_IN_NAMESPACE, challenge.as_bytes()).await?;
     crate::output::raw(&armored);
     env.out.remark("paste all of it into the sign-in page");
     Ok(())
