@@ -1,6 +1,6 @@
 //! What the store brings into the system's page cache leaves it again, and what others brought there stays.
 
-use crate::common::{chunk_files, noise, put};
+use crate::common::{chunk_files, noise, put, until};
 use bib_chunks::{ChunkStore, StoreOptions};
 use bib_domain::ChunkHash;
 use rustix::fs::{Advice, fadvise};
@@ -31,8 +31,17 @@ fn warm(root: &Path, hashes: &[ChunkHash]) -> Vec<bool> {
     hashes.iter().map(|hash| is_warm(&file(root, hash))).collect()
 }
 
+/// Takes a chunk out of the page cache. The system leaves pages there that somebody holds for a moment, such as those that
+/// were written just now, so it is told until it has done it; once more after each look, which may bring it back.
 fn forget(root: &Path, hash: &ChunkHash) {
-    fadvise(file(root, hash), 0, None, Advice::DontNeed).unwrap();
+    let file = file(root, hash);
+    let tell = || fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+    until("the chunk leaves the page cache", || {
+        tell();
+        let gone = !is_warm(&file);
+        tell();
+        gone
+    });
 }
 
 /// A store on a disk, in whose cache two chunks stay.
