@@ -7,15 +7,15 @@ use rustix::fs::{Advice, fadvise};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use std::fs::File;
 use std::io::IoSliceMut;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use tempfile::TempDir;
 
 const CHUNK: usize = 64 << 10;
 
 /// The file of a chunk.
 fn file(root: &Path, hash: &ChunkHash) -> File {
-    let found = chunk_files(root).into_iter().find(|(name, _)| *name == hash.to_hex());
-    File::open(found.expect("the chunk's file").1).unwrap()
+    File::open(path(root, hash)).unwrap()
 }
 
 /// Whether a file's beginning is in the page cache. Asking may bring it there.
@@ -31,16 +31,20 @@ fn warm(root: &Path, hashes: &[ChunkHash]) -> Vec<bool> {
     hashes.iter().map(|hash| is_warm(&file(root, hash))).collect()
 }
 
+/// The path of a chunk's file.
+fn path(root: &Path, hash: &ChunkHash) -> PathBuf {
+    chunk_files(root).into_iter().find(|(name, _)| *name == hash.to_hex()).expect("the chunk's file").1
+}
+
 /// Takes a chunk out of the page cache. The system leaves pages there that somebody holds for a moment, such as those that
-/// were written just now, so it is told until it has done it; once more after each look, which may bring it back.
+/// were written just now, so it is told until it has done it; `fincore` looks without bringing them back.
 fn forget(root: &Path, hash: &ChunkHash) {
-    let file = file(root, hash);
-    let tell = || fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+    let path = path(root, hash);
     until("the chunk leaves the page cache", || {
-        tell();
-        let gone = !is_warm(&file);
-        tell();
-        gone
+        fadvise(File::open(&path).unwrap(), 0, None, Advice::DontNeed).unwrap();
+        let pages = Command::new("fincore").args(["--noheadings", "--output", "PAGES"]).arg(&path).output().unwrap();
+        assert!(pages.status.success(), "{pages:?}");
+        String::from_utf8_lossy(&pages.stdout).trim() == "0"
     });
 }
 
