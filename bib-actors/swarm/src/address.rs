@@ -14,7 +14,7 @@ const DEFAULT_PORT: u16 = 4001;
 /// How two nodes are connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
-    /// TCP with Noise and Yamux: the faster one for bulk data on a local network.
+    /// TCP with TLS or Noise and Yamux: the faster one for bulk data on a local network.
     Tcp,
     /// QUIC over UDP.
     Quic,

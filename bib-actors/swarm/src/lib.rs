@@ -36,6 +36,7 @@ pub mod protocols;
 mod stats;
 mod streams;
 mod swarm_events;
+mod tls;
 mod transport;
 
 pub use actor::{SwarmActor, child};

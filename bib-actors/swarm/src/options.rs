@@ -74,6 +74,8 @@ pub struct SwarmOptions {
     pub max_waiting: usize,
     /// Messages in the actor's mailbox.
     pub mailbox: usize,
+    /// Bytes that gather in each direction of a TCP connection, below and above TLS: more are handed on as they are.
+    pub tcp_buffer: usize,
     /// Bytes that a peer may send ahead on one QUIC stream.
     pub quic_stream_window: u32,
     /// Bytes that a peer may send ahead on all streams of one QUIC connection.
@@ -123,6 +125,7 @@ impl Default for SwarmOptions {
             inbound_queue: 64,
             max_waiting: 1024,
             mailbox: 1024,
+            tcp_buffer: 64 << 10,
             quic_stream_window: 32 << 20,
             quic_connection_window: 128 << 20,
         }

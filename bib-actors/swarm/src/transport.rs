@@ -1,10 +1,11 @@
-//! Builds the libp2p swarm: TCP with Noise and Yamux, QUIC, names by the system's resolver. Never listens or dials.
+//! Builds the libp2p swarm: TCP with TLS or Noise and Yamux, QUIC, names by the system's resolver. Never listens or dials.
 
 use crate::behaviour::Behaviour;
 use crate::error::SwarmError;
 use crate::gate::Gate;
 use crate::identity::Identity;
 use crate::options::SwarmOptions;
+use crate::tls::Tls;
 use libp2p::identity::Keypair;
 use libp2p::{Swarm, SwarmBuilder, noise, quic, swarm, tcp, yamux};
 use std::sync::Arc;
@@ -38,9 +39,11 @@ fn build_with(
         config.set_max_num_streams(options.max_streams_per_connection);
         config
     };
+    // the dialing side asks for TLS first; who speaks Noise alone, as other libp2p nodes and older ones of ours, gets it
+    let security = (|keypair: &Keypair| Tls::new(keypair, options.tcp_buffer), noise::Config::new);
     let tcp_and_quic = SwarmBuilder::with_existing_identity(identity.keypair())
         .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, muxer)
+        .with_tcp(tcp::Config::default().nodelay(true), security, muxer)
         .map_err(|error| setup("encryption", &error))?
         .with_quic_config(|config| quic_config(config, options));
     let behaviour = |keypair: &Keypair| Behaviour::new(keypair, options, Arc::clone(gate));
