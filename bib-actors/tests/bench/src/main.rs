@@ -103,7 +103,7 @@ fn act(cli: &Cli) -> anyhow::Result<bool> {
         mib: cli.mib.unwrap_or(if cli.quick { QUICK } else { LARGE }),
         quick: cli.quick,
         slow_peers: cli.slow_peers,
-        cache: std::path::absolute(cli.report.parent().context("the report's folder")?)?.join("peers"),
+        cache: std::path::absolute(&cli.report)?.parent().context("the report's folder")?.join("peers"),
     };
     std::fs::create_dir_all(&ctx.cache).with_context(|| format!("make {}", ctx.cache.display()))?;
     if cli.curves {
