@@ -2,10 +2,9 @@
 //!
 //! Borrows from the bytes and allocates nothing: a full verification runs at the speed of the hash.
 
+use super::items::{Items, Odd};
 use super::{CLOCK_FLAGS_KNOWN, Hash, RECORD_FIELDS, RECORD_MAX_BYTES, RECORD_VERSION};
 use crate::outcome::Outcome;
-use minicbor::Decoder;
-use minicbor::data::Type;
 use unicode_normalization::is_nfc;
 
 /// Bytes that are not a record of this format.
@@ -58,7 +57,7 @@ impl<'b> RecordView<'b> {
         if bytes.len() > RECORD_MAX_BYTES {
             return Err(FormatError { field: "(all)", problem: "is longer than a record can be" });
         }
-        let mut r = Reader { d: Decoder::new(bytes) };
+        let mut r = Reader { items: Items::new(bytes) };
         if r.array("(all)")? != RECORD_FIELDS {
             return Err(FormatError { field: "(all)", problem: "has another number of fields than this format" });
         }
@@ -94,7 +93,7 @@ impl<'b> RecordView<'b> {
         if view.clock_flags & !CLOCK_FLAGS_KNOWN != 0 {
             return Err(FormatError { field: "clock_flags", problem: "has a bit that means nothing" });
         }
-        if r.d.position() != bytes.len() {
+        if !r.items.rest().is_empty() {
             return Err(FormatError { field: "(all)", problem: "is followed by further bytes" });
         }
         Ok(view)
@@ -103,7 +102,7 @@ impl<'b> RecordView<'b> {
     /// The parameters: each name with the HMAC of its value.
     #[must_use]
     pub fn params(&self) -> Vec<(String, Hash)> {
-        let mut r = Reader { d: Decoder::new(self.params) };
+        let mut r = Reader { items: Items::new(self.params) };
         let count = r.array("params").unwrap_or(0);
         (0..count).map_while(|_| r.param().ok()).map(|(name, mac)| (name.to_owned(), *mac)).collect()
     }
@@ -111,70 +110,46 @@ impl<'b> RecordView<'b> {
     /// The metadata: names and values.
     #[must_use]
     pub fn metadata(&self) -> Vec<(String, String)> {
-        let mut r = Reader { d: Decoder::new(self.metadata) };
+        let mut r = Reader { items: Items::new(self.metadata) };
         let count = r.array("metadata").unwrap_or(0);
         (0..count).map_while(|_| r.pair().ok()).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 }
 
-/// How many bytes the head of an item with this number takes in its shortest form.
-const fn head_len(number: u64) -> usize {
-    match number {
-        0..=23 => 1,
-        24..=0xff => 2,
-        0x100..=0xffff => 3,
-        0x1_0000..=0xffff_ffff => 5,
-        _ => 9,
-    }
+#[cold]
+fn refused(field: &'static str, odd: Odd, other: &'static str) -> FormatError {
+    let problem = if odd == Odd::Longer { "is not in its shortest form" } else { other };
+    FormatError { field, problem }
 }
 
 struct Reader<'b> {
-    d: Decoder<'b>,
+    items: Items<'b>,
 }
 
 impl<'b> Reader<'b> {
-    /// Refuses an item that took more bytes than its shortest form.
-    fn shortest(&self, field: &'static str, from: usize, number: u64, body: usize) -> Result<(), FormatError> {
-        if self.d.position() - from == head_len(number) + body {
-            Ok(())
-        } else {
-            Err(FormatError { field, problem: "is not in its shortest form" })
-        }
-    }
-
+    #[inline]
     fn uint(&mut self, field: &'static str) -> Result<u64, FormatError> {
-        let from = self.d.position();
-        let number = self.d.u64().map_err(|_| FormatError { field, problem: "is not an unsigned integer" })?;
-        self.shortest(field, from, number, 0)?;
-        Ok(number)
+        self.items.uint().map_err(|odd| refused(field, odd, "is not an unsigned integer"))
     }
 
+    #[inline]
     fn array(&mut self, field: &'static str) -> Result<u64, FormatError> {
-        let from = self.d.position();
-        match self.d.array() {
-            Ok(Some(count)) => {
-                self.shortest(field, from, count, 0)?;
-                Ok(count)
-            }
-            _ => Err(FormatError { field, problem: "is not an array of known length" }),
-        }
+        self.items.array().map_err(|odd| refused(field, odd, "is not an array of known length"))
     }
 
+    #[inline]
     fn bytes(&mut self, field: &'static str) -> Result<&'b [u8], FormatError> {
-        let from = self.d.position();
-        let bytes = self.d.bytes().map_err(|_| FormatError { field, problem: "is not a byte string" })?;
-        self.shortest(field, from, bytes.len() as u64, bytes.len())?;
-        Ok(bytes)
+        self.items.bytes().map_err(|odd| refused(field, odd, "is not a byte string"))
     }
 
+    #[inline]
     fn fixed<const N: usize>(&mut self, field: &'static str) -> Result<&'b [u8; N], FormatError> {
         self.bytes(field)?.try_into().map_err(|_| FormatError { field, problem: "has another length than this format" })
     }
 
+    #[inline]
     fn text(&mut self, field: &'static str) -> Result<&'b str, FormatError> {
-        let from = self.d.position();
-        let text = self.d.str().map_err(|_| FormatError { field, problem: "is not a text" })?;
-        self.shortest(field, from, text.len() as u64, text.len())?;
+        let text = self.items.text().map_err(|odd| refused(field, odd, "is not a text"))?;
         if !text.is_ascii() && !is_nfc(text) {
             return Err(FormatError { field, problem: "is not in Unicode normal form C" });
         }
@@ -182,19 +157,15 @@ impl<'b> Reader<'b> {
     }
 
     fn boolean(&mut self, field: &'static str) -> Result<bool, FormatError> {
-        self.d.bool().map_err(|_| FormatError { field, problem: "is neither true nor false" })
+        self.items.boolean().map_err(|odd| refused(field, odd, "is neither true nor false"))
     }
 
+    #[inline]
     fn optional<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, FormatError>,
     ) -> Result<Option<T>, FormatError> {
-        if matches!(self.d.datatype(), Ok(Type::Null)) {
-            self.d.set_position(self.d.position() + 1);
-            Ok(None)
-        } else {
-            read(self).map(Some)
-        }
+        if self.items.null() { Ok(None) } else { read(self).map(Some) }
     }
 
     fn param(&mut self) -> Result<(&'b str, &'b Hash), FormatError> {
@@ -212,22 +183,22 @@ impl<'b> Reader<'b> {
     }
 
     fn params(&mut self) -> Result<&'b [u8], FormatError> {
-        let from = self.d.position();
+        let before = self.items.rest();
         let count = self.array("params")?;
         for _ in 0..count {
             self.param()?;
         }
-        Ok(&self.d.input()[from..self.d.position()])
+        Ok(&before[..before.len() - self.items.rest().len()])
     }
 
     fn metadata(&mut self) -> Result<&'b [u8], FormatError> {
         let bytes = self.bytes("metadata")?;
-        let mut inner = Reader { d: Decoder::new(bytes) };
+        let mut inner = Reader { items: Items::new(bytes) };
         let count = inner.array("metadata")?;
         for _ in 0..count {
             inner.pair()?;
         }
-        if inner.d.position() != bytes.len() {
+        if !inner.items.rest().is_empty() {
             return Err(FormatError { field: "metadata", problem: "is followed by further bytes" });
         }
         Ok(bytes)

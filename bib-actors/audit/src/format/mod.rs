@@ -4,6 +4,7 @@
 
 mod decode;
 mod encode;
+mod items;
 mod leaf;
 mod text;
 
