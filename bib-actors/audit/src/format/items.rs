@@ -142,7 +142,7 @@ mod tests {
             for longer in [1_usize, 2, 4, 8] {
                 let tail = &number.to_be_bytes()[8 - longer..];
                 let fits = longer == 8 || number >> (8 * longer) == 0;
-                if !fits || longer + 1 <= bytes.len() {
+                if !fits || longer < bytes.len() {
                     continue;
                 }
                 let mut form = vec![24 + u8::try_from(longer.trailing_zeros()).unwrap()];

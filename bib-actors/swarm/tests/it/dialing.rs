@@ -1,9 +1,13 @@
 //! Dialing by address and by id, and what the errors say.
 
-use crate::support::{Node, eventually, exchange, options, run};
+use crate::support::{Node, eventually, exchange, options, plain, run};
 use bib_swarm::protocols::SYNC;
 use bib_swarm::{SwarmError, SwarmOptions, Transport};
+use futures::StreamExt;
+use libp2p::identity::Keypair;
+use libp2p::swarm::SwarmEvent;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[test]
 fn an_address_is_enough_and_says_who_is_there() {
@@ -17,6 +21,74 @@ fn an_address_is_enough_and_says_who_is_there() {
         assert_eq!(second.swarm.dial(&format!("127.0.0.1:{port}")).await.unwrap(), first.id);
         assert_eq!(second.swarm.dial(&format!("localhost:{port}")).await.unwrap(), first.id);
         eventually("one connection is left", || async { second.swarm.stats().await.unwrap().connections == 1 }).await;
+    });
+}
+
+#[test]
+fn a_node_that_knows_only_noise_is_reached() {
+    run(async {
+        let mut other = plain(Keypair::generate_ed25519());
+        other.listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap()).unwrap();
+        let address = loop {
+            if let SwarmEvent::NewListenAddr { address, .. } = other.select_next_some().await {
+                break address;
+            }
+        };
+        let id = other.local_peer_id().to_string();
+        tokio::spawn(async move {
+            loop {
+                other.next().await;
+            }
+        });
+        let node = Node::start(1).await;
+        assert_eq!(node.swarm.dial(&address.to_string()).await.unwrap().as_str(), id);
+    });
+}
+
+/// What is said in both directions on the way to `port`, as far as it fits.
+async fn overheard(port: &str) -> (u16, tokio::task::JoinHandle<(Vec<u8>, Vec<u8>)>) {
+    const ROOM: usize = 4096;
+    let target = format!("127.0.0.1:{port}");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let listens = tokio::spawn(async move {
+        let (near, _) = listener.accept().await.unwrap();
+        let far = tokio::net::TcpStream::connect(target).await.unwrap();
+        let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+        let pass = |mut from: tokio::net::tcp::OwnedReadHalf, mut to: tokio::net::tcp::OwnedWriteHalf| async move {
+            let (mut heard, mut buffer) = (Vec::new(), vec![0; ROOM]);
+            loop {
+                let read = from.read(&mut buffer).await.unwrap_or(0);
+                if read == 0 || to.write_all(&buffer[..read]).await.is_err() {
+                    return heard;
+                }
+                heard.extend_from_slice(&buffer[..read.min(ROOM - heard.len())]);
+            }
+        };
+        futures::join!(pass(near_in, far_out), pass(far_in, near_out))
+    });
+    (port, listens)
+}
+
+#[test]
+fn two_nodes_agree_on_tls_and_nothing_is_readable() {
+    run(async {
+        let (mut first, mut second) = (Node::start(1).await, Node::start(2).await);
+        first.echo(SYNC).await;
+        first.pair(&[&second]).await;
+        second.pair(&[&first]).await;
+        let port = first.bare_address("tcp").await.rsplit('/').next().unwrap().to_owned();
+        let (way, listens) = overheard(&port).await;
+        assert_eq!(second.swarm.dial(&format!("127.0.0.1:{way}")).await.unwrap(), first.id);
+        exchange(second.swarm.open_stream(&first.id, SYNC).await.unwrap(), b"nobody else's business").await;
+        second.guard.stop().await;
+        first.guard.stop().await;
+        let (asked, answered) = listens.await.unwrap();
+        let has = |heard: &[u8], what: &[u8]| heard.windows(what.len()).any(|window| window == what);
+        for heard in [&asked, &answered] {
+            assert!(has(heard, b"\x0b/tls/1.0.0\n"), "{}", String::from_utf8_lossy(heard));
+            assert!(!has(heard, b"/noise") && !has(heard, b"/yamux") && !has(heard, b"business"));
+        }
     });
 }
 

@@ -31,12 +31,15 @@ fn garbage_on_the_tcp_port_hurts_nobody() {
         let (host, friend) = connected("tcp").await;
         host.echo(DATA).await;
         let target = socket_of(&host, "tcp").await;
-        let openings: [&[u8]; 6] = [
+        let openings: [&[u8]; 8] = [
             b"",
             b"GET / HTTP/1.1\r\n\r\n",
             b"\x13/multistream/1.0.0\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
             b"\x13/multistream/1.0.0\n\x07/noise\n\xff\xff",
             b"\x13/multistream/1.0.0\n\x07/noise\n\x00\x20",
+            // a record that is too long, and one that does not end
+            b"\x13/multistream/1.0.0\n\x0b/tls/1.0.0\n\x16\x03\x01\xff\xff",
+            b"\x13/multistream/1.0.0\n\x0b/tls/1.0.0\n\x16\x03\x01\x40\x00",
             &[0; 4],
         ];
         let mut held = Vec::new();

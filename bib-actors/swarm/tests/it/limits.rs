@@ -1,27 +1,14 @@
 //! Connection limits under many dials, by plain libp2p nodes that follow no rule of ours.
 
-use crate::support::{Node, eventually, exchange, options, run};
+use crate::support::{Node, eventually, exchange, options, plain, run};
 use bib_swarm::SwarmOptions;
 use bib_swarm::protocols::{DATA, PAIR};
 use futures::StreamExt;
+use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::swarm::{Swarm, dummy};
-use libp2p::{Multiaddr, SwarmBuilder, noise, tcp, yamux};
 use std::net::SocketAddr;
 use std::time::Duration;
-
-/// A node that speaks no protocol.
-fn plain(keypair: Keypair) -> Swarm<dummy::Behaviour> {
-    SwarmBuilder::with_existing_identity(keypair)
-        .with_tokio()
-        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
-        .unwrap()
-        .with_behaviour(|_| dummy::Behaviour)
-        .unwrap()
-        .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(600)))
-        .build()
-}
 
 /// Dials and stays as long as it is let.
 fn flood(dialers: impl Iterator<Item = Keypair>, address: &Multiaddr) -> tokio::task::JoinSet<()> {

@@ -6,6 +6,9 @@ use bib_kit::probe::Guard;
 use bib_kit::{ChildSpec, Placement, Subscription, Topic};
 use bib_swarm::{Identity, InboundStreams, Stream, SwarmEvent, SwarmHandle, SwarmOptions};
 use futures::{AsyncReadExt, AsyncWriteExt};
+use libp2p::identity::Keypair;
+use libp2p::swarm::{Swarm, dummy};
+use libp2p::{SwarmBuilder, noise, tcp, yamux};
 use std::future::Future;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -143,4 +146,16 @@ pub(crate) async fn connected(transport: &str) -> (Node, Node) {
     second.pair(&[&first]).await;
     assert_eq!(second.swarm.dial(&first.address(transport).await).await.unwrap(), first.id);
     (first, second)
+}
+
+/// A plain libp2p node that speaks no protocol, and Noise alone to secure a connection.
+pub(crate) fn plain(keypair: Keypair) -> Swarm<dummy::Behaviour> {
+    SwarmBuilder::with_existing_identity(keypair)
+        .with_tokio()
+        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_behaviour(|_| dummy::Behaviour)
+        .unwrap()
+        .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(600)))
+        .build()
 }

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// How much more memory a node may hold under a flood than before it.
 const GROWTH: u64 = 128 << 20;
+/// A peer that asks for TLS and begins a record that never ends.
+const HALF_TLS: &[u8] = b"\x13/multistream/1.0.0\n\x0b/tls/1.0.0\n\x16\x03\x01\x40\x00";
 /// An honest client's patience.
 const PATIENT: Duration = Duration::from_secs(30);
 
@@ -34,7 +36,7 @@ pub(super) fn peers(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     let target = peer_address(&node)?;
     let attack = move |mut dice: Dice, counts: Arc<Counts>| async move {
         let kinds = MuxerAbuse::ALL.len() as u64;
-        match dice.below(kinds + 5) {
+        match dice.below(kinds + 6) {
             0 => raw(target, Behaviour::Silent, dice, counts).await,
             1 => raw(target, Behaviour::Garbage(64 << 10), dice, counts).await,
             2 => raw(target, Behaviour::Half(b"\x13/multistream/1.0.0\n".to_vec()), dice, counts).await,
@@ -43,8 +45,9 @@ pub(super) fn peers(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
                     .await
             }
             4 => raw(target, Behaviour::Half(vec![0xff; 16]), dice, counts).await,
+            5 => raw(target, Behaviour::Half(HALF_TLS.to_vec()), dice, counts).await,
             kind => {
-                let kind = MuxerAbuse::ALL[usize::try_from(kind - 5).unwrap_or(0)];
+                let kind = MuxerAbuse::ALL[usize::try_from(kind - 6).unwrap_or(0)];
                 abuse_muxer(target, kind, dice, counts).await;
             }
         }
