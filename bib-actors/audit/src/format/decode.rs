@@ -1,6 +1,6 @@
 //! Reads a record, and refuses every sequence of bytes that the encoder would not have written.
 //!
-//! Borrows from the bytes and allocates nothing: a full verification runs at the speed of the hash.
+//! Borrows from the bytes and allocates nothing: a full verification reads every record this way.
 
 use super::items::{Items, Odd};
 use super::{CLOCK_FLAGS_KNOWN, Hash, RECORD_FIELDS, RECORD_MAX_BYTES, RECORD_VERSION};
