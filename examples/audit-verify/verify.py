@@ -265,7 +265,8 @@ def read_mark(directory):
     if not path.exists():
         return None
     match = re.fullmatch(
-        rb"BIB-AUDIT-MARK/1\nepoch (\d+)\nseq (\d+)\nhash ([0-9a-f]{64})\n", path.read_bytes())
+        rb"BIB-AUDIT-MARK/1\nepoch (\d+)\nseq (\d+)\nhash ([0-9a-f]{64})\n"
+        rb"(?:open \d+ [0-9a-f]{32} [0-9a-f]{16}\n)*", path.read_bytes())
     if not match:
         raise Bad("the mark cannot be read")
     return int(match[1]), int(match[2]), bytes.fromhex(match[3].decode())

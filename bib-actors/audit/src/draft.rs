@@ -2,6 +2,7 @@
 
 use crate::format::{bound, tidy, tidy_pairs};
 use crate::outcome::Outcome;
+use crate::record::AuditRecord;
 use bib_domain::{OpContext, RequestId};
 use std::fmt;
 use std::time::Duration;
@@ -62,6 +63,35 @@ impl AuditDraft {
             break_glass: false,
             metadata: Vec::new(),
         }
+    }
+
+    /// A draft about what became of an operation of which only the intent's record is left. Values of parameters, which a
+    /// record does not have, are left out.
+    #[must_use]
+    pub fn from_intent(intent: &AuditRecord, outcome: Outcome) -> Self {
+        Self {
+            actor: intent.actor.clone(),
+            session_hash: intent.session_hash,
+            job_id: intent.job_id.clone(),
+            op_id: intent.op_id,
+            role: intent.role.clone(),
+            action: intent.action.clone(),
+            object: intent.object.clone(),
+            fingerprint: intent.fingerprint.clone(),
+            rows: None,
+            duration_us: 0,
+            component: intent.component.clone(),
+            outcome,
+            params: Vec::new(),
+            break_glass: intent.break_glass,
+            metadata: intent.metadata.clone(),
+        }
+    }
+
+    /// How a record of the log has an object of this name: long ones are cut.
+    #[must_use]
+    pub fn object_as_recorded(object: &str) -> String {
+        tidy(object.to_owned(), bound::OBJECT)
     }
 
     /// Sets how the operation stands; `Ok` otherwise.

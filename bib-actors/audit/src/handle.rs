@@ -5,14 +5,15 @@ use crate::draft::AuditDraft;
 use crate::error::AuditError;
 use crate::format::Hash;
 use crate::log::Head;
-use crate::messages::{Append, AppendBuffered, AskHead, ExportSince, List, Verify};
+use crate::messages::{Append, AppendBuffered, AskHead, AskUnsettled, ExportSince, List, Verify};
 use crate::options::AuditOptions;
-use crate::queue::Door;
+use crate::queue::{Answer, Door};
 use crate::read::{AuditVerdict, ListFilter};
 use crate::record::AuditRecord;
 use bib_kit::{AskError, FaultError, Ref, faults::Where};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// Proof that a record is durable; a client may keep it and ask for the record later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,40 @@ impl Receipt {
     pub(crate) const fn of(record: &AuditRecord) -> Self {
         Self { epoch: record.epoch, seq: record.seq, leaf_hash: record.leaf_hash }
     }
+}
+
+/// A record that the writer has, and that is durable soon.
+#[derive(Debug)]
+pub struct Pending {
+    answer: oneshot::Receiver<Answer>,
+}
+
+impl Pending {
+    /// One that is answered already.
+    #[must_use]
+    pub fn answered(answer: Result<Receipt, AuditError>) -> Self {
+        let (tx, rx) = oneshot::channel();
+        // it has just been made
+        let _ = tx.send(answer);
+        Self { answer: rx }
+    }
+
+    /// Waits until the record is durable.
+    ///
+    /// # Errors
+    /// As [`AuditHandle::append`].
+    pub async fn durable(self) -> Result<Receipt, AuditError> {
+        self.answer.await.unwrap_or_else(|_| Err(AskError::Unknown { actor: crate::NAME }.into()))
+    }
+}
+
+/// An intent without an outcome in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsettled {
+    /// Its record.
+    pub intent: AuditRecord,
+    /// It was there when the log was opened: whoever would have recorded its outcome is gone.
+    pub left_over: bool,
 }
 
 /// Event: these records became durable, in this order. Published once for each block.
@@ -82,6 +117,20 @@ impl AuditHandle {
         self.to.ask_as(op_id, Append { draft }, self.limits.append).await?
     }
 
+    /// Hands a record over that is written with the next one that somebody waits for, or after the time for which buffered
+    /// records wait. Waits while the queue is full.
+    ///
+    /// # Errors
+    /// As [`AuditHandle::append`]; what becomes of a record that was taken, [`Pending::durable`] says.
+    pub async fn append_soon(&self, draft: AuditDraft) -> Result<Pending, AuditError> {
+        let mut left = Some(draft);
+        match (self.door.append_soon(&mut left), left) {
+            (Some(taken), _) => Ok(Pending { answer: taken? }),
+            (None, Some(draft)) => Ok(Pending::answered(Ok(self.append(draft).await?))),
+            (None, None) => Err(AskError::Restarting { actor: crate::NAME }.into()),
+        }
+    }
+
     /// Hands a record over that is durable within 50 ms unless the machine fails before. For reads of public metadata
     /// only. Waits while the queue is full.
     ///
@@ -111,6 +160,15 @@ impl AuditHandle {
     /// If the log cannot be read or is damaged there, or [`AuditError::NothingFound`] when the search gave up.
     pub async fn list(&self, filter: ListFilter) -> Result<Vec<AuditRecord>, AuditError> {
         self.to.ask(List { filter }, self.limits.read).await?
+    }
+
+    /// The intents that have no outcome in the log, oldest first: what is under way now, and what a crash left open. At most
+    /// as many as the option `unsettled_max` says.
+    ///
+    /// # Errors
+    /// If the log cannot be read or written.
+    pub async fn unsettled(&self) -> Result<Vec<Unsettled>, AuditError> {
+        self.to.ask(AskUnsettled, self.limits.read).await?
     }
 
     /// The end of the log.

@@ -2,8 +2,9 @@
 
 use crate::actor::AuditActor;
 use crate::error::AuditError;
+use crate::handle::Unsettled;
 use crate::log::{Head, Snapshot};
-use crate::messages::{Append, AppendBuffered, AskHead, ExportSince, List, Verify};
+use crate::messages::{Append, AppendBuffered, AskHead, AskUnsettled, ExportSince, List, Verify};
 use crate::queue::{Queue, Waiter};
 use crate::read;
 use bib_kit::{CancellationToken, Cx, Handles, Reply};
@@ -57,7 +58,13 @@ impl Handles<Verify> for AuditActor {
 impl Handles<List> for AuditActor {
     fn handle(&mut self, msg: List, _cx: &mut Cx<'_, Self>) -> Reply<Result<Vec<crate::AuditRecord>, AuditError>> {
         let options = Arc::clone(&self.options);
-        self.read(move |log, ended| read::list(log, &msg.filter, &options, ended))
+        let read = self.reading(move |log, ended| read::list(log, &msg.filter, &options, ended));
+        let queue = self.queue.clone();
+        Reply::later(async move {
+            // who did something and then looks for it finds it; a log that takes no more can be read all the same
+            let _ = queue.barrier().await;
+            read.await
+        })
     }
 }
 
@@ -72,13 +79,45 @@ impl Handles<ExportSince> for AuditActor {
     }
 }
 
+impl Handles<AskUnsettled> for AuditActor {
+    fn handle(&mut self, _: AskUnsettled, _cx: &mut Cx<'_, Self>) -> Reply<Result<Vec<Unsettled>, AuditError>> {
+        let (options, cursors, shared) =
+            (Arc::clone(&self.options), Arc::clone(&self.cursors), Arc::clone(&self.shared));
+        let read = self.reading(move |log, ended| {
+            let open = shared.unsettled(|unsettled| {
+                let open = unsettled.open().filter(|open| open.seq <= log.head.seq);
+                open.map(|open| (open.seq, unsettled.is_left_over(open.seq))).collect::<Vec<_>>()
+            });
+            let mut found = Vec::with_capacity(open.len());
+            for (seq, left_over) in open {
+                let records = read::export_since(log, seq - 1, 1, (&options, &cursors), ended)?;
+                found.extend(records.into_iter().map(|intent| Unsettled { intent, left_over }));
+            }
+            Ok(found)
+        });
+        let queue = self.queue.clone();
+        Reply::later(async move {
+            // an outcome that is on its way is none that is missing
+            queue.barrier().await?;
+            read.await
+        })
+    }
+}
+
 impl AuditActor {
     /// Reads on the blocking pool, what is durable when the reading begins.
     fn read<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Snapshot, &CancellationToken) -> Result<T, AuditError> + Send + 'static,
     ) -> Reply<Result<T, AuditError>> {
+        Reply::later(self.reading(call))
+    }
+
+    fn reading<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Snapshot, &CancellationToken) -> Result<T, AuditError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, AuditError>> + Send + 'static {
         let (pool, shared, ended) = (self.readers.clone(), Arc::clone(&self.shared), self.ended.clone());
-        Reply::later(async move { pool.run(move || call(&shared.snapshot(), &ended)).await? })
+        async move { pool.run(move || call(&shared.snapshot(), &ended)).await? }
     }
 }

@@ -30,7 +30,7 @@ mod writer;
 pub use actor::{AuditActor, AuditChain};
 pub use draft::AuditDraft;
 pub use error::AuditError;
-pub use handle::{AuditAppended, AuditHandle, Receipt};
+pub use handle::{AuditAppended, AuditHandle, Pending, Receipt, Unsettled};
 pub use log::Head;
 pub use options::AuditOptions;
 pub use outcome::Outcome;

@@ -2,7 +2,7 @@
 
 use crate::draft::AuditDraft;
 use crate::error::AuditError;
-use crate::handle::Receipt;
+use crate::handle::{Receipt, Unsettled};
 use crate::log::Head;
 use crate::read::{AuditVerdict, ListFilter};
 use crate::record::AuditRecord;
@@ -50,6 +50,13 @@ pub(crate) struct ExportSince {
 
 impl Message for ExportSince {
     type Reply = Result<Vec<AuditRecord>, AuditError>;
+}
+
+/// The intents without an outcome.
+pub(crate) struct AskUnsettled;
+
+impl Message for AskUnsettled {
+    type Reply = Result<Vec<Unsettled>, AuditError>;
 }
 
 /// The end of the log.

@@ -48,6 +48,9 @@ pub struct AuditOptions {
     pub scan_max_records: u64,
     /// Pages and verifications at the same time. Since 0.1.
     pub readers: usize,
+    /// Intents without an outcome that are known by name. Not smaller than what may be under way at the same time, or one
+    /// that a crash left open stays without an outcome. Since 0.1.
+    pub unsettled_max: usize,
     /// Where the actor runs; tests without a root put it on their own thread. Since 0.1.
     pub placement: Placement,
 }
@@ -75,6 +78,7 @@ impl AuditOptions {
             page_max: 1_000,
             scan_max_records: 5_000_000,
             readers: 3,
+            unsettled_max: 4_096,
             placement: Placement::Own,
         }
     }

@@ -1,7 +1,8 @@
 //! The bounded queue between the actor and the writer's thread.
 //!
 //! A record that somebody waits for is a job of its own and wakes the writer. Records that nobody waits for gather beside
-//! the jobs, and only the first of them wakes the writer: waking it for each would cost more than writing it.
+//! the jobs, and only the first of them wakes the writer: waking it for each would cost more than writing it. Records that
+//! somebody waits for without haste gather with them.
 
 use crate::draft::AuditDraft;
 use crate::error::AuditError;
@@ -62,11 +63,27 @@ pub(crate) enum Job {
     Gather,
     /// Enough of them have gathered.
     Flush,
+    /// Write what came before, then say so.
+    Barrier(Box<Barrier>),
     /// Write what came before, then end.
     Finish,
 }
 
-/// Records that nobody waits for.
+/// Somebody who wants to know that all is written that came before, and the place in the queue.
+pub(crate) struct Barrier {
+    reached: oneshot::Sender<()>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Barrier {
+    /// All that came before is durable.
+    pub(crate) fn pass(self) {
+        // nobody hears it any more
+        let _ = self.reached.send(());
+    }
+}
+
+/// Records that nobody waits for, or not in haste.
 struct Gathered {
     entries: Vec<Entry>,
     /// A job [`Job::Gather`] is on its way: the writer will look here after it has taken it.
@@ -160,6 +177,14 @@ impl Queue {
         Arc::clone(&self.room).acquire_owned().await.map_err(|_| gone())
     }
 
+    /// Waits until everything is durable that is in the queue now.
+    pub(crate) async fn barrier(&self) -> Result<(), AuditError> {
+        let room = self.room().await?;
+        let (reached, passed) = oneshot::channel();
+        self.tx.try_send(Job::Barrier(Box::new(Barrier { reached, _room: room }))).map_err(|_| gone())?;
+        passed.await.map_err(|_| gone())
+    }
+
     /// Puts a record in. Never waits, since `room` says that there is a place.
     pub(crate) fn push(&self, draft: AuditDraft, waiter: Waiter, room: OwnedSemaphorePermit) -> Result<(), AuditError> {
         let entry = Entry { draft, waiter, room };
@@ -226,6 +251,20 @@ impl Door {
         Some(answer)
     }
 
+    /// Puts a record in whose answer will come when others are written or the time of buffered records is over, if there is
+    /// room at once; else leaves it.
+    pub(crate) fn append_soon(
+        &self,
+        draft: &mut Option<AuditDraft>,
+    ) -> Option<Result<oneshot::Receiver<Answer>, AuditError>> {
+        let queue = self.0.read();
+        let queue = queue.as_ref()?;
+        let room = queue.try_room()?;
+        let (tx, answer) = oneshot::channel();
+        let entry = Entry { draft: draft.take()?, waiter: Waiter::Future(tx), room };
+        Some(queue.gather(entry).map(|()| answer))
+    }
+
     fn put(&self, draft: &mut Option<AuditDraft>, waiter: Waiter) -> Option<Result<(), AuditError>> {
         let queue = self.0.read();
         let queue = queue.as_ref()?;
@@ -261,118 +300,4 @@ fn gone() -> AuditError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn push(door: &Door, action: &str) -> bool {
-        let mut record = Some(draft(action));
-        let taken = matches!(door.push(&mut record), Some(Ok(())));
-        assert_eq!(taken, record.is_none(), "what is not taken is given back");
-        taken
-    }
-
-    fn draft(action: &str) -> AuditDraft {
-        let op = bib_domain::OpContext::node(bib_kit::clock::new_request_id(), "test");
-        AuditDraft::from_op(&op, action, "object")
-    }
-
-    /// What the writer would write now: what has gathered first.
-    fn taken(inbox: &Inbox) -> Vec<String> {
-        let mut actions = Vec::new();
-        while let Some(job) = inbox.try_recv() {
-            match job {
-                Job::Write(entry) => actions.push(entry.draft.action),
-                Job::Gather => actions.push("gather".to_owned()),
-                Job::Flush => actions.push("flush".to_owned()),
-                Job::Finish => actions.push("finish".to_owned()),
-            }
-        }
-        inbox.gathered().into_iter().map(|entry| entry.draft.action).chain(actions).collect()
-    }
-
-    #[test]
-    fn records_come_in_by_the_open_door_while_there_is_room() {
-        let door = Door::default();
-        assert!(!push(&door, "a"), "no incarnation runs");
-        let (queue, rx) = Queue::new(2, 9);
-        let opened = door.open(&queue);
-        for action in ["a", "b"] {
-            assert!(push(&door, action), "{action}");
-        }
-        assert!(!push(&door, "c"), "it is full");
-        assert_eq!(taken(&rx), ["a", "b", "gather", "flush"], "the writer is woken twice");
-        opened.close();
-        assert!(!push(&door, "d"));
-        queue.finish();
-        assert_eq!(taken(&rx), ["finish"], "nothing comes behind the order to finish");
-    }
-
-    #[test]
-    fn a_record_that_is_waited_for_comes_in_by_the_door_too() {
-        let door = Door::default();
-        let (queue, inbox) = Queue::new(1, 9);
-        let _opened = door.open(&queue);
-        let mut record = Some(draft("a"));
-        let mut answer = door.append(&mut record).unwrap();
-        assert!(record.is_none() && answer.try_recv().is_err(), "nobody has answered yet");
-        let mut more = Some(draft("b"));
-        assert!(door.append(&mut more).is_none() && more.is_some(), "what finds no room is given back");
-        let Some(Job::Write(entry)) = inbox.try_recv() else { panic!("the record is the only job") };
-        entry.waiter.answer(Err(gone()));
-        assert!(matches!(answer.try_recv(), Ok(Err(AuditError::NotWritable { .. }))));
-        drop(entry.room);
-        drop(inbox);
-        let mut late = door.append(&mut more).unwrap();
-        assert!(matches!(late.try_recv(), Ok(Err(AuditError::NotWritable { .. }))), "the writer has ended");
-    }
-
-    #[test]
-    fn the_writer_sees_the_end_of_its_incarnation() {
-        let door = Door::default();
-        let (queue, rx) = Queue::new(2, 9);
-        let opened = door.open(&queue);
-        drop(queue);
-        let nothing = |inbox: &Inbox| inbox.recv_timeout(Duration::ZERO).err();
-        assert_eq!(nothing(&rx), Some(RecvTimeoutError::Timeout), "the door holds a sender");
-        let (next, _next_rx) = Queue::new(2, 9);
-        let second = door.open(&next);
-        drop(opened);
-        assert_eq!(nothing(&rx), Some(RecvTimeoutError::Disconnected));
-        assert!(push(&door, "a"), "the end of the first leaves the second open");
-        drop(second);
-        assert!(!push(&door, "b"));
-    }
-
-    #[test]
-    fn only_the_first_record_that_nobody_waits_for_wakes_the_writer() {
-        let (queue, inbox) = Queue::new(100, 4);
-        let put = |action: &str| queue.push(draft(action), Waiter::Nobody, queue.try_room().unwrap());
-        for action in ["a", "b", "c"] {
-            put(action).unwrap();
-        }
-        assert_eq!(taken(&inbox), ["a", "b", "c", "gather"]);
-        for action in ["d", "e", "f", "g", "h"] {
-            put(action).unwrap();
-        }
-        assert_eq!(taken(&inbox), ["d", "e", "f", "g", "h", "gather", "flush"]);
-        // one that comes between the waking and the look is seen by that look, and the next one wakes again
-        put("i").unwrap();
-        assert!(matches!(inbox.try_recv(), Some(Job::Gather)));
-        put("j").unwrap();
-        assert_eq!(taken(&inbox), ["i", "j"]);
-        put("k").unwrap();
-        assert_eq!(taken(&inbox), ["k", "gather"]);
-        drop(inbox);
-        assert!(put("l").is_err(), "the writer has ended");
-        assert_eq!(queue.room.available_permits(), 100, "all places are free again");
-    }
-
-    #[test]
-    fn a_record_is_written_before_what_its_caller_waits_for_later() {
-        let (queue, inbox) = Queue::new(100, 50);
-        queue.push(draft("read"), Waiter::Nobody, queue.try_room().unwrap()).unwrap();
-        let (tx, _rx) = oneshot::channel();
-        queue.push(draft("change"), Waiter::Future(tx), queue.try_room().unwrap()).unwrap();
-        assert_eq!(taken(&inbox), ["read", "gather", "change"]);
-    }
-}
+mod tests;

@@ -66,6 +66,7 @@ impl Sequencer {
             self.fresh = fresh;
             return Err(error);
         }
+        self.log.note(&records);
         Ok(records)
     }
 

@@ -7,7 +7,7 @@
 use crate::error::AuditError;
 use crate::handle::{AuditAppended, Receipt};
 use crate::options::AuditOptions;
-use crate::queue::{Entry, Inbox, Job, Waiter};
+use crate::queue::{Barrier, Entry, Inbox, Job, Waiter};
 use crate::sequencer::Sequencer;
 use bib_kit::{Topic, clock};
 use std::sync::mpsc::RecvTimeoutError;
@@ -29,6 +29,7 @@ pub(crate) struct Writer {
 #[derive(Default)]
 struct Batch {
     entries: Vec<Entry>,
+    barriers: Vec<Barrier>,
     somebody_waits: bool,
     /// Enough have gathered that nobody waits for.
     flush: bool,
@@ -44,6 +45,10 @@ impl Batch {
             }
             Job::Gather => {}
             Job::Flush => self.flush = true,
+            Job::Barrier(barrier) => {
+                self.somebody_waits = true;
+                self.barriers.push(*barrier);
+            }
             Job::Finish => self.finish = true,
         }
     }
@@ -78,6 +83,7 @@ impl Writer {
                 self.refuse_the_rest(&error);
                 return Err(error);
             }
+            batch.barriers.into_iter().for_each(Barrier::pass);
             if finish {
                 break;
             }

@@ -18,6 +18,7 @@ use crate::orphans::{remove_unnamed, sweep_orphans};
 use crate::passing::passes;
 use crate::process;
 use crate::recall::{Answers, Recall};
+use crate::settle::settle;
 use crate::setup;
 use crate::space::Space;
 use bib_audit::AuditAppended;
@@ -186,7 +187,8 @@ async fn open_core(args: &StartArgs, parts: Parts) -> Result<Core, GuardianError
     let events = Events { versions: router.topic(), peers: router.topic(), subscriptions: router.topic() };
     let index = AuditIndex::default();
     let serving = recall.serve(Arc::new(Answers::new(options.catalog_cache_bytes)));
-    Ok(Core {
+    let owed = args.tasks(options.mailbox.max(1));
+    let core = Core {
         options,
         database,
         ledger: audit,
@@ -197,9 +199,12 @@ async fn open_core(args: &StartArgs, parts: Parts) -> Result<Core, GuardianError
         space,
         serving,
         pool,
+        owed,
         noting: Arc::default(),
         _lock: lock,
-    })
+    };
+    settle(&core).await;
+    Ok(core)
 }
 
 impl Child for Guardian {

@@ -1,8 +1,11 @@
 //! The frame around every operation: recorded ahead, done in one transaction, recorded after, then answered.
 //!
-//! A change that fails to get its first record does not begin; one that fails to get its last record is not
-//! acknowledged, and a retry with the same request id finds what was done and records it.
+//! A change that fails to get its first record does not begin. One that leaves the row of its request in the database is
+//! answered when that is committed and its last record is in the log's queue: should the record be lost there, the next start
+//! makes it anew from the row ([`crate::settle`]). Any other is answered when its last record is durable. One whose last record
+//! is not taken is not acknowledged, and a retry with the same request id finds what was done and records it.
 
+mod outcome;
 mod ready;
 
 use crate::core::Core;
@@ -14,13 +17,14 @@ use bib_audit::{AuditDraft, Outcome};
 use bib_domain::{Need, OpContext};
 use bib_kit::clock;
 use futures::future::join;
+use outcome::record_outcome;
 use ready::Ready;
 use std::future::Future;
 use std::time::Duration;
 
-/// How often the record of an outcome is tried: the change is done, so a full mailbox must not hide it.
-const OUTCOME_TRIES: u32 = 4;
-const OUTCOME_PAUSE: Duration = Duration::from_millis(50);
+/// Stands in the intent of a change that leaves the row of its request: what the row names, or nothing where that is the object
+/// of the record.
+pub(crate) const REQUEST: &str = "request";
 
 /// When a change happens, and where in the audit log its first record is.
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +108,7 @@ enum Early<'a, T> {
 }
 
 /// The row of a request. A request that has one was carried out before.
-const CLAIM: &str = "insert into requests (request_id, action, object, result, created_ms) values ($1, $2, $3, '', $4) \
+pub(crate) const CLAIM: &str = "insert into requests (request_id, action, object, result, created_ms) values ($1, $2, $3, '', $4) \
                      on conflict (request_id, action, object) do nothing";
 const CLAIMS: Many = Many {
     sql: "insert into requests (request_id, action, object, result, created_ms) \
@@ -166,7 +170,12 @@ impl Core {
             }
             return Err(full);
         }
-        let (intent, begun_early) = join(self.ledger.append(draft(Outcome::Intent)), self.begin_early(&change)).await;
+        let mut intent = draft(Outcome::Intent);
+        if C::REMEMBER {
+            let subject = change.subject();
+            intent = intent.metadata(REQUEST, if subject == change.object() { String::new() } else { subject });
+        }
+        let (intent, begun_early) = join(self.ledger.append(intent), self.begin_early(&change)).await;
         let intent = intent.map_err(|error| GuardianError::AuditUnavailable { reason: error.to_string() })?;
 
         let done = match begun_early {
@@ -179,7 +188,12 @@ impl Core {
             Err(error) if error.is_refusal() => draft(Outcome::Refused).metadata("reason", error.to_string()),
             Err(error) => draft(Outcome::Failed).metadata("reason", error.to_string()),
         };
-        let recorded = self.record_outcome(record.duration(clock::since(begun))).await;
+        let record = record.duration(clock::since(begun));
+        // a refusal leaves no row
+        let recorded = match &done {
+            Ok(_) if C::REMEMBER => self.owe_outcome(record).await,
+            _ => record_outcome(&*self.ledger, record).await,
+        };
         let (output, _) = done?;
         recorded?;
         change.announce(self, &output);
@@ -295,22 +309,6 @@ impl Core {
         };
         let done = done.await;
         Ready::of(done, tx, changing).await
-    }
-
-    async fn record_outcome(&self, record: AuditDraft) -> Result<(), GuardianError> {
-        let mut tries = 0;
-        loop {
-            match self.ledger.append(record.clone()).await {
-                Ok(_) => return Ok(()),
-                Err(error) => {
-                    tries += 1;
-                    if tries == OUTCOME_TRIES {
-                        return Err(GuardianError::AuditUnavailable { reason: error.to_string() });
-                    }
-                    tokio::time::sleep(OUTCOME_PAUSE * tries).await;
-                }
-            }
-        }
     }
 
     /// Carries out a read. Its record is durable within the audit chain's buffer time; a read is answered also when

@@ -11,6 +11,7 @@ use crate::recall::Serving;
 use crate::space::Space;
 use bib_chunks::ChunkStore;
 use bib_kit::BlockingPool;
+use bib_kit::Tasks;
 use bib_kit::events::Topic;
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub(crate) struct Core {
     pub(crate) serving: Serving,
     /// Blocking calls: files, and SQLite's connections.
     pub(crate) pool: BlockingPool,
+    /// Outcomes that were handed to the log and are not durable yet.
+    pub(crate) owed: Tasks,
     /// Held by whoever looks at the note of how far the catalogue is.
     pub(crate) noting: Arc<tokio::sync::Mutex<()>>,
     /// Keeps every other incarnation and every other bibd out of the data directory.

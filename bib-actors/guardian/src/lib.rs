@@ -1,8 +1,9 @@
 //! The storage guardian: the managed PostgreSQL or the limited SQLite, the catalogue, people, peers, and the audit
 //! table as an index of the audit log.
 //!
-//! Contract: a mutation is answered when its audit records and its transaction are durable, and not otherwise. The
-//! intent is recorded before the transaction, the outcome after it. Every mutation is idempotent by its request id.
+//! Contract: a mutation is answered when its intent and its transaction are durable, and not otherwise. The intent is
+//! recorded before the transaction, the outcome after it: durable before the answer, or taken by the log where the
+//! transaction itself says what became of the request. Every mutation is idempotent by its request id.
 //! Killing the guardian at any moment loses nothing that was answered; a new incarnation adopts the running database.
 //!
 //! It never opens a TCP port, never lets anybody but itself into the database, never writes a credential into a log,
@@ -37,6 +38,7 @@ mod recall;
 mod rows;
 mod runtime;
 mod seal;
+mod settle;
 mod setup;
 mod space;
 mod sqlite;

@@ -11,6 +11,7 @@ use super::header::SegmentHeader;
 use super::{Chain, DirLock, Mark, Segment, Shared, passed};
 use crate::error::AuditError;
 use crate::format::Hash;
+use crate::record::AuditRecord;
 use crate::storage::{AuditFile, AuditFs};
 use bib_kit::clock;
 use std::path::{Path, PathBuf};
@@ -132,6 +133,11 @@ impl Log {
         }
     }
 
+    /// Takes note of what intents and outcomes became durable.
+    pub(crate) fn note(&self, records: &[AuditRecord]) {
+        self.shared.unsettled(|unsettled| records.iter().for_each(|record| unsettled.see(record.into())));
+    }
+
     /// Sees to it that `more` bytes fit: begins a new segment when it is time, and reserves room ahead.
     fn make_room(&mut self, more: u64, now: u64) -> Result<(), AuditError> {
         if self.len > self.header_len && self.len + more > self.segment_max_bytes {
@@ -229,7 +235,8 @@ impl Log {
         if !self.unmarked() {
             return;
         }
-        match Mark::store(&*self.fs, &self.dir, &self.shared.head()) {
+        let open = self.shared.unsettled(|unsettled| unsettled.open().collect::<Vec<_>>());
+        match Mark::store(&*self.fs, &self.dir, &self.shared.head(), open.into_iter()) {
             Ok(()) => self.marked_seq = self.chain.seq,
             Err(error) => tracing::warn!(%error, "the audit log's mark was not renewed"),
         }

@@ -4,6 +4,7 @@
 //! mark interval at most and is not a secret: who can rewrite the log can rewrite the mark.
 
 use super::state::Head;
+use super::unsettled::Open;
 use crate::error::AuditError;
 use crate::storage::AuditFs;
 use std::path::{Path, PathBuf};
@@ -11,11 +12,13 @@ use std::path::{Path, PathBuf};
 const FIRST_LINE: &str = "BIB-AUDIT-MARK/1";
 
 /// What the mark says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) epoch: u64,
     pub(crate) seq: u64,
     pub(crate) hash: [u8; 32],
+    /// The intents up to `seq` that had no outcome yet, oldest first.
+    pub(crate) open: Vec<Open>,
 }
 
 impl Mark {
@@ -44,13 +47,23 @@ impl Mark {
         let seq = lines.next()?.strip_prefix("seq ")?.parse().ok()?;
         let mut hash = [0; 32];
         hex::decode_to_slice(lines.next()?.strip_prefix("hash ")?, &mut hash).ok()?;
-        lines.next().is_none().then_some(Self { epoch, seq, hash })
+        let open = lines.map(parse_open).collect::<Option<_>>()?;
+        Some(Self { epoch, seq, hash, open })
     }
 
-    /// Writes the mark for a head that is durable.
-    pub(crate) fn store(fs: &dyn AuditFs, dir: &Path, head: &Head) -> Result<(), AuditError> {
+    /// Writes the mark for a head that is durable, with the intents that had no outcome then.
+    pub(crate) fn store(
+        fs: &dyn AuditFs,
+        dir: &Path,
+        head: &Head,
+        open: impl Iterator<Item = Open>,
+    ) -> Result<(), AuditError> {
         let path = Self::path(dir);
-        let text = format!("{FIRST_LINE}\nepoch {}\nseq {}\nhash {}\n", head.epoch, head.seq, hex::encode(head.hash));
+        let mut text =
+            format!("{FIRST_LINE}\nepoch {}\nseq {}\nhash {}\n", head.epoch, head.seq, hex::encode(head.hash));
+        for Open { seq, op_id, what } in open {
+            text.push_str(&format!("open {seq} {} {}\n", hex::encode(op_id), hex::encode(what)));
+        }
         let temp = dir.join("mark.tmp");
         let write = || {
             let mut file = fs.create(&temp)?;
@@ -60,6 +73,15 @@ impl Mark {
         };
         write().map_err(|error| AuditError::io("writing", &path, &error))
     }
+}
+
+fn parse_open(line: &str) -> Option<Open> {
+    let mut words = line.strip_prefix("open ")?.split(' ');
+    let seq = words.next()?.parse().ok()?;
+    let (mut op_id, mut what) = ([0; 16], [0; 8]);
+    hex::decode_to_slice(words.next()?, &mut op_id).ok()?;
+    hex::decode_to_slice(words.next()?, &mut what).ok()?;
+    words.next().is_none().then_some(Open { seq, op_id, what })
 }
 
 #[cfg(test)]
@@ -72,10 +94,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Mark::load(dir.path()), Ok(None));
         let head = Head { epoch: 2, seq: 77, hash: [5; 32], records: 77 };
-        Mark::store(&DiskFs, dir.path(), &head).unwrap();
-        assert_eq!(Mark::load(dir.path()), Ok(Some(Mark { epoch: 2, seq: 77, hash: [5; 32] })));
+        let open = vec![Open { seq: 3, op_id: [1; 16], what: [2; 8] }, Open { seq: 76, op_id: [3; 16], what: [4; 8] }];
+        for open in [vec![], open] {
+            Mark::store(&DiskFs, dir.path(), &head, open.iter().copied()).unwrap();
+            assert_eq!(Mark::load(dir.path()), Ok(Some(Mark { epoch: 2, seq: 77, hash: [5; 32], open })));
+        }
         let text = std::fs::read_to_string(dir.path().join("mark")).unwrap();
-        for bad in ["", "x\n", &text[..text.len() - 9], &format!("{text}more\n"), &text.replace("seq", "sec")] {
+        for bad in [
+            "",
+            "x\n",
+            &text[..text.len() - 9],
+            &format!("{text}more\n"),
+            &text.replace("seq", "sec"),
+            &text.replace("open", "shut"),
+        ] {
             assert_eq!(Mark::parse(bad), None, "{bad:?}");
         }
     }

@@ -12,6 +12,7 @@ mod open;
 pub(crate) mod passed;
 mod state;
 mod tail;
+mod unsettled;
 
 pub(crate) use append::Log;
 pub(crate) use block::{Block, BlockBuilder, PAYLOAD_MAX_BYTES, Shape, TAIL_BYTES, block_len_at_end};
@@ -22,5 +23,6 @@ pub(crate) use mark::Mark;
 pub(crate) use open::{Cut, open};
 pub(crate) use state::{Segment, Shared, Snapshot};
 pub(crate) use tail::read_header;
+pub(crate) use unsettled::{Seen, Unsettled};
 
 pub use state::Head;

@@ -2,11 +2,14 @@
 
 use super::append::{Active, create_segment};
 use super::header::parse_name;
-use super::tail::{Tail, read_tail, used};
-use super::{Chain, DirLock, Head, Log, Mark, Segment, SegmentHeader, Shared, Snapshot, TAIL_BYTES, block_len_at_end};
+use super::tail::{Tail, note_open, read_tail, used};
+use super::{
+    Chain, DirLock, Head, Log, Mark, Segment, SegmentHeader, Shared, Snapshot, TAIL_BYTES, Unsettled, block_len_at_end,
+};
 use crate::error::AuditError;
 use crate::format::{Hash, ZERO_HASH};
 use crate::options::AuditOptions;
+use crate::read::{ForwardReader, Next};
 use crate::storage::AuditFs;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -48,10 +51,16 @@ pub(crate) fn open(
         let len = std::fs::metadata(&path).map_err(|error| AuditError::io("looking at", &path, &error))?.len();
         segments.push(Segment { path, first_seq, len });
     }
+    let marked = mark.as_ref().map_or(0, |mark| mark.seq);
+    let mut unsettled = Unsettled::new(options.unsettled_max);
     let (active, chain, cut) = match segments.pop() {
         Some(last) => {
-            let tail = read_tail(&last.path, &options.node_id, mark.map(|mark| mark.seq))?;
-            check_mark(mark, &tail, &last)?;
+            if let Some(mark) = &mark {
+                unsettled.restore(&mark.open);
+                note_before(&segments, last.first_seq, mark.seq, &mut unsettled);
+            }
+            let tail = read_tail(&last.path, &options.node_id, mark.as_ref().map(|mark| mark.seq), &mut unsettled)?;
+            check_mark(mark.as_ref(), &tail, &last)?;
             if let Some(before) = segments.last_mut() {
                 let len = before.len;
                 before.len = used(&before.path, len)?;
@@ -60,14 +69,14 @@ pub(crate) fn open(
             }
             mend(&*fs, dir, last, tail)?
         }
-        None => begin(options, &*fs, mark, now_unix_ns)?,
+        None => begin(options, &*fs, mark.as_ref(), now_unix_ns)?,
     };
     let head = Head { epoch, seq: chain.seq, hash: chain.hash, records: chain.seq };
     let last = Segment { path: active.path.clone(), first_seq: active_first(&active.path), len: active.len };
-    let shared = Arc::new(Shared::new(Snapshot::new(options.node_id.clone(), head, segments, last)));
+    let shared = Arc::new(Shared::new(Snapshot::new(options.node_id.clone(), head, segments, last), unsettled));
     let base = (dir.clone(), fs, options.segment_max_bytes, options.reserve_bytes);
     let mut log = Log::new(base, active, chain, Arc::clone(&shared), lock);
-    log.marked(mark.map_or(0, |mark| mark.seq));
+    log.marked(marked);
     Ok(Opened { log, shared, cut })
 }
 
@@ -88,12 +97,27 @@ fn find_segments(fs: &dyn AuditFs, dir: &Path) -> Result<Vec<(u64, u64, PathBuf)
     Ok(found)
 }
 
+/// Notes what segments before the last one have after the mark: those that were closed in the last second before a crash.
+/// What is wrong in them is a full verification's to find.
+fn note_before(segments: &[Segment], last_first: u64, marked: u64, unsettled: &mut Unsettled) {
+    let ends = segments.iter().skip(1).map(|next| next.first_seq).chain([last_first]);
+    for (segment, end) in segments.iter().zip(ends).filter(|(_, end)| *end > marked.saturating_add(1)) {
+        let Ok(mut reader) = ForwardReader::open(&segment.path, segment.len) else { continue };
+        let Ok(Ok(_)) = reader.header() else { continue };
+        while let Ok(Next::Block(block, _)) = reader.next() {
+            if block.first_seq < end {
+                note_open(&block, marked, unsettled);
+            }
+        }
+    }
+}
+
 fn active_first(path: &Path) -> u64 {
     path.file_name().and_then(|name| parse_name(name.to_str()?)).map_or(1, |(_, first)| first)
 }
 
 /// Refuses a log that ends before the mark, or that is another one than the mark was made for.
-fn check_mark(mark: Option<Mark>, tail: &Tail, last: &Segment) -> Result<(), AuditError> {
+fn check_mark(mark: Option<&Mark>, tail: &Tail, last: &Segment) -> Result<(), AuditError> {
     let Some(mark) = mark else { return Ok(()) };
     let damaged = |seq, problem| Err(AuditError::Damaged { seq, file: last.path.clone(), problem });
     if mark.epoch != tail.chain.epoch {
@@ -173,7 +197,7 @@ fn mend(fs: &dyn AuditFs, dir: &Path, last: Segment, tail: Tail) -> Result<(Acti
 fn begin(
     options: &AuditOptions,
     fs: &dyn AuditFs,
-    mark: Option<Mark>,
+    mark: Option<&Mark>,
     now_unix_ns: u64,
 ) -> Result<(Active, Chain, Option<Cut>), AuditError> {
     let dir = &options.dir;

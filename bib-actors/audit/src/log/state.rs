@@ -2,9 +2,10 @@
 //!
 //! A reader takes a snapshot and reads only what it names, so that appends go on beside it.
 
+use super::unsettled::Unsettled;
 use crate::format::Hash;
 use bib_domain::NodeId;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -77,11 +78,14 @@ impl Snapshot {
 #[derive(Debug)]
 pub(crate) struct Shared {
     now: RwLock<Snapshot>,
+    /// Changed by the writer alone, after `now`.
+    unsettled: Mutex<Unsettled>,
 }
 
 impl Shared {
-    pub(crate) fn new(snapshot: Snapshot) -> Self {
-        Self { now: RwLock::new(snapshot) }
+    pub(crate) fn new(snapshot: Snapshot, mut unsettled: Unsettled) -> Self {
+        unsettled.opened(snapshot.head.seq);
+        Self { now: RwLock::new(snapshot), unsettled: Mutex::new(unsettled) }
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -90,6 +94,11 @@ impl Shared {
 
     pub(crate) fn head(&self) -> Head {
         self.now.read().head
+    }
+
+    /// Looks at the intents without an outcome, or takes note of one.
+    pub(crate) fn unsettled<T>(&self, look: impl FnOnce(&mut Unsettled) -> T) -> T {
+        look(&mut self.unsettled.lock())
     }
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut Snapshot)) {

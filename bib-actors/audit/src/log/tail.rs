@@ -6,9 +6,9 @@
 //! not used: no block ends with one.
 
 use super::block::{Shape, candidates};
-use super::{Block, Chain, SegmentHeader};
+use super::{Block, Chain, Seen, SegmentHeader, Unsettled};
 use crate::error::AuditError;
-use crate::format::Hash;
+use crate::format::{Hash, RecordView};
 use crate::read::{ForwardReader, Next};
 use bib_domain::NodeId;
 use std::fs::File;
@@ -36,8 +36,14 @@ pub(crate) struct Tail {
     pub(crate) hash_at: Option<Hash>,
 }
 
-/// Reads the segment at `path`, which must have the name that its header asks for.
-pub(crate) fn read_tail(path: &Path, node_id: &NodeId, want: Option<u64>) -> Result<Tail, AuditError> {
+/// Reads the segment at `path`, which must have the name that its header asks for. What comes after the position `want` is
+/// noted in `unsettled`.
+pub(crate) fn read_tail(
+    path: &Path,
+    node_id: &NodeId,
+    want: Option<u64>,
+    unsettled: &mut Unsettled,
+) -> Result<Tail, AuditError> {
     let file_len = std::fs::metadata(path).map_err(|error| AuditError::io("looking at", path, &error))?.len();
     let open = |end| ForwardReader::open(path, end).map_err(|error| AuditError::io("opening", path, &error));
     let (header, header_len) = read_header(&mut open(file_len)?, path, node_id)?;
@@ -70,6 +76,7 @@ pub(crate) fn read_tail(path: &Path, node_id: &NodeId, want: Option<u64>) -> Res
                 if let Err(broken) = followed {
                     break Some(broken.problem);
                 }
+                note_open(&block, want.unwrap_or(0), unsettled);
                 (chain, last_block) = (next, Some(offset));
                 len = offset + whole as u64;
             }
@@ -82,6 +89,19 @@ pub(crate) fn read_tail(path: &Path, node_id: &NodeId, want: Option<u64>) -> Res
         return Err(AuditError::Damaged { seq: chain.seq + 1, file: path.to_owned(), problem });
     }
     Ok(Tail { header_len, len, torn: end - len, file_len, chain, first_prev, last_block, hash_at })
+}
+
+/// Notes what a sound block has after a position.
+pub(super) fn note_open(block: &Block<'_>, after: u64, unsettled: &mut Unsettled) {
+    if block.first_seq.saturating_add(u64::from(block.count)) <= after.saturating_add(1) {
+        return;
+    }
+    for view in block.records().flatten().filter_map(|bytes| RecordView::parse(bytes).ok()) {
+        let RecordView { seq, op_id, action, object, outcome, .. } = view;
+        if seq > after {
+            unsettled.see(Seen { seq, op_id, action, object, outcome });
+        }
+    }
 }
 
 /// How long a segment of `len` bytes is without the zeros at its end.

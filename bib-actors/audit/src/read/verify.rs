@@ -72,7 +72,7 @@ fn follow(log: &Snapshot, dir: &Path, chain: &mut Chain, ended: &CancellationTok
     let mut marked = None;
     for segment in log.segments() {
         follow_segment(log, segment, chain, ended, |seq, hash| {
-            if mark.is_some_and(|mark| mark.seq == seq) {
+            if mark.as_ref().is_some_and(|mark| mark.seq == seq) {
                 marked = Some(hash);
             }
         })?;

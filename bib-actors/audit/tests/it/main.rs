@@ -16,4 +16,5 @@ mod splices;
 mod support;
 mod tamper;
 mod torn;
+mod unsettled;
 mod vectors;

@@ -12,10 +12,10 @@ use crate::rows::NewTopic;
 use crate::space::Space;
 use crate::sqlite::SqliteDatabase;
 use async_trait::async_trait;
-use bib_audit::{AuditError, AuditRecord, Head, Receipt};
+use bib_audit::{AuditError, AuditRecord, Head, Pending, Receipt, Unsettled};
 use bib_chunks::{ChunkStore, StoreOptions};
 use bib_domain::NodeMode;
-use bib_kit::{BlockingPool, Router};
+use bib_kit::{BlockingPool, Router, Tasks};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,11 +40,19 @@ impl Ledger for NoLog {
         unreachable!("nothing is recorded")
     }
 
+    async fn append_soon(&self, _draft: AuditDraft) -> Result<Pending, AuditError> {
+        unreachable!("nothing is recorded")
+    }
+
     async fn append_buffered(&self, _draft: AuditDraft) -> Result<(), AuditError> {
         unreachable!("nothing is recorded")
     }
 
     async fn export_since(&self, _seq: u64, _limit: u32) -> Result<Vec<AuditRecord>, AuditError> {
+        unreachable!("nothing is read")
+    }
+
+    async fn unsettled(&self) -> Result<Vec<Unsettled>, AuditError> {
         unreachable!("nothing is read")
     }
 
@@ -67,6 +75,7 @@ async fn core(dir: &Path) -> Core {
         space: Space::new(dir, SpaceOptions::default()),
         serving: Recall::default().serve(Arc::new(Answers::new(options.catalog_cache_bytes))),
         pool,
+        owed: Tasks::new(tokio::runtime::Handle::current(), 1),
         noting: Arc::default(),
         _lock: DirLock::acquire(dir.join("guardian.lock"), Duration::ZERO).await.unwrap(),
         options,

@@ -12,6 +12,7 @@ on_both!(
     recorded,
     refused_without_the_log,
     not_acknowledged_without_its_outcome,
+    a_lost_outcome_is_recorded_at_the_next_start,
     the_table_follows,
     a_zero_byte_does_not_stop_the_table,
     the_table_is_rebuilt
@@ -20,6 +21,8 @@ on_both!(
 const WHOLE: VersionState = VersionState { complete: true };
 
 async fn all(node: &Node) -> Vec<AuditRecord> {
+    // outcomes that are on their way are waited for
+    node.audit.unsettled().await.unwrap();
     node.audit.export_since(0, 1000).await.unwrap()
 }
 
@@ -96,6 +99,51 @@ async fn not_acknowledged_without_its_outcome(node: &mut Node) {
     let outcomes: Vec<_> = of(node, &cx).await.iter().map(|record| record.outcome).collect();
     assert_eq!(outcomes, [Outcome::Intent, Outcome::Intent, Outcome::Ok]);
     assert_eq!(node.guardian.counts().await.unwrap().versions, 1);
+}
+
+/// What the log says of an operation at last, and whether that was found out at a start.
+async fn settled(node: &Node, cx: &OpContext) -> (Outcome, bool) {
+    let records = of(node, cx).await;
+    let [intent, outcome] = &records[..] else { panic!("{records:?}") };
+    assert_eq!(intent.outcome, Outcome::Intent);
+    assert_eq!((&intent.action, &intent.object), (&outcome.action, &outcome.object));
+    assert_eq!((&intent.actor, &intent.role), (&outcome.actor, &outcome.role));
+    assert_eq!(outcome.metadata("reason").is_some(), outcome.outcome == Outcome::Failed);
+    (outcome.outcome, outcome.metadata("settled").is_some())
+}
+
+async fn a_lost_outcome_is_recorded_at_the_next_start(node: &mut Node) {
+    let (made, published) = (by_mara(), by_mara());
+    let version = manifest("t/d", 1, &[], &own_key());
+    node.ledger.set(Fail::LosesOutcomes);
+    node.guardian.create_topic(&made, new_topic("t")).await.unwrap();
+    node.guardian.publish(&published, version.clone(), WHOLE).await.unwrap();
+    node.ledger.set(Fail::Nothing);
+    // begun and never committed, by somebody who leaves a row and by somebody who leaves none; and what a call was about to read
+    let (broken_off, unknown, of_others) = (by_mara(), by_mara(), by_mara());
+    let intent =
+        |cx: &OpContext, action: &str| bib_audit::AuditDraft::from_op(cx, action, "other").outcome(Outcome::Intent);
+    let ours = |cx: &OpContext, action: &str| intent(cx, action).metadata("db_role", "bibd_node");
+    node.audit.append(ours(&broken_off, "topic.create").metadata("request", "")).await.unwrap();
+    node.audit.append(ours(&unknown, "peer.upsert")).await.unwrap();
+    node.audit.append(intent(&of_others, "dataset.download")).await.unwrap();
+    let tries = [&made, &published, &broken_off, &unknown, &of_others];
+    let open = node.audit.unsettled().await.unwrap();
+    assert!(tries.iter().all(|cx| open.iter().any(|open| open.intent.op_id == cx.request_id)), "{open:?}");
+
+    node.crash_and_restart().await;
+    assert_eq!(settled(node, &made).await, (Outcome::Ok, true));
+    assert_eq!(settled(node, &published).await, (Outcome::Ok, true));
+    assert_eq!(settled(node, &broken_off).await, (Outcome::Failed, true));
+    assert_eq!(settled(node, &unknown).await, (Outcome::Failed, true));
+    let open = node.audit.unsettled().await.unwrap();
+    assert_eq!(open.iter().map(|open| open.intent.op_id).collect::<Vec<_>>(), [of_others.request_id], "it goes on");
+    // settling left nothing behind: the request that was never carried out can be
+    assert!(node.guardian.create_topic(&broken_off, new_topic("other")).await.is_ok());
+    assert_eq!(node.guardian.create_topic(&made, new_topic("t")).await.unwrap().name.as_str(), "t", "as before");
+    node.audit.append(intent(&of_others, "dataset.download").outcome(Outcome::Ok)).await.unwrap();
+    node.crash_and_restart().await;
+    assert_eq!(node.audit.unsettled().await.unwrap(), []);
 }
 
 async fn caught_up(node: &Node) {

@@ -101,6 +101,8 @@ async fn under_load(node: &mut Node, strike: impl Fn(&GuardianHandle, u32) -> bo
 }
 
 async fn check(node: &Node, acknowledged: &[String]) {
+    let open = node.audit.unsettled().await.unwrap();
+    assert!(open.iter().all(|open| open.intent.action != "dataset.publish"), "each try has its outcome: {open:?}");
     let log = node.audit.export_since(0, 1_000_000).await.unwrap();
     for name in acknowledged {
         let (dataset, id) = name.split_once('@').unwrap();

@@ -1,7 +1,7 @@
 //! An audit log that fails on demand.
 
 use async_trait::async_trait;
-use bib_audit::{AuditDraft, AuditError, AuditHandle, AuditRecord, Head, Outcome, Receipt};
+use bib_audit::{AuditDraft, AuditError, AuditHandle, AuditRecord, Head, Outcome, Pending, Receipt, Unsettled};
 use bib_guardian::Ledger;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -14,6 +14,8 @@ pub(crate) enum Fail {
     All = 1,
     /// Records of outcomes: what is done cannot be recorded.
     Outcomes = 2,
+    /// Nothing that anybody hears of: outcomes that are taken get lost, as in a crash of the machine.
+    LosesOutcomes = 3,
 }
 
 /// The audit chain behind a switch.
@@ -46,6 +48,14 @@ impl Ledger for FlakyLedger {
         self.inner.append(draft).await
     }
 
+    async fn append_soon(&self, draft: AuditDraft) -> Result<Pending, AuditError> {
+        self.check(draft.outcome)?;
+        if self.fail.load(Ordering::SeqCst) == Fail::LosesOutcomes as u8 {
+            return Ok(Pending::answered(Ok(Receipt { epoch: 1, seq: u64::MAX, leaf_hash: [0; 32] })));
+        }
+        self.inner.append_soon(draft).await
+    }
+
     async fn append_buffered(&self, draft: AuditDraft) -> Result<(), AuditError> {
         self.check(draft.outcome)?;
         self.inner.append_buffered(draft).await
@@ -53,6 +63,10 @@ impl Ledger for FlakyLedger {
 
     async fn export_since(&self, seq: u64, limit: u32) -> Result<Vec<AuditRecord>, AuditError> {
         self.inner.export_since(seq, limit as usize).await
+    }
+
+    async fn unsettled(&self) -> Result<Vec<Unsettled>, AuditError> {
+        self.inner.unsettled().await
     }
 
     async fn head(&self) -> Result<Head, AuditError> {

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use bib_actors::root::{Root, RootOptions};
 use bib_audit::format::ZERO_HASH;
 use bib_audit::{
-    AuditAppended, AuditChain, AuditDraft, AuditError, AuditHandle, AuditOptions, AuditRecord, Head, Receipt,
+    AuditAppended, AuditChain, AuditDraft, AuditError, AuditHandle, AuditOptions, AuditRecord, Head, Pending, Receipt,
+    Unsettled,
 };
 use bib_chunks::{ChunkStore, StoreOptions};
 use bib_domain::{NodeId, NodeMode, OpContext};
@@ -143,11 +144,19 @@ impl Ledger for NoLedger {
         Ok(Receipt { epoch: 1, seq: self.0.fetch_add(1, Ordering::Relaxed) + 1, leaf_hash: ZERO_HASH })
     }
 
+    async fn append_soon(&self, draft: AuditDraft) -> Result<Pending, AuditError> {
+        Ok(Pending::answered(self.append(draft).await))
+    }
+
     async fn append_buffered(&self, _draft: AuditDraft) -> Result<(), AuditError> {
         Ok(())
     }
 
     async fn export_since(&self, _seq: u64, _limit: u32) -> Result<Vec<AuditRecord>, AuditError> {
+        Ok(Vec::new())
+    }
+
+    async fn unsettled(&self) -> Result<Vec<Unsettled>, AuditError> {
         Ok(Vec::new())
     }
 
