@@ -11,6 +11,7 @@ mod flood;
 mod ledger;
 mod liar;
 mod nodes;
+mod outcomes;
 mod report;
 pub mod scenarios;
 mod setting;

@@ -94,12 +94,17 @@ impl<'a> Inquiry<'a> {
 
     /// What is wrong with the audit log; the number of its records if nothing is.
     pub(crate) fn audit(&self) -> anyhow::Result<u64> {
-        let verdict = self.runtime.block_on(async {
-            patiently(|| async { self.client.admin().verify_audit(VerifyAuditRequest {}).await }).await
-        })?;
-        let verdict = verdict.into_inner();
+        let verdict = self.asked(async |client| client.admin().verify_audit(VerifyAuditRequest {}).await)?;
         ensure!(verdict.ok, "the audit log is hurt: {}", verdict.problem);
         Ok(verdict.records)
+    }
+
+    /// The answer to a call that is made again while the node is busy.
+    pub(crate) fn asked<T>(
+        &self,
+        ask: impl AsyncFn(&Client) -> Result<tonic::Response<T>, Status>,
+    ) -> anyhow::Result<T> {
+        Ok(self.runtime.block_on(patiently(|| ask(&self.client)))?.into_inner())
     }
 
     pub(crate) fn health(&self) -> anyhow::Result<GetHealthResponse> {

@@ -85,6 +85,7 @@ pub(super) fn everything(node: &Node, crowd: &Crowd, dice: &mut Dice, row: &mut 
     row.figure("acknowledged", all.len() as f64);
     row.figure("tries", crowd.ledger.tries() as f64);
     row.figure("audit records", inquiry.audit()? as f64);
+    row.violations.extend(inquiry.untold(&all)?);
     dice.shuffle(&mut all);
     all.truncate(COMPARED);
     row.violations.extend(inquiry.changed(&all));
