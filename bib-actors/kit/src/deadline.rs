@@ -30,7 +30,8 @@ struct Entry {
 /// A point in time at which the task that polls it is woken, unless it is dropped before.
 pub(crate) struct Deadline {
     at: Option<Instant>,
-    ticket: Option<(usize, Waker)>,
+    /// Its place at the desk, once it was polled.
+    ticket: Option<usize>,
 }
 
 impl Deadline {
@@ -47,22 +48,22 @@ impl Deadline {
     /// Ready when the time has come.
     pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };
+        let Some(place) = self.ticket else {
+            // most answers are there at the next poll: the clock is not asked before. One that has come already, the keeper sees
+            self.ticket = Some(DESK.lock().put(Entry { at, waker: Some(cx.waker().clone()) }));
+            return Poll::Pending;
+        };
         if monotonic() >= at {
             return Poll::Ready(());
         }
-        let known = self.ticket.as_ref().is_some_and(|(_, waker)| waker.will_wake(cx.waker()));
-        if !known {
-            let place = self.ticket.take().map(|(place, _)| place);
-            let place = DESK.lock().put(place, Entry { at, waker: Some(cx.waker().clone()) });
-            self.ticket = Some((place, cx.waker().clone()));
-        }
+        DESK.lock().renew(place, cx.waker());
         Poll::Pending
     }
 }
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        if let Some((place, _)) = self.ticket.take() {
+        if let Some(place) = self.ticket.take() {
             let mut desk = DESK.lock();
             let entry = desk.entries[place].take();
             desk.free.push(place);
@@ -73,9 +74,9 @@ impl Drop for Deadline {
 }
 
 impl Desk {
-    fn put(&mut self, place: Option<usize>, entry: Entry) -> usize {
+    fn put(&mut self, entry: Entry) -> usize {
         let at = entry.at;
-        let place = place.or_else(|| self.free.pop()).unwrap_or_else(|| {
+        let place = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
             self.entries.len() - 1
         });
@@ -83,11 +84,27 @@ impl Desk {
         if !self.open {
             self.open = open();
         }
+        self.look_by(at);
+        place
+    }
+
+    fn look_by(&mut self, at: Instant) {
         if self.look_at.is_none_or(|look_at| at < look_at) {
             self.look_at = Some(at);
             EARLIER.notify_one();
         }
-        place
+    }
+
+    /// Another task, perhaps, waits for the same time.
+    fn renew(&mut self, place: usize, waker: &Waker) {
+        if let Some(entry) = self.entries.get_mut(place).and_then(Option::as_mut)
+            && !entry.waker.as_ref().is_some_and(|known| known.will_wake(waker))
+        {
+            entry.waker = Some(waker.clone());
+            let at = entry.at;
+            // its time may have come since the clock was asked, and the keeper have been there
+            self.look_by(at);
+        }
     }
 
     /// Takes the wakers whose time has come and notes when to look again.
@@ -155,6 +172,16 @@ mod tests {
             for (wait, took) in waits.into_iter().zip(took) {
                 assert!(took >= wait && took < wait + Duration::from_secs(5), "{wait:?} took {took:?}");
             }
+        });
+    }
+
+    #[test]
+    fn whoever_polled_last_is_woken() {
+        crate::probe::run(async {
+            let mut deadline = Deadline::after(Duration::from_millis(20));
+            let early = Context::from_waker(Waker::noop());
+            assert_eq!((deadline.poll(&early), deadline.poll(&early)), (Poll::Pending, Poll::Pending));
+            poll_fn(|cx| deadline.poll(cx)).await;
         });
     }
 

@@ -46,13 +46,13 @@ impl<C: Handles<M>, M: Message> Open<C> for Letter<M> {
         let reply = child.handle(msg, cx);
         cx.core.asked = None;
         match reply.0 {
-            Kind::Now(value) => back.send(value),
-            Kind::Later(future) => cx.owe(async move { back.send(future.await) }),
-            Kind::Promised(rx) => cx.owe(async move {
-                if let Ok(value) = rx.await {
-                    back.send(value);
-                }
+            Kind::Now(value) => {
+                back.send(value);
+            }
+            Kind::Later(future) => cx.owe(async move {
+                back.send(future.await);
             }),
+            Kind::Promised(promised) => promised.to(back, &cx.core.owing),
         }
     }
 }
@@ -88,16 +88,20 @@ impl<R> Drop for WayBack<R> {
 }
 
 /// Where the answer of a message in hand goes. Dropped without an answer, the asker sees that the outcome is unknown.
-struct Opened<R> {
+pub(crate) struct Opened<R> {
     tx: Option<oneshot::Sender<Answered<R>>>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl<R> Opened<R> {
-    fn send(self, value: R) {
+    #[cfg(test)]
+    pub(crate) const fn of(tx: Option<oneshot::Sender<Answered<R>>>) -> Self {
+        Self { tx, permit: None }
+    }
+
+    /// Gives the answer. False if the asker no longer waits, or never did.
+    pub(crate) fn send(self, value: R) -> bool {
         drop(self.permit);
-        if let Some(tx) = self.tx {
-            let _ = tx.send(Ok(value));
-        }
+        self.tx.is_some_and(|tx| tx.send(Ok(value)).is_ok())
     }
 }

@@ -7,6 +7,7 @@ use crate::envelope::{Envelope, Meta};
 use crate::faults::Where;
 use crate::life::Life;
 use crate::message::Reply;
+use crate::promise::Owing;
 use crate::pump::Pump;
 use crate::slot::Shared;
 use crate::{Child, Cx};
@@ -36,8 +37,10 @@ pub(crate) struct Core<C: Child> {
     pub(crate) work: FuturesUnordered<LocalBoxFuture<'static, Step<C>>>,
     /// The ask that is being handled.
     pub(crate) asked: Option<Meta>,
-    /// Replies that are still to be given by futures.
+    /// Replies that are still to be given by futures,
     pub(crate) owed: usize,
+    /// and those that are promised.
+    pub(crate) owing: Owing,
     /// What is left to do once the mailbox is empty and no reply is owed; set when an orderly shutdown has begun.
     pub(crate) farewell: Option<LocalBoxFuture<'static, Option<()>>>,
 }
@@ -67,7 +70,16 @@ impl<C: Child> Host<C> {
         broken: Rc<Cell<bool>>,
     ) -> Self {
         let (tx, inbox) = mpsc::channel(shared.spec.mailbox.max(1) + crate::options::CONTROL_SLOTS);
-        let core = Core { shared, life, inbox, work: FuturesUnordered::new(), asked: None, owed: 0, farewell: None };
+        let core = Core {
+            shared,
+            life,
+            inbox,
+            work: FuturesUnordered::new(),
+            asked: None,
+            owed: 0,
+            owing: Owing::default(),
+            farewell: None,
+        };
         Self { child, core, door: Some(tx), ready: Some(ready), broken }
     }
 

@@ -3,9 +3,9 @@
 //! One struct per message, with a typed reply. A reply is given at once, by a future that runs inside the actor's own
 //! task, or by a promise kept for later. Bytes in bulk are never messages.
 
+use crate::promise::{self, Promise, Promised};
 use futures::future::LocalBoxFuture;
 use std::future::Future;
-use tokio::sync::oneshot;
 
 /// A request or notice that an actor takes.
 pub trait Message: Send + 'static {
@@ -20,7 +20,7 @@ pub struct Reply<T>(pub(crate) Kind<T>);
 pub(crate) enum Kind<T> {
     Now(T),
     Later(LocalBoxFuture<'static, T>),
-    Promised(oneshot::Receiver<T>),
+    Promised(Promised<T>),
 }
 
 impl<T: 'static> Reply<T> {
@@ -35,11 +35,11 @@ impl<T: 'static> Reply<T> {
         Self(Kind::Later(Box::pin(future)))
     }
 
-    /// The answer is given through the promise, which the actor keeps in its state. A promise that is dropped without an
-    /// answer tells the asker `Unknown`.
+    /// The answer is given through the promise, by whoever holds it: the actor, or work that it has given it to. It goes
+    /// straight to the asker. A promise that is dropped without an answer tells the asker `Unknown`.
     pub fn promise() -> (Promise<T>, Self) {
-        let (tx, rx) = oneshot::channel();
-        (Promise(tx), Self(Kind::Promised(rx)))
+        let (promise, promised) = promise::pair();
+        (promise, Self(Kind::Promised(promised)))
     }
 
     /// The future that carries the answer out, if the reply is awaited by the kit itself.
@@ -47,17 +47,7 @@ impl<T: 'static> Reply<T> {
         match self.0 {
             Kind::Now(value) => Box::pin(std::future::ready(Some(value))),
             Kind::Later(future) => Box::pin(async move { Some(future.await) }),
-            Kind::Promised(rx) => Box::pin(async move { rx.await.ok() }),
+            Kind::Promised(promised) => Box::pin(promised.answer()),
         }
-    }
-}
-
-/// The other end of a promised reply.
-pub struct Promise<T>(oneshot::Sender<T>);
-
-impl<T> Promise<T> {
-    /// Gives the answer. False if the asker no longer waits.
-    pub fn keep(self, value: T) -> bool {
-        self.0.send(value).is_ok()
     }
 }

@@ -52,6 +52,8 @@ impl<C: Child> ActorFuture<Host<C>> for Pump {
             }
             if drained
                 && core.owed == 0
+                && core.farewell.is_some()
+                && core.owing.is_settled(task.waker())
                 && let Some(farewell) = core.farewell.take()
             {
                 idle = false;
