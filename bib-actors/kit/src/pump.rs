@@ -3,7 +3,7 @@
 //! It lets go of the thread after a bounded number of steps, so that neither a flood of messages nor a crowd of futures
 //! keeps timers and neighbours waiting.
 
-use crate::host::{Host, Step};
+use crate::host::{Core, Host, Step};
 use crate::options::TURN;
 use crate::{Child, Cx};
 use actix::fut::ActorFuture;
@@ -25,6 +25,8 @@ impl<C: Child> ActorFuture<Host<C>> for Pump {
         task: &mut task::Context<'_>,
     ) -> Poll<()> {
         let Host { child, core, .. } = host;
+        // the futures were asked in this turn and wait: whichever goes on wakes the task
+        let mut quiet = false;
         for _ in 0..TURN {
             let mut idle = true;
             let mut drained = false;
@@ -39,7 +41,10 @@ impl<C: Child> ActorFuture<Host<C>> for Pump {
             if ctx.waiting() {
                 return Poll::Pending;
             }
-            if let Poll::Ready(Some(step)) = core.work.poll_next_unpin(task) {
+            // a message that was handled may have left one more
+            let stepped = if quiet && idle { None } else { step(core, task) };
+            quiet = stepped.is_none();
+            if let Some(step) = stepped {
                 idle = false;
                 match step {
                     Step::Done => {}
@@ -56,7 +61,7 @@ impl<C: Child> ActorFuture<Host<C>> for Pump {
                 && core.owing.is_settled(task.waker())
                 && let Some(farewell) = core.farewell.take()
             {
-                idle = false;
+                (idle, quiet) = (false, false);
                 core.push(async move {
                     farewell.await;
                     Step::Then(Box::new(|_child, cx| cx.stop()))
@@ -68,5 +73,13 @@ impl<C: Child> ActorFuture<Host<C>> for Pump {
         }
         task.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+/// What a future of the actor leaves to be done, if one has come to its end.
+fn step<C: Child>(core: &mut Core<C>, task: &mut task::Context<'_>) -> Option<Step<C>> {
+    match core.work.poll_next_unpin(task) {
+        Poll::Ready(step) => step,
+        Poll::Pending => None,
     }
 }
