@@ -173,7 +173,8 @@ impl Core {
         let mut intent = draft(Outcome::Intent);
         if C::REMEMBER {
             let subject = change.subject();
-            intent = intent.metadata(REQUEST, if subject == change.object() { String::new() } else { subject });
+            let named = if subject == intent.object { String::new() } else { subject };
+            intent = intent.metadata(REQUEST, named);
         }
         let (intent, begun_early) = join(self.ledger.append(intent), self.begin_early(&change)).await;
         let intent = intent.map_err(|error| GuardianError::AuditUnavailable { reason: error.to_string() })?;
