@@ -25,10 +25,13 @@ pub enum ChunkError {
         source: io::Error,
     },
     /// The chunk is not here.
-    #[error("chunk {hash} is not in the store: it never arrived or is in quarantine; fetch it again from a peer")]
+    #[error("chunk {hash} {}; fetch it again from a peer", absence(*.damaged))]
     Missing {
         /// Which chunk.
         hash: ChunkHash,
+        /// Whether a read found that it was damaged and that its file is in quarantine. What only looks for a chunk does not
+        /// ask.
+        damaged: bool,
     },
     /// The bytes on the disk are not those that the name promises.
     #[error("chunk {hash} is damaged on the disk ({detail}); it is not served, fetch it again from a peer")]
@@ -136,6 +139,15 @@ impl ChunkError {
     #[must_use]
     pub fn is_storage_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+}
+
+/// Why a chunk is not there.
+const fn absence(damaged: bool) -> &'static str {
+    if damaged {
+        "is damaged on the disk (its file is in quarantine since that was found); it is not served"
+    } else {
+        "is not in the store: it never arrived or was removed"
     }
 }
 

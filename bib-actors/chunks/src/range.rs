@@ -2,13 +2,27 @@
 
 use crate::ChunkError;
 use crate::shelf::part;
-use crate::store::ChunkStore;
+use crate::store::{ChunkStore, Inner};
+use crate::verified::Stamp;
 use bib_domain::ChunkHash;
 use bytes::Bytes;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use std::fs::File;
 use std::io::IoSliceMut;
 use std::os::unix::fs::FileExt;
+
+impl Inner {
+    /// Opens a chunk that ought to be here. Of one that was damaged that is said, whoever of several readers found it.
+    pub(crate) fn open_to_read(&self, hash: &ChunkHash) -> Result<(File, Stamp, u64), ChunkError> {
+        match self.open(hash) {
+            Err(ChunkError::Missing { hash, .. }) => {
+                let damaged = self.layout.quarantined(&hash, 0).exists();
+                Err(ChunkError::Missing { hash, damaged })
+            }
+            opened => opened,
+        }
+    }
+}
 
 impl ChunkStore {
     /// Reads a part of a chunk. The whole chunk is checked when it is first read, whenever its file changed since, and
@@ -20,7 +34,7 @@ impl ChunkStore {
         if let Some(bytes) = self.inner.shelved(hash) {
             return part(hash, &bytes, offset, len);
         }
-        let (file, stamp, size) = self.inner.open(hash)?;
+        let (file, stamp, size) = self.inner.open_to_read(hash)?;
         if !self.inner.verified.is_verified(hash, stamp) {
             return part(hash, &self.inner.read_whole(hash, file, stamp, size)?, offset, len);
         }

@@ -107,7 +107,7 @@ impl FileReader {
 /// A chunk that is one piece is hashed at every read; one that many files share is hashed once for all of them.
 fn read_piece(store: &ChunkStore, piece: &Piece) -> Result<Bytes, ChunkError> {
     let read = read_checked(store, piece);
-    if let Err(error @ ChunkError::Missing { hash }) = &read {
+    if let Err(error @ ChunkError::Missing { hash, .. }) = &read {
         store.report_hurt(*hash, error.to_string());
     }
     read

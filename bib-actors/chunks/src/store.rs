@@ -196,7 +196,7 @@ impl ChunkStore {
         if let Some(bytes) = self.inner.shelved(hash) {
             return Ok(bytes);
         }
-        let (file, stamp, size) = self.inner.open(hash)?;
+        let (file, stamp, size) = self.inner.open_to_read(hash)?;
         self.inner.warm.add_cold(&self.inner.layout, &file, *hash, size);
         self.inner.read_whole(hash, file, stamp, size)
     }
@@ -284,14 +284,14 @@ impl Inner {
     pub(crate) fn open(&self, hash: &ChunkHash) -> Result<(File, Stamp, u64), ChunkError> {
         let path = self.layout.chunk(hash);
         let file = File::open(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => ChunkError::Missing { hash: *hash },
+            io::ErrorKind::NotFound => ChunkError::Missing { hash: *hash, damaged: false },
             _ => ChunkError::io("open", &path)(error),
         })?;
         let about = file.metadata().map_err(ChunkError::io("look at", &path))?;
         if about.is_file() {
             Ok((file, Stamp::of(&about), about.len()))
         } else {
-            Err(ChunkError::Missing { hash: *hash })
+            Err(ChunkError::Missing { hash: *hash, damaged: false })
         }
     }
 

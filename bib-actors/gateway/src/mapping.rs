@@ -214,12 +214,14 @@ impl From<ChunkError> for Problem {
             ChunkError::Path(path) => path.into(),
             ChunkError::Manifest(manifest) => manifest.into(),
             ChunkError::Limit { .. } => Self::invalid("entry", "VERSION_TOO_LARGE", text),
-            ChunkError::Missing { hash } => Self::new(Code::Unavailable, "CHUNK_MISSING", text)
+            ChunkError::Missing { hash, damaged: false } => Self::new(Code::Unavailable, "CHUNK_MISSING", text)
                 .hint("connect a node that has this version (bib node list), then try again")
                 .with("chunk", hash.to_string()),
-            ChunkError::Corrupt { hash, .. } => Self::new(Code::DataLoss, "CHUNK_DAMAGED", text)
-                .hint("connect a node that has this version (bib node list); the chunk is fetched again")
-                .with("chunk", hash.to_string()),
+            ChunkError::Corrupt { hash, .. } | ChunkError::Missing { hash, damaged: true } => {
+                Self::new(Code::DataLoss, "CHUNK_DAMAGED", text)
+                    .hint("connect a node that has this version (bib node list); the chunk is fetched again")
+                    .with("chunk", hash.to_string())
+            }
             ChunkError::NoSuchFile { path } => Self::not_found("FILE_NOT_FOUND", text).with("path", path),
             ChunkError::NotAFile { path } => Self::invalid("paths", "NOT_A_FILE", text).with("path", path),
             ref full if full.is_storage_full() => disk_full(text),

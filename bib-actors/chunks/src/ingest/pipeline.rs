@@ -149,7 +149,7 @@ impl Pipeline {
             return Ok(());
         }
         self.shared.missing.lock().insert(chunk.hash);
-        Err(ChunkError::Missing { hash: chunk.hash })
+        Err(ChunkError::Missing { hash: chunk.hash, damaged: false })
     }
 
     /// Takes a chunk in that needs no writing.

@@ -90,7 +90,14 @@ fn a_bad_chunk_is_reported_with_its_place_and_can_be_put_again() {
         assert_eq!(place, &test.root().join("quarantine").join(format!("{}.{round}", hash.to_hex())));
         assert_eq!(fs::read(place).unwrap(), format!("other {round}").into_bytes());
         assert!(error.to_string().contains("fetch it again"), "{error}");
-        assert!(matches!(test.store.read(&hash), Err(ChunkError::Missing { .. })));
+        for again in [test.store.read(&hash), test.store.read_range(&hash, 0, 1)] {
+            let error = again.unwrap_err();
+            assert!(matches!(error, ChunkError::Missing { damaged: true, .. }), "{error:?}");
+            assert!(
+                error.to_string().contains("is damaged on the disk"),
+                "whoever comes second is told the same: {error}"
+            );
+        }
         assert!(put().new);
         assert!(test.store.read(&hash).is_ok());
     }

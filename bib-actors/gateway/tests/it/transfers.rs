@@ -262,9 +262,9 @@ fn a_hurt_chunk_is_never_served_and_verify_names_the_file() {
         let report = verify(&rosa, "lab/d").await;
         assert!(!report.ok && report.signature_ok);
         assert!(report.damage.iter().all(|damage| damage.path == "hurt.bin"), "{report:?}");
-        // it is in quarantine now
+        // it is in quarantine now, which changes nothing for who reads it
         let refused = download(&rosa, ask("lab/d")).await.unwrap_err();
-        assert_eq!(said(&refused), (Code::Unavailable, "CHUNK_MISSING".into()));
+        assert_eq!(said(&refused), (Code::DataLoss, "CHUNK_DAMAGED".into()), "{refused:?}");
         node.audited("dataset.download", "failed").await;
     });
 }

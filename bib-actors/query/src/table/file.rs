@@ -88,7 +88,7 @@ impl ChunkFile {
             let bytes = store
                 .read_range(&piece.chunk, u64::from(piece.offset) + (from - piece.at), to - from)
                 .map_err(|error| {
-                    let ChunkError::Missing { hash } = &error else { return ReadFault::new(&self.path, error) };
+                    let ChunkError::Missing { hash, .. } = &error else { return ReadFault::new(&self.path, error) };
                     if self.whole {
                         // the version was whole when the query was planned: the chunk is to be fetched again
                         store.report_hurt(*hash, error.to_string());
