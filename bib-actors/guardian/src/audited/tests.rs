@@ -32,7 +32,7 @@ fn a_clock_that_jumps_makes_nothing_older() {
 }
 
 /// Nothing is recorded here.
-struct NoLog;
+pub(super) struct NoLog;
 
 #[async_trait]
 impl Ledger for NoLog {
