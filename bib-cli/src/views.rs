@@ -97,6 +97,7 @@ pub(crate) fn audit(record: &v1::AuditRecord) -> Value {
         "rows": (record.rows >= 0).then_some(record.rows), "durationUs": record.duration_us, "component": record.component,
         "outcome": record.outcome, "operationId": record.operation_id, "entryHash": record.entry_hash,
         "prevHash": record.prev_hash, "fingerprint": record.fingerprint,
+        "reason": record.metadata.get("reason").map_or("", String::as_str), "metadata": record.metadata,
     })
 }
 

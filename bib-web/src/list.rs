@@ -28,6 +28,7 @@ const COLUMNS: [(&str, &[&str]); 5] = [
             "action",
             "object",
             "outcome",
+            "reason",
             "rows",
             "durationUs",
             "component",

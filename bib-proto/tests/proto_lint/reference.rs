@@ -56,7 +56,16 @@ fn link(name: &str) -> String {
     format!("[{name}](#{})", name.to_lowercase())
 }
 
-fn kind(field: &FieldDescriptorProto) -> String {
+fn kind(of: &DescriptorProto, field: &FieldDescriptorProto) -> String {
+    // a map is a list of entries whose message is made for it
+    let made = of.nested_type.iter().find(|nested| {
+        nested.options.as_ref().is_some_and(|options| options.map_entry()) && short(field.type_name()) == nested.name()
+    });
+    if let Some(DescriptorProto { field, .. }) = made
+        && let [key, value] = &field[..]
+    {
+        return format!("map of {} to {}", kind(of, key), kind(of, value));
+    }
     let name = match field.r#type() {
         Type::Message | Type::Enum => link(field.type_name()),
         other => format!("`{}`", other.as_str_name().trim_start_matches("TYPE_").to_lowercase()),
@@ -94,7 +103,7 @@ fn message(message: &DescriptorProto, number: usize, comments: &Comments, text: 
         let choice = choice.map(|choice| format!("one of `{}`; ", choice.name())).unwrap_or_default();
         let about = format!("{choice}{}", comments.at(&[4, index(number), 2, index(at)]));
         let about = about.trim().trim_end_matches(';');
-        writeln!(text, "| `{}` | {} | {} | {about} |", field.name(), field.number(), kind(field)).unwrap();
+        writeln!(text, "| `{}` | {} | {} | {about} |", field.name(), field.number(), kind(message, field)).unwrap();
     }
 }
 

@@ -36,6 +36,7 @@ struct Record {
     action: String,
     object: String,
     outcome: String,
+    reason: String,
     rows: i64,
     duration_us: u64,
     component: String,
@@ -52,6 +53,8 @@ struct Row {
     action: String,
     object: String,
     outcome: String,
+    /// Why it was refused or failed, if it was.
+    reason: String,
     tone: &'static str,
     hash: String,
     hash_short: String,
@@ -180,8 +183,9 @@ fn said(verdict: &VerifyAuditResponse) -> (bool, String) {
     (true, format!("All {} records hang together up to {}; {index}.", count(verdict.records), short(&verdict.head)))
 }
 
-fn record(record: AuditRecord) -> Record {
+fn record(mut record: AuditRecord) -> Record {
     Record {
+        reason: record.metadata.remove("reason").unwrap_or_default(),
         seq: record.seq,
         time_ns: record.time_ns,
         actor: record.actor,
@@ -198,8 +202,9 @@ fn record(record: AuditRecord) -> Record {
     }
 }
 
-fn row(record: AuditRecord) -> Row {
+fn row(mut record: AuditRecord) -> Row {
     Row {
+        reason: record.metadata.remove("reason").unwrap_or_default(),
         seq: record.seq,
         time: When::new(record.time_ns / 1_000_000),
         actor: record.actor,

@@ -138,5 +138,6 @@ fn record_of(record: &AuditRecord) -> v1::AuditRecord {
         entry_hash: hex::encode(record.leaf_hash),
         prev_hash: hex::encode(record.prev_hash),
         fingerprint: record.fingerprint.clone().unwrap_or_default(),
+        metadata: record.metadata.iter().cloned().collect(),
     }
 }

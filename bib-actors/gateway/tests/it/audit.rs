@@ -93,6 +93,31 @@ fn values_are_not_recorded_however_they_are_written() {
 }
 
 #[test]
+fn why_something_was_refused_is_shown() {
+    run(async {
+        let node = Node::start().await;
+        node.topic("weather").await;
+        let ada = node.client(Person::Ada).await;
+        let again = CreateTopicRequest { name: "weather".into(), ..Default::default() };
+        ada.topics().create_topic(again).await.unwrap_err();
+        node.audited("topic.create", "refused").await;
+        let request = ListAuditRequest { page_size: 10, action: "topic.create".into(), ..Default::default() };
+        let records = ada.admin().list_audit(request).await.unwrap().into_inner().records;
+        let refused = records.iter().find(|record| record.outcome == "refused").unwrap();
+        let reason = &refused.metadata["reason"];
+        assert!(reason.contains("is there already"), "{refused:?}");
+        assert!(records.iter().all(|record| record.metadata["db_role"] == "bibd_node"), "{records:?}");
+
+        let cookie = signed_in(&node).await;
+        for path in ["/audit?action=topic.create", "/audit.json?action=topic.create", "/audit.csv?action=topic.create"]
+        {
+            let page = get(&node, path, &cookie).await;
+            assert!(page.body.contains("is there already"), "{path}: {}", page.body);
+        }
+    });
+}
+
+#[test]
 fn administrators_list_and_verify_it() {
     run(async {
         let node = Node::start().await;

@@ -64,6 +64,7 @@ pub(super) async fn run(env: &Env, args: Args) -> CliResult {
         column("ACTION", |v| field(v, "action")),
         column("OBJECT", |v| field(v, "object")),
         column("OUTCOME", |v| field(v, "outcome")),
+        wide("REASON", |v| field(v, "reason")),
         wide("ROWS", |v| field(v, "rows")),
         wide("US", |v| field(v, "durationUs")).exact("duration_us", |v| field(v, "durationUs")),
         wide("COMPONENT", |v| field(v, "component")),
