@@ -119,6 +119,7 @@ fn done(here: &str) -> String {
         Some("unsubscribed") => "Unsubscribed. What is here stays; nothing new arrives.",
         Some("connected") => "Connected.",
         Some("disconnected") => "Disconnected. A paired node may connect again.",
+        Some("forgotten") => "Forgotten. The other node knows this one until it forgets it, too.",
         Some("joined") => "The two nodes are paired.",
         Some("signed-out") => "Signed out.",
         _ => "",

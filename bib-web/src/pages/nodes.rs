@@ -11,7 +11,8 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use bib_proto::client::ClientError;
 use bib_proto::v1::{
-    ConnectNodeRequest, CreateInviteRequest, DisconnectNodeRequest, GetNodeRequest, JoinRequest, ListNodesRequest, Node,
+    ConnectNodeRequest, CreateInviteRequest, DisconnectNodeRequest, ForgetNodeRequest, GetNodeRequest, JoinRequest,
+    ListNodesRequest, Node,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,8 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .route("/nodes/invite", web::post().to(invite))
         .route("/nodes/join", web::post().to(join))
         .route("/nodes/{id}", web::get().to(show))
-        .route("/nodes/{id}/disconnect", web::post().to(disconnect));
+        .route("/nodes/{id}/disconnect", web::post().to(disconnect))
+        .route("/nodes/{id}/forget", web::post().to(forget));
 }
 
 /// A node for programs.
@@ -83,7 +85,14 @@ struct NodePage {
     shell: Shell,
     node: Row,
     operates: bool,
-    asks: bool,
+    asks: Option<Deed>,
+}
+
+/// What is done to a node after a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    Disconnect,
+    Forget,
 }
 
 async fn list(visitor: Visitor) -> Result<HttpResponse, PageError> {
@@ -166,10 +175,12 @@ async fn join(visitor: Visitor, typed: web::Form<Ticket>) -> Result<HttpResponse
 }
 
 async fn show(visitor: Visitor, path: web::Path<String>, query: web::Query<Ask>) -> Result<HttpResponse, PageError> {
-    Ok(page(&node_page(&visitor, &path, query.is("disconnect")).await?))
+    let deeds = [("disconnect", Deed::Disconnect), ("forget", Deed::Forget)];
+    let asks = deeds.into_iter().find(|(word, _)| query.is(word)).map(|(_, deed)| deed);
+    Ok(page(&node_page(&visitor, &path, asks).await?))
 }
 
-async fn node_page(visitor: &Visitor, id: &str, asks: bool) -> Result<NodePage, PageError> {
+async fn node_page(visitor: &Visitor, id: &str, asks: Option<Deed>) -> Result<NodePage, PageError> {
     let found = visitor.client.nodes().get_node(GetNodeRequest { id: id.to_owned() }).await?.into_inner();
     let node = row(found.node.unwrap_or_default());
     let mut shell =
@@ -183,18 +194,35 @@ async fn disconnect(
     path: web::Path<String>,
     sure: web::Form<Sure>,
 ) -> Result<HttpResponse, PageError> {
-    let mut shown = node_page(&visitor, &path, true).await?;
+    done_to(&visitor, &path, &sure, Deed::Disconnect).await
+}
+
+async fn forget(visitor: Visitor, path: web::Path<String>, sure: web::Form<Sure>) -> Result<HttpResponse, PageError> {
+    done_to(&visitor, &path, &sure, Deed::Forget).await
+}
+
+/// Does it, if what was typed means this node.
+async fn done_to(visitor: &Visitor, path: &str, sure: &Sure, deed: Deed) -> Result<HttpResponse, PageError> {
+    let mut shown = node_page(visitor, path, Some(deed)).await?;
     if let Some(notice) = sure.check(&shown.node.typed, "node") {
         shown.shell = shown.shell.with_alert(Some(notice));
         return Ok(page_with(StatusCode::UNPROCESSABLE_ENTITY, &shown));
     }
-    match visitor.client.nodes().disconnect_node(DisconnectNodeRequest { id: shown.node.id.clone() }).await {
+    let (id, mut nodes) = (shown.node.id.clone(), visitor.client.nodes());
+    let done = match deed {
+        Deed::Disconnect => nodes.disconnect_node(DisconnectNodeRequest { id }).await.map(|_| "disconnected"),
+        Deed::Forget => {
+            let request = ForgetNodeRequest { id, request_id: String::new() };
+            nodes.forget_node(request).await.map(|_| "forgotten")
+        }
+    };
+    match done {
         // not to its own page: one that is not paired is not known any more
-        Ok(_) => Ok(see("/nodes?done=disconnected")),
+        Ok(done) => Ok(see(&format!("/nodes?done={done}"))),
         Err(status) => {
             let error: ClientError = status.into();
             shown.shell = shown.shell.with_alert(Some(Notice::from(&error)));
-            shown.asks = false;
+            shown.asks = None;
             Ok(page_with(status_of(&error), &shown))
         }
     }
