@@ -106,8 +106,12 @@ mod tests {
         }
         assert_eq!(first, Cached::All);
         assert_eq!(bytes[..], content[10..30]);
-        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
-        assert_eq!(read_cached(&file, &mut bytes, 10), Cached::NotAll);
+        // the asking has it read, and a quick disk may be done before the asking is
+        let cold = (0..20).any(|_| {
+            fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+            read_cached(&file, &mut bytes, 10) == Cached::NotAll
+        });
+        assert!(cold);
         assert_eq!(store.read_range(&hash, 10, 20).unwrap()[..], content[10..30]);
         assert_eq!(read_cached(&file, &mut bytes, 10), Cached::All, "the whole chunk was read, and hashed");
         assert!(matches!(store.read_range(&hash, 100_000, 2), Err(ChunkError::Range { .. })));

@@ -80,7 +80,7 @@ fn the_gate_is_the_same() {
 #[test]
 fn an_orderly_stop_lets_them_end_and_takes_no_more() {
     run(async {
-        let mut node = Node::start().await;
+        let mut node = Node::with(|options| options.connections.drain = Duration::from_secs(30)).await;
         let client = inside(&node).await;
         let held = begun(&client).await;
         let going_on = async {

@@ -3,6 +3,7 @@
 use crate::support::{Node, run};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// Connections that the pages take from one address.
 const BOUND: usize = 64;
@@ -90,7 +91,12 @@ fn a_neighbour_has_its_bound_and_another_one_is_served() {
     run(async {
         let ((greedy, here), (honest, _)) = (Neighbour::new(0), Neighbour::new(1));
         let listen = format!("{here}:0").parse().unwrap();
-        let node = Node::with_pages(|pages| (pages.listen, pages.tls) = (listen, true)).await;
+        let node = Node::with_pages(|pages| {
+            (pages.listen, pages.tls) = (listen, true);
+            // those that are held stay, however long the others take
+            pages.web.keep_alive = Duration::from_secs(600);
+        })
+        .await;
         let pages = node.web;
         tokio::task::spawn_blocking(move || {
             let (answered, held) = greedy.ask(pages, BOUND + 30);

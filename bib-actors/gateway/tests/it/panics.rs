@@ -89,7 +89,7 @@ fn an_upload_that_is_cut_by_a_restart_leaves_nothing_and_can_be_sent_again() {
 #[test]
 fn an_orderly_stop_lets_calls_end_and_closes_the_door() {
     run(async {
-        let mut node = Node::start().await;
+        let mut node = Node::with(|options| options.connections.drain = Duration::from_secs(30)).await;
         node.topic("lab").await;
         let rosa = node.client(Person::Rosa).await;
         let items = [Item::file("big", vec![5; 4_000_000])];

@@ -216,7 +216,7 @@ fn only_so_many_uploads_at_a_time_and_none_sleeps_for_ever() {
     run(async {
         let node = Node::with(|options| {
             options.transfers.uploads = 1;
-            options.transfers.upload_idle = Duration::from_secs(3);
+            options.transfers.upload_idle = Duration::from_secs(8);
         })
         .await;
         node.topic("lab").await;

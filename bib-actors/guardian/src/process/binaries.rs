@@ -148,7 +148,6 @@ fn places() -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn versions_are_read_as_they_are_printed() {
@@ -164,12 +163,19 @@ mod tests {
         }
     }
 
+    /// Writes a program. Another process does it: one that a test beside this one starts holds what is open here until its
+    /// exec, and a program that somebody has open for writing does not start.
+    fn program_at(path: &Path, text: &str) {
+        let script = "printf %s \"$1\" >\"$2\" && chmod 755 \"$2\"";
+        let done = Command::new("/bin/sh").args(["-c", script, "sh", text]).arg(path).status().unwrap();
+        assert!(done.success());
+    }
+
     fn fake(version: &str) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         for program in ["initdb", "postgres"] {
             let path = dir.path().join(program);
-            std::fs::write(&path, format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n")).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            program_at(&path, &format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n"));
         }
         dir
     }
@@ -199,8 +205,7 @@ mod tests {
         let put = |version: &str| {
             let text = format!("#!/bin/sh\necho x >> {}\necho 'postgres (PostgreSQL) {version}'\n", asked.display());
             std::fs::remove_file(&postgres).unwrap();
-            std::fs::write(&postgres, text).unwrap();
-            std::fs::set_permissions(&postgres, std::fs::Permissions::from_mode(0o755)).unwrap();
+            program_at(&postgres, &text);
         };
         let find = || Binaries::find(Some(programs.path()), None, &notes).unwrap().version;
         let times = || std::fs::read_to_string(&asked).unwrap().lines().count();

@@ -55,6 +55,7 @@ fn child_of_this_process(data: &Path) -> Option<Pid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
     use std::process::{Command, Stdio};
 
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -66,8 +67,10 @@ mod tests {
         assert!(!stop_starting(&data, PATIENCE).await, "there is none");
         // it waits, as a server does, and has the words of one; a test in the background would leave it deaf
         let mut waits = Command::new("env");
-        waits.args(["--default-signal=INT", "sh", "-c", "read line", "postgres", "-D"]).arg(&data);
-        let mut server = waits.stdin(Stdio::piped()).spawn().unwrap();
+        waits.args(["--default-signal=INT", "sh", "-c", "echo; read line", "postgres", "-D"]).arg(&data);
+        let mut server = waits.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // it can hear
+        server.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
         assert!(!stop_starting(&other, PATIENCE).await, "it is another's");
         assert_eq!(server.try_wait().unwrap(), None);
         assert!(stop_starting(&data, PATIENCE).await);

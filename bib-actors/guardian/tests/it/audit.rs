@@ -23,7 +23,7 @@ const WHOLE: VersionState = VersionState { complete: true };
 async fn all(node: &Node) -> Vec<AuditRecord> {
     // outcomes that are on their way are waited for
     node.audit.unsettled().await.unwrap();
-    node.audit.export_since(0, 1000).await.unwrap()
+    node.records().await
 }
 
 async fn of(node: &Node, cx: &OpContext) -> Vec<AuditRecord> {

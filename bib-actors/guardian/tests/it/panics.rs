@@ -103,7 +103,7 @@ async fn under_load(node: &mut Node, strike: impl Fn(&GuardianHandle, u32) -> bo
 async fn check(node: &Node, acknowledged: &[String]) {
     let open = node.audit.unsettled().await.unwrap();
     assert!(open.iter().all(|open| open.intent.action != "dataset.publish"), "each try has its outcome: {open:?}");
-    let log = node.audit.export_since(0, 1_000_000).await.unwrap();
+    let log = node.records().await;
     for name in acknowledged {
         let (dataset, id) = name.split_once('@').unwrap();
         let found = node.guardian.find_version(&dataset.parse().unwrap(), id).await.unwrap();

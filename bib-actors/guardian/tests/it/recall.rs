@@ -69,7 +69,7 @@ fn by(user: &str) -> OpContext {
 /// The records of one operation, without what two of them cannot share.
 async fn recorded(node: &Node, cx: &OpContext, count: usize) -> Vec<AuditRecord> {
     let find = async || {
-        let all = node.audit.export_since(0, 1000).await.unwrap();
+        let all = node.records().await;
         all.into_iter().filter(|record| record.op_id == cx.request_id).collect::<Vec<_>>()
     };
     until("the reads are in the log", async || find().await.len() == count).await;

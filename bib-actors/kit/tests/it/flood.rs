@@ -126,8 +126,8 @@ fn a_flooded_actor_answers_pings_and_leaves_its_neighbours_their_turn() {
             }
         });
         for round in 1..=20 {
-            assert!(guard.ping(Duration::from_secs(1)).await, "a flooded actor is not a hung one");
-            assert_eq!(neighbour.ask(Count, Duration::from_secs(1)).await, Ok(round));
+            assert!(guard.ping(LIMIT).await, "a flooded actor is not a hung one");
+            assert_eq!(neighbour.ask(Count, LIMIT).await, Ok(round));
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         stop.cancel();

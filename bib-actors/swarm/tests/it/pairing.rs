@@ -42,7 +42,7 @@ fn an_unpaired_node_is_dropped_when_it_is_idle() {
 #[test]
 fn an_unpaired_node_is_dropped_even_if_it_holds_a_stream() {
     run(async {
-        let brief = SwarmOptions { unpaired_lifetime: Duration::from_millis(500), ..options() };
+        let brief = SwarmOptions { unpaired_lifetime: Duration::from_secs(3), ..options() };
         let (host, guest) = (Node::with(1, brief).await, Node::start(2).await);
         let mut streams = host.swarm.accept(PAIR).await.unwrap();
         guest.pair(&[&host]).await;

@@ -110,10 +110,11 @@ fn a_silent_connection_is_dropped_and_made_anew() {
 fn a_dial_that_fails_beside_a_silent_connection_is_not_the_last() {
     run(async {
         let quick = SwarmOptions {
-            stream_timeout: Duration::from_millis(500),
+            stream_timeout: Duration::from_secs(2),
             ping_interval: Duration::from_millis(100),
-            // the stream is given up, and the dial too, while nobody has noticed that the connection is dead
-            ping_timeout: Duration::from_secs(10),
+            // the stream is given up, and the dial too, while nobody has noticed that the connection is dead: of a ping that
+            // fails nothing is heard, and the next one waits ten seconds for its stream
+            ping_timeout: Duration::from_secs(2),
             ..options()
         };
         let (host, friend, wire) = wired(quick).await;

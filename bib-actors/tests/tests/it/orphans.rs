@@ -2,30 +2,33 @@
 
 use super::data::{file, noise, upload};
 use bib_node_tests::{Lab, Node, NodeSpec, chunk_files, until};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 /// More than one group of chunks, so that some have their names before the upload ends.
 const BYTES: usize = 176 << 20;
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Begins an upload and comes back when some of its chunks are in the store.
-fn begin(lab: &Lab, node: &Node, path: &Path, name: &str) -> Child {
+/// Begins an upload and comes back when some of its chunks are in the store. Its input does not end, so however fast the
+/// node is, it is not whole before it is killed.
+fn begin(lab: &Lab, node: &Node, bytes: &[u8], name: &str) -> (Child, ChildStdin) {
     let before = chunk_files(node).len();
-    let child = Command::new(lab.program("bib"))
-        .args(["dataset", "upload", path.to_str().unwrap(), "--topic", "t", "--name", name, "--config-dir"])
+    let mut child = Command::new(lab.program("bib"))
+        .args(["dataset", "upload", "-", "--topic", "t", "--name", name, "--config-dir"])
         .arg(node.config_dir())
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(bytes).unwrap();
     until("the first chunks are here", PATIENCE, || chunk_files(node).len() > before).unwrap();
-    child
+    (child, input)
 }
 
-fn kill(mut child: Child) {
+fn kill((mut child, _input): (Child, ChildStdin)) {
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -41,12 +44,13 @@ fn the_chunks_of_a_killed_upload_go_and_those_of_a_repeated_one_stay() {
     let named = chunk_files(&node).len();
     assert!(kept["created"] == true && named > 0, "{kept}");
 
-    let big = file(lab.path(), "big.bin", &noise(2, BYTES));
-    kill(begin(&lab, &node, &big, "big"));
+    let bytes = noise(2, BYTES);
+    let big = file(lab.path(), "big.bin", &bytes);
+    kill(begin(&lab, &node, &bytes, "big"));
     until("the orphans are gone", PATIENCE, || chunk_files(&node).len() == named).unwrap();
 
     // sweeps go on while the same bytes come again, are given up, and come once more
-    kill(begin(&lab, &node, &big, "big"));
+    kill(begin(&lab, &node, &bytes, "big"));
     upload(&node, &big, "t", "big");
     let swept = |node: &Node| node.json(&["admin", "audit", "list", "--action", "chunk.sweep"]).unwrap().to_string();
     assert!(swept(&node).contains("chunk.sweep"), "the removal is not in the audit log");

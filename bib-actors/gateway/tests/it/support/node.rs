@@ -270,9 +270,16 @@ impl Node {
         self.local().await.topics().create_topic(request).await.unwrap();
     }
 
-    /// All audit records so far.
+    /// All audit records so far. One answer has a page of them.
     pub(crate) async fn records(&self) -> Vec<AuditRecord> {
-        self.audit.export_since(0, 100_000).await.unwrap()
+        let mut all: Vec<AuditRecord> = Vec::new();
+        loop {
+            let page = self.audit.export_since(all.last().map_or(0, |last| last.seq), 1000).await.unwrap();
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page);
+        }
     }
 
     /// Waits for audit records of this action and gives them.

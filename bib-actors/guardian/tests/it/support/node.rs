@@ -1,7 +1,7 @@
 //! A data directory and a guardian in it, on either database.
 
 use super::{FlakyLedger, node_id, own_key};
-use bib_audit::{AuditAppended, AuditChain, AuditHandle, AuditOptions};
+use bib_audit::{AuditAppended, AuditChain, AuditHandle, AuditOptions, AuditRecord};
 use bib_chunks::{ChunkStore, StoreOptions};
 use bib_domain::NodeMode;
 use bib_guardian::{DatabaseRuntime, GuardianHandle, GuardianOptions, Ledger, SealKey, StorageGuardian};
@@ -44,6 +44,8 @@ impl Home {
             Backend::Sqlite => DatabaseRuntime::Sqlite,
         };
         options.ping_interval = Duration::from_millis(100);
+        // a disk that stands still for some seconds is no reason for a test to fail
+        options.pool_wait = super::PATIENCE;
         options.placement = Placement::Current;
         options
     }
@@ -99,6 +101,19 @@ impl Node {
         let guardian = StorageGuardian::new(options.clone(), chunks, deps, router.clone());
         let handle = guardian.handle();
         Self { guardian: handle, guard: Guard::new(guardian.child()), audit, ledger, router, options, audit_guard }
+    }
+
+    /// The whole audit log. One answer has a page of it.
+    pub(crate) async fn records(&self) -> Vec<AuditRecord> {
+        let mut all: Vec<AuditRecord> = Vec::new();
+        loop {
+            let after = all.last().map_or(0, |last| last.seq);
+            let page = self.audit.export_since(after, 1000).await.unwrap();
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page);
+        }
     }
 
     /// Why the guardian does not start.

@@ -23,7 +23,9 @@ pub(super) fn run(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     let inquiry = Inquiry::begin(&crowd.runtime, &node.data_dir())?;
     until("something is acknowledged", PATIENCE, || crowd.ledger.count() > UPLOADERS)?;
     let is_flagged = || inquiry.health().is_ok_and(|health| health.warnings.iter().any(|w| w.contains("disk is slow")));
-    row.self_check(!is_flagged(), "a flag before there was a reason");
+    // a machine that is busy may have been slow by itself
+    let quick = until("the disk is quick before", PATIENCE, || !is_flagged());
+    row.self_check(quick.is_ok(), "a flag before there was a reason");
     let before = restarts(&inquiry.health()?);
     let (mut flagged, mut calls) = (Vec::new(), Vec::new());
     let runs = setting.runs(1, 3);
