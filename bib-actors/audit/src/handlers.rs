@@ -90,8 +90,11 @@ impl Handles<AskUnsettled> for AuditActor {
             });
             let mut found = Vec::with_capacity(open.len());
             for (seq, left_over) in open {
-                let records = read::export_since(log, seq - 1, 1, (&options, &cursors), ended)?;
-                found.extend(records.into_iter().map(|intent| Unsettled { intent, left_over }));
+                match read::export_since(log, seq - 1, 1, (&options, &cursors), ended) {
+                    Ok(records) => found.extend(records.into_iter().map(|intent| Unsettled { intent, left_over })),
+                    // the others are found all the same
+                    Err(error) => tracing::error!(seq, %error, "an intent without an outcome cannot be read"),
+                }
             }
             Ok(found)
         });

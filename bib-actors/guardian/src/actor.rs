@@ -18,7 +18,7 @@ use crate::orphans::{remove_unnamed, sweep_orphans};
 use crate::passing::passes;
 use crate::process;
 use crate::recall::{Answers, Recall};
-use crate::settle::settle;
+use crate::settle::{Doubtful, settle_at_start, settle_later};
 use crate::setup;
 use crate::space::Space;
 use bib_audit::AuditAppended;
@@ -29,7 +29,7 @@ use bib_kit::{
 };
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// The name of the guardian in health, logs, errors and dependencies.
 pub const NAME: &str = "guardian";
@@ -43,8 +43,10 @@ const NOTE_PATIENCE: Duration = Duration::from_secs(5);
 /// What a shutdown takes beside stopping the database.
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(15);
 /// Background tasks: the audit table, the watches of the database and of the disks, the sweeps of rows and of chunks, the note
-/// of how far the catalogue is.
-const BACKGROUND_TASKS: usize = 6;
+/// of how far the catalogue is, changes whose end is not known.
+const BACKGROUND_TASKS: usize = 7;
+/// Operations that have answered and whose tasks are about to end.
+const ENDING_TASKS: usize = 64;
 /// Blocking calls at a time: SQLite's connections, manifests, starting programs.
 const BLOCKING_CALLS: usize = 16;
 
@@ -133,6 +135,8 @@ pub struct Guardian {
     pub(crate) core: Arc<Core>,
     /// Operations under way.
     pub(crate) work: Tasks,
+    /// Goes to the task that settles them.
+    doubts: Option<Doubts>,
     /// What goes on beside them; `None` once a shutdown has begun.
     background: Option<Tasks>,
     doom: Doom,
@@ -150,11 +154,13 @@ impl Guardian {
                 let _ = tx.send(open_core(&starting, given).await);
             })
             .map_err(|error| GuardianError::Setup(error.to_string()))?;
-        let core = rx.await.map_err(|_| GuardianError::GoingDown)??;
+        let (core, doubts) = rx.await.map_err(|_| GuardianError::GoingDown)??;
         Ok(Self {
             core: Arc::new(core),
             // an operation holds its place in the mailbox until it is answered
-            work: args.tasks(parts.options.mailbox.max(1)),
+            // and leaves it before its task has ended
+            work: args.tasks(parts.options.mailbox.max(1) + ENDING_TASKS),
+            doubts: Some(doubts),
             background: Some(args.tasks(BACKGROUND_TASKS)),
             doom: args.doom(),
             router,
@@ -168,7 +174,10 @@ impl Guardian {
     }
 }
 
-async fn open_core(args: &StartArgs, parts: Parts) -> Result<Core, GuardianError> {
+/// Changes whose end the start could not find out, and those that come to be in doubt.
+type Doubts = (Vec<Doubtful>, mpsc::Receiver<Doubtful>);
+
+async fn open_core(args: &StartArgs, parts: Parts) -> Result<(Core, Doubts), GuardianError> {
     let Parts { options, chunks, audit, router, space, recall } = parts;
     let pool = args.blocking(BLOCKING_CALLS);
     let data_dir = options.data_dir.clone();
@@ -188,6 +197,7 @@ async fn open_core(args: &StartArgs, parts: Parts) -> Result<Core, GuardianError
     let index = AuditIndex::default();
     let serving = recall.serve(Arc::new(Answers::new(options.catalog_cache_bytes)));
     let owed = args.tasks(options.mailbox.max(1));
+    let (doubts, more) = mpsc::channel(options.mailbox.max(1));
     let core = Core {
         options,
         database,
@@ -200,11 +210,12 @@ async fn open_core(args: &StartArgs, parts: Parts) -> Result<Core, GuardianError
         serving,
         pool,
         owed,
+        doubts,
         noting: Arc::default(),
         _lock: lock,
     };
-    settle(&core).await;
-    Ok(core)
+    let left = settle_at_start(&core).await;
+    Ok((core, (left, more)))
 }
 
 impl Child for Guardian {
@@ -219,6 +230,9 @@ impl Child for Guardian {
         self.background("orphans", sweep_orphans(Arc::clone(&self.core)));
         self.background("continuity", keep_note(Arc::clone(&self.core)));
         self.background("sweep", sweep(Arc::clone(&self.core)));
+        if let Some((left, more)) = self.doubts.take() {
+            self.background("settle", settle_later(Arc::clone(&self.core), left, more));
+        }
     }
 
     /// Stops the database when every operation has been answered.

@@ -13,11 +13,11 @@ use crate::database::{Access, DbRole, Footprint, Many, ManyRows, Session, Statem
 use crate::error::GuardianError;
 use crate::ledger::Ledger;
 use crate::recall::Changing;
+use crate::settle::Doubtful;
 use bib_audit::{AuditDraft, Outcome};
 use bib_domain::{Need, OpContext};
 use bib_kit::clock;
 use futures::future::join;
-use outcome::record_outcome;
 use ready::Ready;
 use std::future::Future;
 use std::time::Duration;
@@ -25,6 +25,9 @@ use std::time::Duration;
 /// Stands in the intent of a change that leaves the row of its request: what the row names, or nothing where that is the object
 /// of the record.
 pub(crate) const REQUEST: &str = "request";
+
+/// Stands in the record of a change that an earlier try of its request had done otherwise: what that did.
+const DONE_BEFORE: &str = "done_before";
 
 /// When a change happens, and where in the audit log its first record is.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +40,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    fn now(audit_seq: Option<u64>) -> Self {
+    pub(crate) fn now(audit_seq: Option<u64>) -> Self {
         Self { now_ms: clock::unix_ms(), passed_ms: clock::passed_ms(), audit_seq }
     }
 
@@ -90,6 +93,10 @@ pub(crate) trait Change: Send + Sync + 'static {
     fn apply(&self, tx: &mut Tx, stamp: Stamp) -> impl Future<Output = Result<String, GuardianError>> + Send;
     /// Makes the answer.
     fn answer(&self, tx: &mut Tx, note: &str) -> impl Future<Output = Result<Self::Output, GuardianError>> + Send;
+    /// What an earlier try of this request did, where that is not the object of this one.
+    fn done_before(&self, _output: &Self::Output) -> Option<String> {
+        None
+    }
     /// Tells the node, when all is durable.
     fn announce(&self, _core: &Core, _output: &Self::Output) {}
 }
@@ -116,6 +123,17 @@ const CLAIMS: Many = Many {
           as claims (id, action, object, at) on conflict (request_id, action, object) do nothing",
     rows: ManyRows::Own,
 };
+
+/// The first record of a change.
+fn intent<C: Change>(change: &C) -> AuditDraft {
+    let intent = draft(change.cx(), C::ACTION, change.object(), C::ROLE, Outcome::Intent);
+    if !C::REMEMBER {
+        return intent;
+    }
+    let subject = change.subject();
+    let named = if subject == intent.object { String::new() } else { subject };
+    intent.metadata(REQUEST, named)
+}
 
 /// What a retry is recognized by.
 fn request<C: Change>(change: &C) -> [Value; 3] {
@@ -163,21 +181,17 @@ impl Core {
         let begun = clock::monotonic();
         let draft = |outcome| draft(change.cx(), C::ACTION, change.object(), C::ROLE, outcome);
         if let Err(full) = self.space.admit(C::NEED) {
-            // the log keeps room of its own; a refusal that it cannot take is a refusal all the same
-            let record = draft(Outcome::Refused).metadata("reason", full.to_string()).duration(clock::since(begun));
-            if let Err(error) = self.ledger.append(record).await {
-                tracing::warn!(%error, action = C::ACTION, "a refusal was not recorded in the audit log");
-            }
+            self.record_refusal(&change, &full, begun).await;
             return Err(full);
         }
-        let mut intent = draft(Outcome::Intent);
-        if C::REMEMBER {
-            let subject = change.subject();
-            let named = if subject == intent.object { String::new() } else { subject };
-            intent = intent.metadata(REQUEST, named);
-        }
-        let (intent, begun_early) = join(self.ledger.append(intent), self.begin_early(&change)).await;
-        let intent = intent.map_err(|error| GuardianError::AuditUnavailable { reason: error.to_string() })?;
+        let (intent, begun_early) = join(self.ledger.append(intent(&change)), self.begin_early(&change)).await;
+        let intent = match intent {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                drop(begun_early);
+                return Err(self.not_begun(draft(Outcome::Failed), &error));
+            }
+        };
 
         let done = match begun_early {
             Early::Done(Ok(ready)) => ready.commit().await,
@@ -185,7 +199,18 @@ impl Core {
             Early::Open(open) => self.finish(&change, Stamp::now(Some(intent.seq)), open).await,
         };
         let record = match &done {
-            Ok((_, footprint)) => draft(Outcome::Ok).rows(footprint.rows).fingerprint(footprint.fingerprint.clone()),
+            // the connection may have been lost when the commit was on the disk already: the row of the request will say
+            Err(GuardianError::Unavailable { .. }) if C::REMEMBER => {
+                self.doubt(Doubtful::now(self::intent(&change)));
+                return done.map(|(output, _)| output);
+            }
+            Ok((output, footprint)) => {
+                let record = draft(Outcome::Ok).rows(footprint.rows).fingerprint(footprint.fingerprint.clone());
+                match change.done_before(output) {
+                    None => record,
+                    Some(other) => record.metadata(DONE_BEFORE, other),
+                }
+            }
             Err(error) if error.is_refusal() => draft(Outcome::Refused).metadata("reason", error.to_string()),
             Err(error) => draft(Outcome::Failed).metadata("reason", error.to_string()),
         };
@@ -193,7 +218,7 @@ impl Core {
         // a refusal leaves no row
         let recorded = match &done {
             Ok(_) if C::REMEMBER => self.owe_outcome(record).await,
-            _ => record_outcome(&*self.ledger, record).await,
+            _ => self.record_outcome(record).await,
         };
         let (output, _) = done?;
         recorded?;
@@ -366,4 +391,4 @@ pub(crate) fn draft(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

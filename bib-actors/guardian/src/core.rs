@@ -8,12 +8,14 @@ use crate::ledger::Ledger;
 use crate::manifests::ManifestStore;
 use crate::options::GuardianOptions;
 use crate::recall::Serving;
+use crate::settle::Doubtful;
 use crate::space::Space;
 use bib_chunks::ChunkStore;
 use bib_kit::BlockingPool;
 use bib_kit::Tasks;
 use bib_kit::events::Topic;
 use std::sync::Arc;
+use tokio::sync::mpsc::Sender;
 
 /// The topics that the guardian publishes on.
 pub(crate) struct Events {
@@ -38,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) pool: BlockingPool,
     /// Outcomes that were handed to the log and are not durable yet.
     pub(crate) owed: Tasks,
+    /// Changes of which it is not known whether they were committed.
+    pub(crate) doubts: Sender<Doubtful>,
     /// Held by whoever looks at the note of how far the catalogue is.
     pub(crate) noting: Arc<tokio::sync::Mutex<()>>,
     /// Keeps every other incarnation and every other bibd out of the data directory.

@@ -1,15 +1,22 @@
 //! The last record of a change.
 
+use super::{Change, draft, intent};
 use crate::core::Core;
 use crate::error::GuardianError;
 use crate::ledger::Ledger;
-use bib_audit::AuditDraft;
+use crate::settle::Doubtful;
+use bib_audit::{AuditDraft, AuditError, Outcome};
+use bib_kit::clock;
+use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the record of an outcome is tried: the change is done, so a full mailbox must not hide it.
 const OUTCOME_TRIES: u32 = 4;
 const OUTCOME_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why a change failed whose first record was not taken, or not in time.
+const NOT_BEGUN: &str = "the audit log did not say in time that it has the first record; nothing was changed";
 
 /// How long one that nobody waits for rests before it is tried again, at first and at most.
 const REST: Duration = Duration::from_secs(1);
@@ -20,35 +27,84 @@ impl Core {
     /// somebody waits for; a log that refuses it then is asked until it takes it, or until the next start.
     pub(super) async fn owe_outcome(&self, record: AuditDraft) -> Result<(), GuardianError> {
         let Ok(pending) = self.ledger.append_soon(record.clone()).await else {
-            return record_outcome(&*self.ledger, record).await;
+            return self.record_outcome(record).await;
         };
         let ledger = Arc::clone(&self.ledger);
-        let seen_to = self.owed.spawn("outcome", async move {
+        self.owe(async move {
             if pending.durable().await.is_err() {
-                insist(&*ledger, record, REST).await;
+                insist(&*ledger, record, Duration::ZERO).await;
             }
         });
-        if let Err(full) = seen_to {
+        Ok(())
+    }
+
+    /// Records what became of a change. Where the log does not take it now, it is asked until it does, and nobody waits.
+    pub(super) async fn record_outcome(&self, record: AuditDraft) -> Result<(), GuardianError> {
+        let recorded = record_outcome(&*self.ledger, record.clone()).await;
+        if recorded.is_err() {
+            self.insist(record);
+        }
+        recorded
+    }
+
+    /// A change that was undone, since the log did not say that it has its first record: that may be there, or come into it.
+    pub(super) fn not_begun(&self, failed: AuditDraft, error: &AuditError) -> GuardianError {
+        if !matches!(error, AuditError::NoRoom { .. }) {
+            self.insist(failed.metadata("reason", NOT_BEGUN));
+        }
+        GuardianError::AuditUnavailable { reason: error.to_string() }
+    }
+
+    /// Has a record tried until the log takes it.
+    fn insist(&self, record: AuditDraft) {
+        let ledger = Arc::clone(&self.ledger);
+        self.owe(async move { insist(&*ledger, record, REST).await });
+    }
+
+    /// Has it found out later whether a change was committed.
+    pub(super) fn doubt(&self, change: Doubtful) {
+        if let Err(error) = self.doubts.try_send(change) {
+            tracing::debug!(%error, "whether a change was committed is found out at the next start");
+        }
+    }
+
+    /// Records that a change was refused before it began. It has a first record all the same: its outcome must not be taken
+    /// for that of another try of the same request, which may be under way.
+    pub(super) async fn record_refusal<C: Change>(&self, change: &C, why: &GuardianError, begun: Instant) {
+        let refused = draft(change.cx(), C::ACTION, change.object(), C::ROLE, Outcome::Refused);
+        let record = refused.metadata("reason", why.to_string()).duration(clock::since(begun));
+        let recorded = async {
+            self.ledger.append_soon(intent(change)).await?;
+            self.ledger.append(record).await
+        };
+        // the log keeps room of its own; a refusal that it cannot take is a refusal all the same
+        if let Err(error) = recorded.await {
+            tracing::warn!(%error, action = C::ACTION, "a refusal was not recorded in the audit log");
+        }
+    }
+
+    fn owe(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Err(full) = self.owed.spawn("outcome", work) {
             tracing::debug!(%full, "an outcome that the log refuses now is recorded at the next start");
         }
-        Ok(())
     }
 }
 
 /// Tries until the log takes the record: the disk may have room again, or the chain be back.
-async fn insist(ledger: &dyn Ledger, record: AuditDraft, mut rest: Duration) {
-    let mut told = false;
-    while let Err(error) = record_outcome(ledger, record.clone()).await {
-        if !std::mem::replace(&mut told, true) {
+async fn insist(ledger: &dyn Ledger, record: AuditDraft, first_rest: Duration) {
+    let mut rest = first_rest;
+    loop {
+        tokio::time::sleep(rest).await;
+        let Err(error) = record_outcome(ledger, record.clone()).await else { return };
+        if rest == first_rest {
             tracing::warn!(%error, "the outcome of a change is not in the audit log yet; it is tried again");
         }
-        tokio::time::sleep(rest).await;
-        rest = LONGEST_REST.min(rest * 2);
+        rest = LONGEST_REST.min(REST.max(rest * 2));
     }
 }
 
 /// Records what became of a change.
-pub(super) async fn record_outcome(ledger: &dyn Ledger, record: AuditDraft) -> Result<(), GuardianError> {
+async fn record_outcome(ledger: &dyn Ledger, record: AuditDraft) -> Result<(), GuardianError> {
     let mut tries = 0;
     loop {
         match ledger.append(record.clone()).await {
@@ -69,9 +125,8 @@ mod tests {
     use super::*;
     use crate::audited::tests::NoLog;
     use async_trait::async_trait;
-    use bib_audit::{AuditError, AuditRecord, Head, Outcome, Pending, Receipt, Unsettled};
+    use bib_audit::{AuditRecord, Head, Pending, Receipt, Unsettled};
     use bib_domain::OpContext;
-    use bib_kit::clock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// A disk that is full for some tries.
@@ -113,10 +168,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_outcome_is_tried_until_the_log_takes_it() {
-        let ledger = FullFor(AtomicU32::new(2 * OUTCOME_TRIES + 2));
+        let ledger = FullFor(AtomicU32::new(OUTCOME_TRIES + 2));
         let cx = OpContext::node(clock::new_request_id(), "test");
         let record = AuditDraft::from_op(&cx, "topic.create", "t").outcome(Outcome::Ok);
-        insist(&ledger, record, Duration::from_millis(1)).await;
+        insist(&ledger, record, Duration::ZERO).await;
         assert_eq!(ledger.0.load(Ordering::SeqCst), 0, "it is there, once");
     }
 }

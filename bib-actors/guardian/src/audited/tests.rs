@@ -32,7 +32,7 @@ fn a_clock_that_jumps_makes_nothing_older() {
 }
 
 /// Nothing is recorded here.
-pub(super) struct NoLog;
+pub(crate) struct NoLog;
 
 #[async_trait]
 impl Ledger for NoLog {
@@ -61,7 +61,8 @@ impl Ledger for NoLog {
     }
 }
 
-async fn core(dir: &Path) -> Core {
+/// All that the frame needs, on SQLite.
+pub(crate) async fn core(dir: &Path) -> Core {
     let options = GuardianOptions::new(dir.to_owned(), NodeMode::Selective, SealKey::new([1; 32]), [0; 32]);
     let pool = BlockingPool::new(tokio::runtime::Handle::current(), 4);
     let router = Router::new();
@@ -76,13 +77,14 @@ async fn core(dir: &Path) -> Core {
         serving: Recall::default().serve(Arc::new(Answers::new(options.catalog_cache_bytes))),
         pool,
         owed: Tasks::new(tokio::runtime::Handle::current(), 1),
+        doubts: tokio::sync::mpsc::channel(1).0,
         noting: Arc::default(),
         _lock: DirLock::acquire(dir.join("guardian.lock"), Duration::ZERO).await.unwrap(),
         options,
     }
 }
 
-fn topic() -> NewTopic {
+pub(crate) fn topic() -> NewTopic {
     NewTopic {
         name: "t".parse().unwrap(),
         description: String::new(),

@@ -288,6 +288,11 @@ impl Change for Publish {
         Ok(Published { audit_seq: version.audit_seq, created: word == CREATED, version })
     }
 
+    fn done_before(&self, output: &Published) -> Option<String> {
+        let id = output.version.id;
+        (id != self.manifest.id()).then(|| format!("{}@{id}", self.dataset))
+    }
+
     fn announce(&self, core: &Core, output: &Published) {
         announce(core, &output.version);
     }

@@ -2,6 +2,7 @@
 
 use crate::lifecycle::{processes, topic_count};
 use crate::support::{Backend, Home, Node, new_topic, op, until};
+use bib_audit::Outcome;
 use bib_guardian::{GuardianError, GuardianHandle};
 use bib_kit::probe;
 use nix::sys::signal::{Signal, kill};
@@ -73,6 +74,21 @@ async fn all_topics(guardian: &GuardianHandle) -> Result<BTreeSet<String>, Guard
     }
 }
 
+/// The log has an outcome for each try, and says of the topics that are there, and of no others, that they were made: also of
+/// those whose commit was on the disk when the connection was lost.
+async fn told(node: &Node, there: &BTreeSet<String>, round: usize) {
+    until("each try has its outcome", async || {
+        let open = node.audit.unsettled().await.unwrap();
+        open.iter().all(|open| open.intent.action != "topic.create")
+    })
+    .await;
+    let records = node.records().await;
+    let made = records.iter().filter(|record| record.action == "topic.create" && record.outcome == Outcome::Ok);
+    let made: BTreeSet<_> = made.map(|record| record.object.clone()).collect();
+    let differ: Vec<_> = made.symmetric_difference(there).collect();
+    assert!(differ.is_empty(), "round {round}: the log and the catalogue do not agree on {differ:?}");
+}
+
 /// Changes that come together let their locks go before they are on the disk. Neither who made one nor who only read it
 /// hears of it before.
 #[test]
@@ -116,6 +132,7 @@ fn what_anybody_heard_of_survives_a_kill_of_the_whole_server() {
             let lost: Vec<_> = heard.difference(&there).collect();
             assert!(lost.is_empty(), "round {round}: of {} that somebody heard of, {lost:?} are gone", heard.len());
             assert!(heard.len() > before.len() + 100, "round {round}: nothing was made");
+            told(&node, &there, round).await;
         }
         node.stop().await;
     });
