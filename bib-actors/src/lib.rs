@@ -9,6 +9,7 @@ mod data_dir;
 pub mod logging;
 mod node;
 mod notify;
+pub mod quick_copies;
 pub mod root;
 mod vigil;
 

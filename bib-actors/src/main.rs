@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use bib_actors::config::{self, Config, Overrides};
-use bib_actors::{daemon, logging};
+use bib_actors::{daemon, logging, quick_copies};
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
@@ -34,6 +34,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    quick_copies::choose();
     spare_memory();
     // TLS has one provider; without it, the first handshake would panic
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {

@@ -52,6 +52,34 @@ fn servers(node: &Node) -> usize {
     lines.filter(|line| line.windows(words.len()).any(|part| part == words)).count()
 }
 
+/// What GLIBC_TUNABLES is in the environment of a process, and its name.
+fn told(pid: u32) -> (Option<String>, String) {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let environment = String::from_utf8_lossy(&environment).into_owned();
+    let words = environment.split('\0').find_map(|word| word.strip_prefix("GLIBC_TUNABLES=")).map(str::to_owned);
+    (words, std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap().trim().to_owned())
+}
+
+#[test]
+fn it_is_started_anew_as_the_same_process_where_copies_would_be_slow() {
+    let lab = Lab::new().unwrap();
+    let mut node = lab.node(NodeSpec::cache("quick")).unwrap();
+    node.start().unwrap();
+    let (words, name) = told(node.pid().unwrap());
+    let is_slow = std::fs::read_to_string("/proc/cpuinfo").unwrap().contains("AuthenticAMD")
+        && cfg!(all(target_env = "gnu", target_arch = "x86_64"));
+    assert_eq!(words.is_some_and(|words| words.contains("x86_rep_movsb_threshold=0x40000000")), is_slow);
+    assert_eq!(name, "bibd");
+    node.stop().unwrap();
+
+    let own = "GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=8192";
+    let mut daemon = Daemon::start(&lab, &node, &["env", own], File::create(lab.path().join("log")).unwrap());
+    wait_ready(&node);
+    assert_eq!(told(daemon.0.id()).0.as_deref(), own.strip_prefix("GLIBC_TUNABLES="), "what somebody chose stays");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
 #[test]
 fn a_log_that_cannot_be_written_ends_nothing() {
     let lab = Lab::new().unwrap();
