@@ -100,7 +100,7 @@ async fn settle(core: &Core, all: Vec<Doubtful>, when: &'static str) -> Vec<Doub
         match recorded_soon(core, &doubtful, when).await {
             Ok(pending) => recorded.push((doubtful, pending)),
             Err(error) => {
-                first.get_or_insert(error.to_string());
+                first.get_or_insert_with(|| error.to_string());
                 left.push(doubtful);
             }
         }
@@ -112,7 +112,7 @@ async fn settle(core: &Core, all: Vec<Doubtful>, when: &'static str) -> Vec<Doub
         match durable {
             Ok(Ok(_)) => count += 1,
             Ok(Err(error)) => {
-                first.get_or_insert(error.to_string());
+                first.get_or_insert_with(|| error.to_string());
                 left.push(doubtful);
             }
             Err(_) => {
