@@ -123,55 +123,18 @@ async fn record_outcome(ledger: &dyn Ledger, record: AuditDraft) -> Result<(), G
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audited::tests::NoLog;
-    use async_trait::async_trait;
-    use bib_audit::{AuditRecord, Head, Pending, Receipt, Unsettled};
+    use crate::audited::tests::Notebook;
     use bib_domain::OpContext;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    /// A disk that is full for some tries.
-    struct FullFor(AtomicU32);
-
-    #[async_trait]
-    impl Ledger for FullFor {
-        async fn append(&self, draft: AuditDraft) -> Result<Receipt, AuditError> {
-            assert_eq!(draft.outcome, Outcome::Ok);
-            let left = self.0.load(Ordering::SeqCst);
-            assert!(left > 0, "one record is enough");
-            self.0.store(left - 1, Ordering::SeqCst);
-            match left {
-                1 => Ok(Receipt { epoch: 1, seq: 1, leaf_hash: [0; 32] }),
-                _ => Err(AuditError::NotWritable { reason: "no space left on device".to_owned() }),
-            }
-        }
-
-        async fn append_soon(&self, draft: AuditDraft) -> Result<Pending, AuditError> {
-            NoLog.append_soon(draft).await
-        }
-
-        async fn append_buffered(&self, draft: AuditDraft) -> Result<(), AuditError> {
-            NoLog.append_buffered(draft).await
-        }
-
-        async fn export_since(&self, seq: u64, limit: u32) -> Result<Vec<AuditRecord>, AuditError> {
-            NoLog.export_since(seq, limit).await
-        }
-
-        async fn unsettled(&self) -> Result<Vec<Unsettled>, AuditError> {
-            NoLog.unsettled().await
-        }
-
-        async fn head(&self) -> Result<Head, AuditError> {
-            NoLog.head().await
-        }
-    }
 
     #[tokio::test]
     async fn an_outcome_is_tried_until_the_log_takes_it() {
-        let ledger = FullFor(AtomicU32::new(OUTCOME_TRIES + 2));
+        // a disk that is full for some tries
+        let ledger = Notebook::default();
+        *ledger.refuses.lock() = OUTCOME_TRIES + 1;
         let cx = OpContext::node(clock::new_request_id(), "test");
         let record = AuditDraft::from_op(&cx, "topic.create", "t").outcome(Outcome::Ok);
-        insist(&ledger, record, Duration::ZERO).await;
-        assert_eq!(ledger.0.load(Ordering::SeqCst), 0, "it is there, once");
+        insist(&ledger, record.clone(), Duration::ZERO).await;
+        assert_eq!(*ledger.records.lock(), [record], "it is there, once");
+        assert_eq!(*ledger.refuses.lock(), 0);
     }
 }

@@ -16,6 +16,7 @@ use bib_audit::{AuditError, AuditRecord, Head, Pending, Receipt, Unsettled};
 use bib_chunks::{ChunkStore, StoreOptions};
 use bib_domain::NodeMode;
 use bib_kit::{BlockingPool, Router, Tasks};
+use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -58,6 +59,52 @@ impl Ledger for NoLog {
 
     async fn head(&self) -> Result<Head, AuditError> {
         unreachable!("nothing is read")
+    }
+}
+
+/// Keeps what it is told, but for as many records as it is to refuse.
+#[derive(Default)]
+pub(crate) struct Notebook {
+    pub(crate) records: Mutex<Vec<AuditDraft>>,
+    pub(crate) refuses: Mutex<u32>,
+}
+
+impl Notebook {
+    fn keep(&self, draft: AuditDraft) -> Result<Receipt, AuditError> {
+        let mut refuses = self.refuses.lock();
+        if *refuses > 0 {
+            *refuses -= 1;
+            return Err(AuditError::NotWritable { reason: "no space left on device".to_owned() });
+        }
+        self.records.lock().push(draft);
+        Ok(Receipt { epoch: 1, seq: 1, leaf_hash: [0; 32] })
+    }
+}
+
+#[async_trait]
+impl Ledger for Notebook {
+    async fn append(&self, draft: AuditDraft) -> Result<Receipt, AuditError> {
+        self.keep(draft)
+    }
+
+    async fn append_soon(&self, draft: AuditDraft) -> Result<Pending, AuditError> {
+        Ok(Pending::answered(Ok(self.keep(draft)?)))
+    }
+
+    async fn append_buffered(&self, draft: AuditDraft) -> Result<(), AuditError> {
+        self.keep(draft).map(|_| ())
+    }
+
+    async fn export_since(&self, seq: u64, limit: u32) -> Result<Vec<AuditRecord>, AuditError> {
+        NoLog.export_since(seq, limit).await
+    }
+
+    async fn unsettled(&self) -> Result<Vec<Unsettled>, AuditError> {
+        NoLog.unsettled().await
+    }
+
+    async fn head(&self) -> Result<Head, AuditError> {
+        NoLog.head().await
     }
 }
 

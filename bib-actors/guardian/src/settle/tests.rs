@@ -1,13 +1,12 @@
 //! What is recorded of changes whose end nobody heard of, over a database that loses its answers.
 
 use super::*;
-use crate::audited::tests::{NoLog, core, topic};
+use crate::audited::tests::{Notebook, core, topic};
 use crate::database::{Answered, Column, Database, DbError, PingError, Row, Rows, Session, Statement};
 use crate::ledger::Ledger;
 use crate::ops::topics::CreateTopic;
 use crate::rows::StorageInfo;
 use async_trait::async_trait;
-use bib_audit::{Head, Receipt};
 use bib_domain::{OpContext, RequestId};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -92,58 +91,12 @@ impl Session for Losing {
     }
 }
 
-/// Keeps what it is told, but for as many records as it is to refuse.
-#[derive(Default)]
-struct Notebook {
-    records: Mutex<Vec<AuditDraft>>,
-    refuses: Mutex<u32>,
-}
-
-impl Notebook {
-    fn keep(&self, draft: AuditDraft) -> Result<Receipt, AuditError> {
-        let mut refuses = self.refuses.lock();
-        if *refuses > 0 {
-            *refuses -= 1;
-            return Err(AuditError::NotWritable { reason: "no space left on device".to_owned() });
-        }
-        self.records.lock().push(draft);
-        Ok(Receipt { epoch: 1, seq: 1, leaf_hash: [0; 32] })
-    }
-
-    /// Outcome, reason, and when it was found out, of the last record.
-    fn last(&self) -> (Outcome, String, String) {
-        let records = self.records.lock();
-        let last = records.last().unwrap();
-        let named = |name: &str| last.metadata.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        (last.outcome, named("reason").unwrap_or_default(), named(SETTLED).unwrap_or_default())
-    }
-}
-
-#[async_trait]
-impl Ledger for Notebook {
-    async fn append(&self, draft: AuditDraft) -> Result<Receipt, AuditError> {
-        self.keep(draft)
-    }
-
-    async fn append_soon(&self, draft: AuditDraft) -> Result<Pending, AuditError> {
-        Ok(Pending::answered(Ok(self.keep(draft)?)))
-    }
-
-    async fn append_buffered(&self, draft: AuditDraft) -> Result<(), AuditError> {
-        self.keep(draft).map(|_| ())
-    }
-
-    async fn export_since(&self, seq: u64, limit: u32) -> Result<Vec<AuditRecord>, AuditError> {
-        NoLog.export_since(seq, limit).await
-    }
-
-    async fn unsettled(&self) -> Result<Vec<Unsettled>, AuditError> {
-        NoLog.unsettled().await
-    }
-
-    async fn head(&self) -> Result<Head, AuditError> {
-        NoLog.head().await
-    }
+/// Outcome, reason, and when it was found out, of the last record.
+fn last(log: &Notebook) -> (Outcome, String, String) {
+    let records = log.records.lock();
+    let last = records.last().unwrap();
+    let named = |name: &str| last.metadata.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    (last.outcome, named("reason").unwrap_or_default(), named(SETTLED).unwrap_or_default())
 }
 
 struct Setting {
@@ -207,7 +160,7 @@ async fn a_commit_whose_answer_is_lost_is_found_out_from_its_row() {
         *setting.lost.lock() = lost;
         let error = setting.core.change(CreateTopic::new(cx.clone(), topic())).await.unwrap_err();
         assert!(matches!(error, GuardianError::Unavailable { .. }), "{error}");
-        assert_eq!(setting.log.last().0, Outcome::Intent, "nothing is said that nobody knows");
+        assert_eq!(last(&setting.log).0, Outcome::Intent, "nothing is said that nobody knows");
         let doubtful = setting.doubts.try_recv().unwrap();
 
         *setting.lost.lock() = Lost::Nowhere;
@@ -216,7 +169,7 @@ async fn a_commit_whose_answer_is_lost_is_found_out_from_its_row() {
             Lost::After => (Outcome::Ok, String::new(), AFTERWARDS.to_owned()),
             _ => (Outcome::Failed, NOT_COMMITTED.to_owned(), AFTERWARDS.to_owned()),
         };
-        assert_eq!(setting.log.last(), expected);
+        assert_eq!(last(&setting.log), expected);
         // a retry is told what was done, or does it
         let topic = setting.core.change(CreateTopic::new(cx, topic())).await.unwrap();
         assert_eq!(topic.name.as_str(), "t");
@@ -242,7 +195,7 @@ async fn nothing_is_said_of_a_row_that_may_have_been_swept() {
     for (age, expected) in [(0, NOT_COMMITTED), (retention / 2, NOT_COMMITTED), (retention, NOT_KNOWN)] {
         let doubtful = Doubtful { intent: intent.clone(), begun_ms: clock::unix_ms() - age };
         assert!(settle(&setting.core, vec![doubtful], AT_START).await.is_empty());
-        assert_eq!(setting.log.last(), (Outcome::Failed, expected.to_owned(), AT_START.to_owned()), "{age}");
+        assert_eq!(last(&setting.log), (Outcome::Failed, expected.to_owned(), AT_START.to_owned()), "{age}");
     }
 }
 
@@ -267,9 +220,9 @@ async fn of_two_tries_the_row_says_which_was_done() {
         Doubtful::now(intent.metadata(REQUEST, "t/d"))
     };
     assert!(settle(&setting.core, vec![tried("c0ffee")], AT_START).await.is_empty());
-    assert_eq!(setting.log.last().0, Outcome::Ok);
+    assert_eq!(last(&setting.log).0, Outcome::Ok);
     assert!(settle(&setting.core, vec![tried("5afe")], AT_START).await.is_empty());
-    let (outcome, reason, _) = setting.log.last();
+    let (outcome, reason, _) = last(&setting.log);
     assert_eq!(outcome, Outcome::Failed);
     assert!(reason.contains("another try") && reason.contains("c0ffee"), "{reason}");
 }
