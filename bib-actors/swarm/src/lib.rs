@@ -22,6 +22,7 @@ mod error;
 mod event_loop;
 mod events;
 mod gate;
+mod gather;
 mod handle;
 mod handlers;
 mod identity;

@@ -5,8 +5,9 @@
 //! to TLS as a record and a system call of its own: so the suites are ordered here, and bytes gather before and behind
 //! TLS.
 
+use crate::gather::Gather;
 use futures::future::BoxFuture;
-use futures::io::{AsyncRead, AsyncWrite, BufReader, BufWriter};
+use futures::io::{AsyncRead, AsyncWrite, BufReader};
 use futures_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use libp2p::PeerId;
 use libp2p::core::UpgradeInfo;
@@ -34,7 +35,7 @@ const ALPN: &[u8] = b"libp2p";
 
 /// A connection that is encrypted and whose other end has proven its key. Writes gather until they are flushed or fill a
 /// few records; a read takes as much from the socket as there is room.
-pub(crate) type Secured<C> = BufWriter<TlsStream<BufReader<C>>>;
+pub(crate) type Secured<C> = Gather<TlsStream<BufReader<C>>>;
 
 /// TLS for both directions. Cheap to clone.
 #[derive(Clone)]
@@ -97,7 +98,7 @@ impl Tls {
         C: AsyncRead + AsyncWrite + Unpin,
     {
         let peer = peer_of(stream.get_ref().1)?;
-        Ok((peer, BufWriter::with_capacity(self.buffer, stream)))
+        Ok((peer, Gather::new(self.buffer, stream)))
     }
 }
 
