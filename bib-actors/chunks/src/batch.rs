@@ -41,6 +41,8 @@ pub struct Batch {
     seen: HashSet<ChunkHash>,
     bytes: u64,
     hold: Hold,
+    /// Whether chunks go past the page cache.
+    direct: bool,
     /// What went into memory, where that is all there is.
     shelved: BatchReport,
 }
@@ -55,8 +57,17 @@ impl Batch {
             seen: HashSet::new(),
             bytes: 0,
             hold,
+            direct: false,
             shelved: BatchReport::default(),
         }
+    }
+
+    /// Chunks go to the disk past the system's page cache from here on, where the file system can do that: for much data
+    /// that is not read soon. They are to begin where a page does, as in [`crate::Buffers`]; others go as usual.
+    #[must_use]
+    pub fn past_page_cache(mut self) -> Self {
+        self.direct = true;
+        self
     }
 
     /// Adds a chunk whose name is known. The bytes are hashed; they are kept only if the name is theirs.
@@ -98,7 +109,7 @@ impl Batch {
             Some(folder) => folder,
             None => TempFolder::new(&*inner.fs, &inner.layout.tmp())?,
         };
-        let staged = inner.stage(self.folder.insert(folder), hash, bytes)?;
+        let staged = inner.stage(self.folder.insert(folder), hash, bytes, self.direct)?;
         self.seen.insert(hash);
         self.bytes += bytes.len() as u64;
         self.staged.push(staged);
@@ -147,11 +158,21 @@ impl Inner {
     }
 
     /// Writes a chunk to a temporary file, and lets the disk begin with it.
-    pub(crate) fn stage(&self, folder: &TempFolder, hash: ChunkHash, bytes: &[u8]) -> Result<Staged, ChunkError> {
+    pub(crate) fn stage(
+        &self,
+        folder: &TempFolder,
+        hash: ChunkHash,
+        bytes: &[u8],
+        direct: bool,
+    ) -> Result<Staged, ChunkError> {
         let path = folder.next();
         let mut file = self.fs.create(&path).map_err(ChunkError::io("make the temporary file", &path))?;
-        self.fs.write(&mut file, bytes).map_err(ChunkError::io("write the temporary file", &path))?;
-        self.fs.start_writeback(&file);
-        Ok(Staged { hash, len: bytes.len() as u64, path, file })
+        let failed = |error| ChunkError::io("write the temporary file", &path)(error);
+        let cached = !direct || !self.fs.write_direct(&mut file, bytes).map_err(failed)?;
+        if cached {
+            self.fs.write(&mut file, bytes).map_err(failed)?;
+            self.fs.start_writeback(&file);
+        }
+        Ok(Staged { hash, len: bytes.len() as u64, path, file, cached })
     }
 }

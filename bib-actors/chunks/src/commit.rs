@@ -23,6 +23,8 @@ pub(crate) struct Staged {
     pub(crate) len: u64,
     pub(crate) path: PathBuf,
     pub(crate) file: File,
+    /// Whether its bytes are in the page cache.
+    pub(crate) cached: bool,
 }
 
 /// Chunks whose bytes are on the disk and whose names may not be.
@@ -75,7 +77,9 @@ impl Placed {
         }
         drop(placing);
         inner.remember_written(&one.hash, &one.file);
-        inner.warm.add(&inner.layout, one.hash, one.len);
+        if one.cached {
+            inner.warm.add(&inner.layout, one.hash, one.len);
+        }
         Ok(())
     }
 
@@ -125,6 +129,9 @@ fn sync_names(inner: &Inner, leaves: &BTreeSet<u32>) -> Result<(), ChunkError> {
     Ok(())
 }
 
+/// Fewer syncs than this are not worth a thread of their own: the disk merges those that wait beside each other.
+const A_THREAD: usize = 8;
+
 /// Runs `work` on all items with a few threads; stops at the first failure.
 fn in_parallel<T: Sync>(
     threads: usize,
@@ -145,7 +152,7 @@ fn in_parallel<T: Sync>(
         Ok(())
     };
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(run)).collect();
+        let others: Vec<_> = (1..threads.min(items.len().div_ceil(A_THREAD))).map(|_| scope.spawn(run)).collect();
         let mine = run();
         let joined =
             others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));

@@ -2,6 +2,7 @@
 //!
 //! Reading needs no such care: a read that fails or lies is caught by the hash.
 
+use crate::direct;
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -30,6 +31,13 @@ pub trait Fs: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The system's.
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes all of `bytes` to the new, empty `file`, past the page cache. False when that cannot be done: then nothing
+    /// was written.
+    ///
+    /// # Errors
+    /// The system's.
+    fn write_direct(&self, file: &mut File, bytes: &[u8]) -> io::Result<bool>;
 
     /// Asks the system to begin to write the file's bytes to the disk, without waiting. Only a hint.
     fn start_writeback(&self, file: &File);
@@ -75,6 +83,10 @@ impl Fs for RealFs {
 
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)
+    }
+
+    fn write_direct(&self, file: &mut File, bytes: &[u8]) -> io::Result<bool> {
+        direct::write(file, bytes)
     }
 
     fn start_writeback(&self, file: &File) {

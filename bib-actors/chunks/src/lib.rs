@@ -21,8 +21,10 @@ pub mod sweep;
 
 mod ahead;
 mod batch;
+mod buffers;
 mod check;
 mod commit;
+mod direct;
 mod hold;
 mod hurt;
 mod layout;
@@ -39,6 +41,7 @@ mod verify;
 mod warm;
 
 pub use batch::{Batch, BatchReport, PutOutcome};
+pub use buffers::{Buffer, Buffers};
 pub use error::{ChunkError, ManifestError};
 pub use hold::Hold;
 pub use ingest::{Content, VersionWriter};

@@ -122,6 +122,9 @@ pub struct ReplicatorOptions {
     pub commit_bytes: u64,
     /// A group is synced at the latest after this time.
     pub commit_after: Duration,
+    /// Transfers that lack at least so many bytes write them past the system's page cache, where the file system can do
+    /// that: of less, what has come is read soon and stays in memory for it.
+    pub direct_from: u64,
     /// Bytes of chunks that are here already which a transfer reads again and checks before it goes on without fetching
     /// them. More would keep a large version from coming in; what is left is found by the next read or verification.
     pub recheck_bytes: u64,
@@ -227,6 +230,7 @@ impl ReplicatorOptions {
             keeper_lanes: 2,
             commit_bytes: 32 << 20,
             commit_after: Duration::from_millis(250),
+            direct_from: 256 << 20,
             recheck_bytes: 1 << 30,
             damaged_chunks: 65_536,
             pair_streams: 48,

@@ -250,7 +250,7 @@ impl Shared {
             let problem = "memory_bytes is set: what is put in would be in no other place".to_owned();
             return Err(ChunkError::Options { problem });
         }
-        let staged = inner.stage(&self.folder, hash, bytes)?;
+        let staged = inner.stage(&self.folder, hash, bytes, false)?;
         let mut filling = self.filling.lock();
         filling.bytes += staged.len;
         filling.staged.push(staged);

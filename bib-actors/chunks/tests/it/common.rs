@@ -88,6 +88,10 @@ impl Fs for Unsynced {
         RealFs.write(file, bytes)
     }
 
+    fn write_direct(&self, file: &mut File, bytes: &[u8]) -> io::Result<bool> {
+        self.write(file, bytes).map(|()| true)
+    }
+
     fn start_writeback(&self, _file: &File) {}
 
     fn sync(&self, _file: &File) -> io::Result<()> {

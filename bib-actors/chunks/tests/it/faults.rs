@@ -3,7 +3,7 @@
 
 use crate::common::{chunk_files, noise, quick_dir, tiny, until};
 use crate::disk::{Disk, Failing};
-use bib_chunks::{ChunkError, ChunkStore, Content, IngestOptions, StoreOptions, VersionWriter};
+use bib_chunks::{Batch, Buffers, ChunkError, ChunkStore, Content, IngestOptions, StoreOptions, VersionWriter};
 use bib_domain::ChunkHash;
 use std::path::Path;
 use std::sync::Arc;
@@ -145,15 +145,28 @@ fn names_that_nobody_acknowledged_leave_a_mark_for_the_next_start() {
 
 #[test]
 fn a_batch_is_all_or_an_error() {
+    batches_are_all_or_an_error(ChunkStore::batch);
+}
+
+#[test]
+fn so_is_one_that_goes_past_the_page_cache() {
+    batches_are_all_or_an_error(|store| store.batch().past_page_cache());
+}
+
+fn batches_are_all_or_an_error(begin: impl Fn(&ChunkStore) -> Batch) {
+    let buffers = Buffers::new(1);
     sweep(Failing::Once, |disk, root, when| {
-        let Ok(store) = ChunkStore::open_with(root, options(), disk.clone()) else { return };
+        let options = StoreOptions { batch_bytes: 16_384, ..options() };
+        let Ok(store) = ChunkStore::open_with(root, options.clone(), disk.clone()) else { return };
         let mut hashes = Vec::new();
         let mut fill = || -> Result<(), ChunkError> {
             for round in 0..4 {
-                let mut batch = store.batch();
+                let mut batch = begin(&store);
                 let mut round_hashes = Vec::new();
                 for n in 0..3 {
-                    round_hashes.push(batch.put_bytes(&noise(500, 10 * round + n))?.hash);
+                    let mut buffer = buffers.take(5000);
+                    buffer.as_mut_slice().copy_from_slice(&noise(5000, 10 * round + n));
+                    round_hashes.push(batch.put_bytes(buffer.as_slice())?.hash);
                 }
                 assert!(round_hashes.iter().all(|hash| !store.contains(hash)), "visible before the commit");
                 batch.commit()?;
@@ -161,10 +174,11 @@ fn a_batch_is_all_or_an_error() {
             }
             Ok(())
         };
-        let _ = fill();
+        let filled = fill();
+        assert!(filled.is_ok() || disk.has_failed(), "{filled:?}");
         disk.cut_power(0);
         drop(store);
-        let store = ChunkStore::open(root, options()).unwrap();
+        let store = ChunkStore::open(root, options).unwrap();
         assert!(hashes.iter().all(|hash| store.read(hash).is_ok()), "{when}: {:?}", disk.log());
     });
 }

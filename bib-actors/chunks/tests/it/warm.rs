@@ -1,7 +1,7 @@
 //! What the store brings into the system's page cache leaves it again, and what others brought there stays.
 
 use crate::common::{chunk_files, noise, put, until};
-use bib_chunks::{ChunkStore, StoreOptions};
+use bib_chunks::{Buffers, ChunkStore, StoreOptions};
 use bib_domain::ChunkHash;
 use rustix::fs::{Advice, fadvise};
 use std::fs::File;
@@ -48,6 +48,27 @@ fn store() -> (TempDir, ChunkStore) {
     let options = StoreOptions { page_cache_bytes: 2 * CHUNK as u64, ..StoreOptions::default() };
     let store = ChunkStore::open(&dir.path().join("blobs"), options).unwrap();
     (dir, store)
+}
+
+#[test]
+fn what_goes_past_it_pushes_nothing_out() {
+    let (dir, store) = store();
+    let root = dir.path().join("blobs");
+    let stay: Vec<_> = (0..2).map(|n| put(&store, &noise(CHUNK, n))).collect();
+    let buffers = Buffers::new(1);
+    let mut batch = store.batch().past_page_cache();
+    let pass: Vec<_> = (2..6)
+        .map(|n| {
+            let mut buffer = buffers.take(CHUNK + 1);
+            buffer.as_mut_slice().copy_from_slice(&noise(CHUNK + 1, n));
+            batch.put_bytes(buffer.as_slice()).unwrap().hash
+        })
+        .collect();
+    batch.commit().unwrap();
+    assert_eq!((warm(&root, &stay), warm(&root, &pass)), (vec![true; 2], vec![false; 4]));
+    for (hash, n) in pass.iter().zip(2..) {
+        assert_eq!(store.read(hash).unwrap()[..], noise(CHUNK + 1, n)[..]);
+    }
 }
 
 #[test]

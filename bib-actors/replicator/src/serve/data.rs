@@ -7,7 +7,7 @@
 use crate::frame::{FrameError, encode_frame, read_frame};
 use crate::shared::Shared;
 use crate::wire::{self, ChunkStatus};
-use bib_chunks::ChunkError;
+use bib_chunks::{Buffers, ChunkError};
 use bib_domain::{ChunkHash, NodeId};
 use bib_proto::v1::{ChunkHeader, ChunkRequest};
 use bytes::Bytes;
@@ -42,8 +42,13 @@ pub(crate) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send,
 ) {
     let (reader, mut writer) = stream.split();
+    // one goes out while the others are read
+    let buffers = Buffers::new(shared.options.read_ahead.max(1) + 1);
     let served = async {
-        let chunks = wanted(shared, reader).map_ok(|hash| async move { Ok(load(shared, peer, share, hash).await) });
+        let chunks = wanted(shared, reader).map_ok(|hash| {
+            let buffers = buffers.clone();
+            async move { Ok(load(shared, peer, share, buffers, hash).await) }
+        });
         let mut chunks = std::pin::pin!(chunks.try_buffered(shared.options.read_ahead.max(1)));
         let after = shared.options.idle_stream;
         let idle = |_| FrameError::Timeout { after };
@@ -82,13 +87,13 @@ fn wanted<'a>(
     names.try_flatten()
 }
 
-async fn load(shared: &Shared, peer: &NodeId, share: &Arc<Semaphore>, hash: ChunkHash) -> Outgoing {
+async fn load(shared: &Shared, peer: &NodeId, share: &Arc<Semaphore>, buffers: Buffers, hash: ChunkHash) -> Outgoing {
     if !shared.serves() || !shared.may_talk(peer) {
         return Outgoing::without(hash, ChunkStatus::Refused);
     }
     let places = places(share, &shared.served_chunks).await;
     let chunks = shared.chunks.clone();
-    match shared.blocking.run(move || chunks.read_to_serve(&hash)).await {
+    match shared.blocking.run(move || chunks.read_to_serve(&hash, &buffers)).await {
         Ok(Ok(bytes)) => Outgoing { hash, status: ChunkStatus::Here, bytes, _places: places },
         Ok(Err(ChunkError::Missing { .. })) => Outgoing::without(hash, ChunkStatus::Absent),
         Ok(Err(error)) => {

@@ -4,11 +4,10 @@
 //! reported durable only after the sync of its group.
 
 use super::Up;
-use super::buffers::Buffer;
 use super::verified::VerifiedChunks;
 use crate::report::Progress;
 use crate::shared::Shared;
-use bib_chunks::{Batch, ChunkError};
+use bib_chunks::{Batch, Buffer, ChunkError};
 use bib_domain::{ChunkHash, Need, NodeId};
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
@@ -34,6 +33,8 @@ pub(crate) struct Lane {
     pub(crate) verified: Arc<VerifiedChunks>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) up: mpsc::Sender<Up>,
+    /// Whether chunks go past the page cache.
+    pub(crate) direct: bool,
     /// Cancelled when every chunk was found right: there is nothing to wait for with the last sync.
     pub(crate) flush: CancellationToken,
 }
@@ -61,6 +62,7 @@ enum Checked {
 /// The result of one turn on a blocking thread.
 struct Turn {
     group: Group,
+    direct: bool,
     checked: Vec<Checked>,
     durable: Vec<u32>,
 }
@@ -112,9 +114,9 @@ impl Lane {
         }
         let (store, verified) = (self.shared.chunks.clone(), Arc::clone(&self.verified));
         let commit_bytes = self.shared.options.commit_bytes;
-        let flush = self.flush.clone();
+        let (flush, direct) = (self.flush.clone(), self.direct);
         let work = move || {
-            let mut turn = Turn { group, checked: Vec::with_capacity(pieces.len()), durable: Vec::new() };
+            let mut turn = Turn { group, direct, checked: Vec::with_capacity(pieces.len()), durable: Vec::new() };
             for piece in pieces {
                 turn.put(&store, &verified, piece)?;
             }
@@ -176,7 +178,9 @@ impl Turn {
         if self.group.batch.as_ref().is_some_and(|batch| !batch.has_room(bytes.len())) {
             self.sync()?;
         }
-        let batch = self.group.batch.get_or_insert_with(|| store.batch());
+        let direct = self.direct;
+        let begin = || if direct { store.batch().past_page_cache() } else { store.batch() };
+        let batch = self.group.batch.get_or_insert_with(begin);
         match batch.put(hash, bytes) {
             Ok(_) => {
                 let first = verified.set(chunk);

@@ -1,12 +1,11 @@
 //! A peer of one transfer: its data streams, and which chunks each of them owes.
 
 use super::Up;
-use super::buffers::Buffers;
 use super::keeper::Piece;
 use super::stream::DataStream;
 use super::verified::VerifiedChunks;
 use crate::shared::Shared;
-use bib_chunks::ChunkRef;
+use bib_chunks::{Buffers, ChunkRef};
 use bib_domain::NodeId;
 use bib_kit::Tasks;
 use std::collections::BTreeSet;

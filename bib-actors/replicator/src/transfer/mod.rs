@@ -4,7 +4,6 @@
 //! write and sync them on blocking threads, and this loop only passes small events on. Dropping the future ends every
 //! stream; what was synced stays, so the next attempt fetches only the rest.
 
-mod buffers;
 mod job;
 mod keeper;
 mod link;

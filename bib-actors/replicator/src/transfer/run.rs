@@ -1,7 +1,6 @@
 //! The loop of one transfer: events in, commands of the decision out.
 
 use super::Up;
-use super::buffers::Buffers;
 use super::job::Job;
 use super::keeper::Lane;
 use super::link::{Link, Wiring};
@@ -9,7 +8,7 @@ use super::verified::VerifiedChunks;
 use crate::driver::Note;
 use crate::report::Progress;
 use crate::shared::Shared;
-use bib_chunks::ChunkRef;
+use bib_chunks::{Buffers, ChunkRef};
 use bib_domain::transfer::{Command, Event, Transfer};
 use bib_domain::{NodeId, VersionId};
 use bib_kit::{Tasks, clock};
@@ -104,6 +103,8 @@ impl Running {
         let pieces = Arc::new(Mutex::new(pieces));
         let verified = Arc::new(VerifiedChunks::new(chunks.len()));
         let flush = CancellationToken::new();
+        let lacks: u64 =
+            missing.iter().filter_map(|&chunk| chunks.get(chunk as usize)).map(|it| u64::from(it.len)).sum();
         let keepers = shared.args.tasks(options.keeper_lanes.max(1));
         for _ in 0..options.keeper_lanes.max(1) {
             let lane = Lane {
@@ -112,6 +113,7 @@ impl Running {
                 verified: Arc::clone(&verified),
                 progress: Arc::clone(&job.progress),
                 up: up.clone(),
+                direct: lacks >= options.direct_from,
                 flush: flush.clone(),
             };
             if let Err(error) = keepers.spawn("keeper", lane.run()) {

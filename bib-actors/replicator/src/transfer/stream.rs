@@ -4,13 +4,12 @@
 //! hashes, and never keeps a chunk.
 
 use super::Up;
-use super::buffers::Buffers;
 use super::keeper::Piece;
 use super::verified::VerifiedChunks;
 use crate::frame::{FrameError, read_frame, write_frame};
 use crate::shared::Shared;
 use crate::wire::ChunkStatus;
-use bib_chunks::ChunkRef;
+use bib_chunks::{Buffers, ChunkRef};
 use bib_domain::NodeId;
 use bib_domain::transfer::{Verdict, judge};
 use bib_proto::v1::{ChunkHeader, ChunkRequest};
