@@ -1,5 +1,6 @@
 //! The audit log, for administrators: its records, latest first, and its verification.
 
+use crate::cel;
 use crate::error::{Notice, PageError, status_of};
 use crate::format::{When, count, short};
 use crate::list::{Form, answer};
@@ -96,6 +97,14 @@ impl Asked {
         let query = query.finish();
         if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
     }
+
+    /// The same on the command line.
+    fn same_as(&self) -> String {
+        let before = if self.before > 0 { self.before.to_string() } else { String::new() };
+        let flags = [("action", self.action.trim()), ("actor", self.actor.trim()), ("before", before.as_str())];
+        let flags: String = flags.map(|(name, value)| cel::flag(name, value)).concat();
+        format!("bib admin audit list{flags}")
+    }
 }
 
 async fn list(visitor: Visitor, query: web::Query<Asked>) -> Result<HttpResponse, PageError> {
@@ -140,7 +149,7 @@ fn older(asked: &Asked, path: &str, found: &ListAuditResponse) -> Option<String>
 }
 
 fn audit_page(visitor: &Visitor, asked: Asked, found: ListAuditResponse) -> AuditPage {
-    let mut shell = visitor.shell("Audit", "audit").same_as("bib admin audit list");
+    let mut shell = visitor.shell("Audit", "audit").same_as(asked.same_as());
     shell.here = asked.address("/audit", asked.before);
     AuditPage {
         shell,
@@ -220,5 +229,22 @@ fn row(mut record: AuditRecord) -> Row {
         outcome: record.outcome,
         hash_short: record.entry_hash.chars().take(12).collect(),
         hash: record.entry_hash,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_asks_for_the_same_records() {
+        let same_as = |before, action: &str, actor: &str| {
+            Asked { before, action: action.to_owned(), actor: actor.to_owned() }.same_as()
+        };
+        assert_eq!(same_as(0, "", " "), "bib admin audit list");
+        assert_eq!(
+            same_as(7, "dataset.", " user:a b "),
+            "bib admin audit list --action dataset. --actor 'user:a b' --before 7"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The list of datasets: all of them, those of a topic, or those that contain a text.
 
+use crate::cel;
 use crate::error::PageError;
 use crate::format::{When, bytes, count, part};
 use crate::list::{Form, answer};
@@ -91,6 +92,18 @@ impl Asked {
         let query = query.finish();
         if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
     }
+
+    /// The same on the command line, which has no flag for the text.
+    fn same_as(&self) -> String {
+        let contains = |text: &str| {
+            let pattern = cel::quote(&cel::pattern(text));
+            format!("name.matches({pattern}) || latest.message.matches({pattern})")
+        };
+        let filter = if self.text.is_empty() { String::new() } else { contains(&self.text) };
+        let flags = [("topic", &self.topic), ("filter", &filter), ("page-token", &self.page)];
+        let flags: String = flags.map(|(name, value)| cel::flag(name, value)).concat();
+        format!("bib dataset list{flags}")
+    }
 }
 
 async fn list(visitor: Visitor, query: web::Query<Asked>) -> Result<HttpResponse, PageError> {
@@ -115,13 +128,8 @@ async fn list(visitor: Visitor, query: web::Query<Asked>) -> Result<HttpResponse
     }
     let topics = ListTopicsRequest { page_size: TOPICS, ..Default::default() };
     let topics = visitor.client.topics().list_topics(topics).await?.into_inner().topics;
-    let cli = if asked.topic.is_empty() {
-        "bib dataset list".to_owned()
-    } else {
-        format!("bib dataset list --topic {}", asked.topic)
-    };
     Ok(page(&DatasetsPage {
-        shell: visitor.shell("Datasets", "datasets").live_on(&["datasets"]).same_as(cli),
+        shell: visitor.shell("Datasets", "datasets").live_on(&["datasets"]).same_as(asked.same_as()),
         next: next("/datasets"),
         datasets: found.datasets.into_iter().map(dataset_row).collect(),
         topics: topics.into_iter().map(|topic| topic.name).collect(),
@@ -183,5 +191,24 @@ pub(crate) fn dataset_row(dataset: Dataset) -> DatasetRow {
         state,
         class,
         updated: When::new(dataset.updated_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_lists_the_same_datasets() {
+        let same_as = |topic: &str, text: &str, page: &str| {
+            Asked { topic: topic.to_owned(), text: text.to_owned(), page: page.to_owned() }.same_as()
+        };
+        assert_eq!(same_as("", "", ""), "bib dataset list");
+        assert_eq!(same_as("weather", "", "ab12"), "bib dataset list --topic weather --page-token ab12");
+        assert_eq!(
+            same_as("", "it's 1.5", ""),
+            "bib dataset list --filter 'name.matches(\"(?i)it'\\''s 1\\\\.5\") || \
+             latest.message.matches(\"(?i)it'\\''s 1\\\\.5\")'"
+        );
     }
 }

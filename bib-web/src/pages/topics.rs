@@ -2,6 +2,7 @@
 
 use super::datasets::{DatasetRow, dataset_row};
 use super::sure::{Ask, Sure};
+use crate::cel;
 use crate::error::{Notice, PageError, status_of};
 use crate::format::{When, bytes, count, part, short};
 use crate::list::{Form, answer};
@@ -106,7 +107,10 @@ async fn list(visitor: Visitor, query: web::Query<Page>) -> Result<HttpResponse,
 fn topics_page(visitor: &Visitor, topics: Vec<Topic>, (shown, next): (&str, &str), typed: NewTopic) -> TopicsPage {
     let same_as = |path: &str| next_of(path, shown).unwrap_or_else(|| path.to_owned());
     TopicsPage {
-        shell: visitor.shell("Topics", "topics").live_on(&["topics", "datasets"]).same_as("bib topic list"),
+        shell: visitor
+            .shell("Topics", "topics")
+            .live_on(&["topics", "datasets"])
+            .same_as(format!("bib topic list{}", cel::flag("page-token", shown))),
         topics: topics.into_iter().map(row).collect(),
         next: next_of("/topics", next).unwrap_or_default(),
         json: same_as("/topics.json"),

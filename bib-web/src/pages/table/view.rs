@@ -5,7 +5,7 @@ use crate::cel;
 use crate::error::{Notice, PageError};
 use crate::format::{bytes, count, counted, part, short};
 use crate::fragments::Drawn;
-use crate::grid::{Cell, Head, Mistake, Paging, Rows, heads};
+use crate::grid::{Cell, Head, Mistake, PAGE_ROWS, Paging, Rows, heads};
 use crate::session::Visitor;
 use crate::shell::Shell;
 use askama::Template;
@@ -220,7 +220,7 @@ impl TablePage {
         let query = cel::view(&table.readable(), &asked.f, &asked.sort, asked.descending());
         let mut shell = visitor.shell(format!("{} · {}", place.file, place.dataset), "datasets");
         if table.chosen.is_some() {
-            shell = shell.same_as(format!("bib dataset query {} --limit 100", cel::shell(&query)));
+            shell = shell.same_as(same_as(&query, asked.page));
         }
         let files = files(table);
         let left_out = table.all > files.len().max(1);
@@ -251,6 +251,15 @@ impl TablePage {
             place,
         }
     }
+}
+
+/// The rows of a page on the command line.
+fn same_as(query: &str, page: u64) -> String {
+    let query = match Paging::offset(page) {
+        0 => query.to_owned(),
+        before => format!("{query}.offset({before})"),
+    };
+    format!("bib dataset query {} --limit {PAGE_ROWS}", cel::shell(&query))
 }
 
 /// Where the table stands.
@@ -348,4 +357,17 @@ fn example(columns: &[Column]) -> String {
 #[template(path = "mistake.html")]
 pub(crate) struct CheckPart {
     pub(crate) mistake: Option<Mistake>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_gives_the_rows_of_the_page() {
+        let query = "dataset(\"a/b@1\", \"w.csv\")";
+        assert_eq!(same_as(query, 0), format!("bib dataset query '{query}' --limit 100"));
+        assert_eq!(same_as(query, 1), same_as(query, 0));
+        assert_eq!(same_as(query, 3), format!("bib dataset query '{query}.offset(200)' --limit 100"));
+    }
 }
