@@ -1,5 +1,6 @@
 //! The audit log, for administrators: its records, latest first, and its verification.
 
+use super::back;
 use crate::cel;
 use crate::error::{Notice, PageError, status_of};
 use crate::format::{When, count, short};
@@ -23,7 +24,8 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .route("/audit", web::get().to(list))
         .route("/audit.json", web::get().to(list))
         .route("/audit.csv", web::get().to(list))
-        .route("/audit/verify", web::post().to(verify));
+        .route("/audit/verify", web::post().to(verify))
+        .route("/audit/verify", web::get().to(back));
 }
 
 /// A record for programs.

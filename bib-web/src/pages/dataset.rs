@@ -4,6 +4,7 @@ use crate::download;
 use crate::error::{Notice, PageError, status_of};
 use crate::format::{When, bytes, count, counted, part, short};
 use crate::list::{Form, answer};
+use crate::pages::back;
 use crate::pages::datasets::whereabouts;
 use crate::pages::versions::{self, Other};
 use crate::session::Visitor;
@@ -33,6 +34,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .route("/datasets/{topic}/{name}/files.json", web::get().to(files))
         .route("/datasets/{topic}/{name}/files.csv", web::get().to(files))
         .route("/datasets/{topic}/{name}/verify", web::post().to(verify))
+        .route("/datasets/{topic}/{name}/verify", web::get().to(back))
         .route("/datasets/{topic}/{name}/file", web::get().to(one_file))
         .route("/datasets/{topic}/{name}/archive", web::get().to(archive));
 }

@@ -13,8 +13,9 @@ mod topics;
 mod versions;
 
 use crate::error::PageError;
+use crate::shell::see;
 use crate::{assets, events};
-use actix_web::web;
+use actix_web::{HttpRequest, HttpResponse, web};
 
 /// The navigation: path, label, the word by which a page says that it belongs there, whether only administrators see it.
 pub(crate) const NAV: [(&str, &str, &str, bool); 6] = [
@@ -39,6 +40,16 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
     topics::configure(config);
     nodes::configure(config);
     audit::configure(config);
+}
+
+/// Where a form was sent to is no page. Who asks for its address, which a browser shows behind the answer, is led to the page
+/// on which the form stands: each has the address of its page, and one word more.
+pub(crate) async fn back(request: HttpRequest) -> HttpResponse {
+    let page = request.path().rsplit_once('/').map_or("/", |(page, _)| page);
+    match request.query_string() {
+        "" => see(page),
+        query => see(&format!("{page}?{query}")),
+    }
 }
 
 /// Whatever has no page.

@@ -1,5 +1,6 @@
 //! Nodes: those that this one knows, one of them, connecting, pairing.
 
+use super::back;
 use super::sure::{Ask, Sure};
 use crate::error::{Notice, PageError, status_of};
 use crate::format::{When, part, round_trip, short};
@@ -23,11 +24,16 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .route("/nodes.json", web::get().to(list))
         .route("/nodes.csv", web::get().to(list))
         .route("/nodes/connect", web::post().to(connect))
+        .route("/nodes/connect", web::get().to(back))
         .route("/nodes/invite", web::post().to(invite))
+        .route("/nodes/invite", web::get().to(back))
         .route("/nodes/join", web::post().to(join))
+        .route("/nodes/join", web::get().to(back))
         .route("/nodes/{id}", web::get().to(show))
         .route("/nodes/{id}/disconnect", web::post().to(disconnect))
-        .route("/nodes/{id}/forget", web::post().to(forget));
+        .route("/nodes/{id}/disconnect", web::get().to(back))
+        .route("/nodes/{id}/forget", web::post().to(forget))
+        .route("/nodes/{id}/forget", web::get().to(back));
 }
 
 /// A node for programs.

@@ -1,5 +1,6 @@
 //! Topics: the list, one topic, making one, following and leaving one.
 
+use super::back;
 use super::datasets::{DatasetRow, dataset_row};
 use super::sure::{Ask, Sure};
 use crate::cel;
@@ -30,7 +31,9 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .route("/topics.csv", web::get().to(list))
         .route("/topics/{topic}", web::get().to(show))
         .route("/topics/{topic}/subscribe", web::post().to(subscribe))
-        .route("/topics/{topic}/unsubscribe", web::post().to(unsubscribe));
+        .route("/topics/{topic}/subscribe", web::get().to(back))
+        .route("/topics/{topic}/unsubscribe", web::post().to(unsubscribe))
+        .route("/topics/{topic}/unsubscribe", web::get().to(back));
 }
 
 /// A topic for programs.

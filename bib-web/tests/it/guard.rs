@@ -149,3 +149,21 @@ fn a_form_without_a_session_leads_back_to_the_page_on_which_it_stands() {
     // a page is led back to itself, whatever page it was opened from
     assert_eq!(sent("GET /topics?page=2", Some(&ours("/audit"))), "/login?next=%2Ftopics%3Fpage%3D2");
 }
+
+#[test]
+fn where_a_form_was_sent_to_leads_back_to_its_page() {
+    let served = serve();
+    let at = served.server.address();
+    for (path, page) in [
+        ("/datasets/weather/all/verify?v=12ab", "/datasets/weather/all?v=12ab"),
+        ("/datasets/weather/all/verify", "/datasets/weather/all"),
+        ("/audit/verify", "/audit"),
+        ("/nodes/invite", "/nodes"),
+        ("/nodes/12D3KooW/forget", "/nodes/12D3KooW"),
+        ("/topics/weather/subscribe", "/topics/weather"),
+    ] {
+        let answer = ask(at, &format!("GET {path}"), &[("host", "localhost")], "").unwrap();
+        assert_eq!(status(&answer), 303, "{path}: {answer}");
+        assert!(answer.contains(&format!("location: {page}\r\n")), "{path}: {answer}");
+    }
+}
