@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 
 /// The columns of the lists, by their names: where there are no rows, there is nothing that would know them.
-const COLUMNS: [(&str, &[&str]); 5] = [
+const COLUMNS: [(&str, &[&str]); 6] = [
     (
         "datasets",
         &["name", "version", "versionId", "message", "publisher", "files", "rows", "bytes", "complete", "updatedMs"],
@@ -18,6 +18,10 @@ const COLUMNS: [(&str, &[&str]); 5] = [
         &["id", "name", "mode", "storage", "paired", "connected", "transport", "rttUs", "lastSeenMs", "base", "blamed"],
     ),
     ("files", &["path", "kind", "size", "mode", "mediaType", "contentHash", "target", "rows", "columns"]),
+    (
+        "versions",
+        &["number", "id", "message", "publisher", "files", "rows", "bytes", "chunks", "complete", "createdMs"],
+    ),
     (
         "audit",
         &[

@@ -6,6 +6,7 @@ use crate::format::{When, bytes, count, counted, part, short};
 use crate::list::{Form, answer};
 use crate::pages::back;
 use crate::pages::datasets::whereabouts;
+use crate::pages::proof::{Replica, proof, publisher, replicas};
 use crate::pages::versions::{self, Other};
 use crate::session::Visitor;
 use crate::shell::{Shell, page, page_with};
@@ -14,8 +15,8 @@ use askama::Template;
 use bib_proto::client::ClientError;
 use bib_proto::v1::verify_response::Part;
 use bib_proto::v1::{
-    Entry, GetDatasetRequest, GetDatasetResponse, GetSelfRequest, ListNodesRequest, ListVersionsRequest,
-    ListVersionsResponse, Node, VerifyReport, VerifyRequest, Version,
+    Entry, GetDatasetRequest, GetSelfRequest, ListNodesRequest, ListVersionsRequest, ListVersionsResponse,
+    VerifyReport, VerifyRequest, Version,
 };
 use serde::{Deserialize, Serialize};
 use tonic::Response;
@@ -81,13 +82,6 @@ struct VersionRow {
     class: &'static str,
     created: When,
     shown: bool,
-}
-
-/// A node that has the version, as far as this one knows.
-struct Replica {
-    name: String,
-    link: String,
-    what: &'static str,
 }
 
 /// The outcome of a verification.
@@ -231,43 +225,6 @@ async fn dataset_page(visitor: &Visitor, names: &Names, asked: &Asked) -> Result
         link,
         verdict: None,
     })
-}
-
-/// Who signed the version, with a link where that node has a page here.
-fn publisher(version: &Version, own: &Node, nodes: &[Node]) -> (String, String) {
-    let id = &version.publisher;
-    if *id == own.id {
-        return (own.name.clone(), "/".to_owned());
-    }
-    let known = nodes.iter().any(|node| node.id == *id);
-    (name_of(id, nodes), if known { format!("/nodes/{id}") } else { String::new() })
-}
-
-fn name_of(id: &str, nodes: &[Node]) -> String {
-    let known = nodes.iter().find(|node| node.id == id && !node.name.is_empty());
-    known.map_or_else(|| short(id), |node| node.name.clone())
-}
-
-fn proof(found: &GetDatasetResponse, version: &Version) -> Vec<(&'static str, String)> {
-    let mut proof = vec![("Version id", version.id.clone()), ("Signed by", version.publisher.clone())];
-    proof.push(("Signature", found.signature.clone()));
-    proof.extend(version.parents.iter().map(|parent| ("Made from", parent.clone())));
-    proof
-}
-
-/// What this node knows: itself, and the one that signed the version.
-fn replicas(version: &Version, own: &Node, nodes: &[Node]) -> Vec<Replica> {
-    let here = match (version.complete, version.remote) {
-        (true, _) => "whole, every chunk is here",
-        (false, true) => "nothing: a proxy reads it from others",
-        (false, false) => "in part",
-    };
-    let mut replicas = vec![Replica { name: own.name.clone(), link: "/".to_owned(), what: here }];
-    if let Some(node) = nodes.iter().find(|node| node.id == version.publisher) {
-        let what = if node.connected { "its publisher, connected now" } else { "its publisher, away" };
-        replicas.push(Replica { name: name_of(&node.id, nodes), link: format!("/nodes/{}", node.id), what });
-    }
-    replicas
 }
 
 /// `selector` is for the addresses of tables, which people read.

@@ -3,9 +3,11 @@
 mod audit;
 mod dataset;
 mod datasets;
+mod history;
 mod home;
 mod login;
 mod nodes;
+mod proof;
 mod query;
 mod sure;
 mod table;
@@ -35,6 +37,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
     home::configure(config);
     datasets::configure(config);
     dataset::configure(config);
+    history::configure(config);
     table::configure(config);
     query::configure(config);
     topics::configure(config);

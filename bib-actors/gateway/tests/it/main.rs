@@ -14,6 +14,7 @@ mod login;
 mod neighbours;
 mod nodes;
 mod page_answers;
+mod page_dataset;
 mod page_nodes;
 mod page_tables;
 mod page_versions;
