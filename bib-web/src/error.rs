@@ -2,7 +2,7 @@
 
 use crate::assets;
 use crate::format::count;
-use crate::shell::page_with;
+use crate::shell::{chosen_theme, page_with};
 use crate::site::Web;
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
@@ -89,6 +89,27 @@ impl PageError {
         Self::SignIn { to, part }
     }
 
+    /// The answer to this request, in the colours that were chosen in its browser.
+    pub(crate) fn answer_to(&self, request: &HttpRequest) -> HttpResponse {
+        self.answer(chosen_theme(request))
+    }
+
+    fn answer(&self, theme: &'static str) -> HttpResponse {
+        let status = self.status_code();
+        if let Self::SignIn { to, part } = self {
+            let name = if *part { "hx-redirect" } else { "location" };
+            return HttpResponse::build(status).insert_header((name, to.as_str())).finish();
+        }
+        let css = assets::url("app.css");
+        let shown = ErrorPage { status: status.as_u16(), notice: self.notice(), css, theme };
+        let mut answer = page_with(status, &shown);
+        if matches!(self, Self::TooLong(_)) {
+            // where the next request begins is not known
+            answer.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        answer
+    }
+
     fn notice(&self) -> Notice {
         match self {
             Self::SignIn { .. } => Notice::new("You are not signed in.", "bib ui"),
@@ -172,6 +193,8 @@ struct ErrorPage {
     status: u16,
     notice: Notice,
     css: String,
+    /// `light` or `dark` if chosen by hand, else empty.
+    theme: &'static str,
 }
 
 impl ResponseError for PageError {
@@ -188,20 +211,7 @@ impl ResponseError for PageError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let status = self.status_code();
-        if let Self::SignIn { to, part } = self {
-            let name = if *part { "hx-redirect" } else { "location" };
-            return HttpResponse::build(status).insert_header((name, to.as_str())).finish();
-        }
-        let mut answer = page_with(
-            status,
-            &ErrorPage { status: status.as_u16(), notice: self.notice(), css: assets::url("app.css") },
-        );
-        if matches!(self, Self::TooLong(_)) {
-            // where the next request begins is not known
-            answer.head_mut().set_connection_type(ConnectionType::Close);
-        }
-        answer
+        self.answer("")
     }
 }
 

@@ -15,7 +15,7 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, ResponseError, web};
+use actix_web::{Error, HttpMessage, web};
 use subtle::ConstantTimeEq;
 use url::form_urlencoded;
 
@@ -34,9 +34,18 @@ pub(crate) async fn guard<B: MessageBody>(
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let verdict = check(&mut request).await;
     stream::received(&request);
-    match verdict {
-        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
-        Err(refusal) => Ok(request.into_response(refusal.error_response()).map_into_right_body()),
+    let answer = match verdict {
+        Ok(()) => next.call(request).await?,
+        Err(refusal) => {
+            let answer = refusal.answer_to(request.request());
+            return Ok(request.into_response(answer).map_into_right_body());
+        }
+    };
+    // a handler's error is made a page before it is known for whom
+    let refusal = answer.response().error().and_then(|error| error.as_error::<PageError>());
+    match refusal.map(|refusal| refusal.answer_to(answer.request())) {
+        Some(again) => Ok(answer.into_response(again).map_into_right_body()),
+        None => Ok(answer.map_into_left_body()),
     }
 }
 

@@ -47,7 +47,6 @@ impl Shell {
         let node = web.map(|web| web.site.node_name.clone()).unwrap_or_default();
         // also where the session has ended, and the browser does not know it yet
         let csrf = web.and_then(|web| session::token(request, web)).map(|token| session::csrf(&token));
-        let theme = request.cookie(THEME_COOKIE).map_or("", |cookie| theme(cookie.value()));
         let here = request.uri().path_and_query().map_or("/", |here| here.as_str()).to_owned();
         Self {
             title,
@@ -57,7 +56,7 @@ impl Shell {
             user: String::new(),
             role: String::new(),
             csrf: csrf.unwrap_or_default(),
-            theme,
+            theme: chosen_theme(request),
             done: done(&here),
             here,
             alert: None,
@@ -107,6 +106,11 @@ pub(crate) fn theme(text: &str) -> &'static str {
         "dark" => "dark",
         _ => "",
     }
+}
+
+/// The scheme that was chosen by hand in this browser, or empty.
+pub(crate) fn chosen_theme(request: &HttpRequest) -> &'static str {
+    request.cookie(THEME_COOKIE).map_or("", |cookie| theme(cookie.value()))
 }
 
 /// What `?done=` stands for. A fixed list: an address cannot put words into our mouth.

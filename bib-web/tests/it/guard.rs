@@ -151,6 +151,23 @@ fn a_form_without_a_session_leads_back_to_the_page_on_which_it_stands() {
 }
 
 #[test]
+fn what_is_refused_is_said_in_the_chosen_colours() {
+    let served = serve();
+    let at = served.server.address();
+    for (line, host, expected) in [("GET /nothing/here", "localhost", 404), ("GET /login", "evil.example", 403)] {
+        for (cookie, shown) in [
+            ("bib-theme=dark", " data-theme=\"dark\""),
+            ("bib-theme=light", " data-theme=\"light\""),
+            ("bib-theme=no", ""),
+        ] {
+            let answer = ask(at, line, &[("cookie", cookie), ("host", host)], "").unwrap();
+            assert_eq!(status(&answer), expected, "{line}: {answer}");
+            assert!(answer.contains(&format!("<html lang=\"en\"{shown}>")), "{line} {cookie}: {answer}");
+        }
+    }
+}
+
+#[test]
 fn where_a_form_was_sent_to_leads_back_to_its_page() {
     let served = serve();
     let at = served.server.address();
