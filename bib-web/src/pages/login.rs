@@ -1,9 +1,10 @@
 //! Signing in, by a one-time link or by a signature made by hand; signing out; the colours.
 
+use crate::assets;
 use crate::error::{Notice, PageError, status_of};
 use crate::guard;
 use crate::session::{self, Visitor};
-use crate::shell::{Shell, THEME_COOKIE, page_with, see, theme};
+use crate::shell::{Shell, THEME_COOKIE, chosen_theme, page, page_with, see, theme};
 use crate::site::Web;
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::http::StatusCode;
@@ -44,7 +45,22 @@ struct Next {
     next: String,
 }
 
+/// Leads on to a page at once.
+#[derive(Template)]
+#[template(path = "led.html")]
+struct LedPage {
+    css: String,
+    theme: &'static str,
+    next: String,
+}
+
 async fn show(request: HttpRequest, web: web::Data<Web>, query: web::Query<Next>) -> HttpResponse {
+    if guard::is_foreign(request.headers()) {
+        // whoever follows a link on another site leaves the session's cookie behind, and may have a session all the same:
+        // the page is asked for once more, this time from here, with the cookie. Without one that ends at the form
+        let next = local(&query.next).to_owned();
+        return page(&LedPage { css: assets::url("app.css"), theme: chosen_theme(&request), next });
+    }
     form(&request, &web, &query.next, None).await
 }
 
@@ -179,14 +195,21 @@ async fn choose_theme(web: web::Data<Web>, chosen: web::Form<Theme>) -> HttpResp
     answer
 }
 
-/// A path of ours, or the first page: an address must not lead to another site.
+/// A path of ours, or the first page: an address must not lead to another site, nor to a sign-in link, which may be somebody
+/// else's.
 fn local(path: &str) -> &str {
     let fine = path.starts_with('/')
         && !path.starts_with("//")
         && !path.starts_with("/\\")
-        && !path.starts_with("/auth/")
-        && path.bytes().all(|byte| byte.is_ascii_graphic());
+        && path.bytes().all(|byte| byte.is_ascii_graphic())
+        && first_word(path).is_some_and(|word| word != "auth" && !word.contains('%'));
     if fine { path } else { "/" }
+}
+
+/// The first word of a path as a browser reads it: without dots that lead elsewhere. Those of our pages are plain.
+fn first_word(path: &str) -> Option<String> {
+    let address = url::Url::parse("http://localhost").ok()?.join(path).ok()?;
+    address.path_segments()?.next().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -195,12 +218,26 @@ mod tests {
 
     #[test]
     fn nothing_leads_to_another_site() {
-        for path in ["/", "/datasets?topic=a%20b", "/datasets/weather/stations"] {
+        for path in ["/", "/datasets?topic=a%20b", "/datasets/a%2Fb", "/query?q=%2Fauth%2Fott", "/authors"] {
             assert_eq!(local(path), path);
         }
-        for path in
-            ["", "https://evil.example", "//evil.example", "/\\evil.example", "/a\r\nset-cookie: x", "/auth/ott?x"]
-        {
+        for path in ["", "https://evil.example", "//evil.example", "/\\evil.example", "/a\r\nset-cookie: x"] {
+            assert_eq!(local(path), "/", "{path:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_leads_to_a_sign_in_link() {
+        for path in [
+            "/auth/ott?token=x",
+            "/./auth/ott?token=x",
+            "/topics/../auth/ott?token=x",
+            "/topics/%2e%2E/auth/ott?token=x",
+            "/.\\auth/ott?token=x",
+            "/topics\\..\\auth\\ott?token=x",
+            "/%61uth/ott?token=x",
+            "/auth%2fott?token=x",
+        ] {
             assert_eq!(local(path), "/", "{path:?}");
         }
     }

@@ -90,7 +90,7 @@ fn another_site_may_lead_here_and_not_load_from_here() {
         let headers = [&[("host", "localhost"), ("sec-fetch-site", "cross-site")], headers].concat();
         status(&ask(at, "GET /login", &headers, "").unwrap())
     };
-    assert_eq!(get(&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]), 503);
+    assert_eq!(get(&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]), 200);
     assert_eq!(get(&[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "script")]), 403);
     assert_eq!(get(&[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")]), 403);
     assert_eq!(get(&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")]), 403);
@@ -148,6 +148,48 @@ fn a_form_without_a_session_leads_back_to_the_page_on_which_it_stands() {
     }
     // a page is led back to itself, whatever page it was opened from
     assert_eq!(sent("GET /topics?page=2", Some(&ours("/audit"))), "/login?next=%2Ftopics%3Fpage%3D2");
+}
+
+/// The browser leaves the cookie behind on the way from another site, and also where it is led on from there.
+#[test]
+fn a_link_on_another_site_is_followed_once_more_from_here() {
+    let served = serve();
+    let at = served.server.address();
+    let get = |line: &str, site: &str| {
+        let headers = [
+            ("host", "localhost"),
+            ("sec-fetch-site", site),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        ask(at, line, &headers, "").unwrap()
+    };
+    let location = |answer: &str| {
+        assert_eq!(status(answer), 303, "{answer}");
+        answer.lines().find_map(|line| line.strip_prefix("location: ")).unwrap_or_default().trim().to_owned()
+    };
+    for site in ["cross-site", "same-site"] {
+        for (page, led) in [("/topics?page=a%22b", "/topics?page=a%22b"), ("/", "/")] {
+            let sign_in = location(&get(&format!("GET {page}"), site));
+            let answer = get(&format!("GET {sign_in}"), site);
+            assert_eq!(status(&answer), 200, "{answer}");
+            let refresh = format!("<meta http-equiv=\"refresh\" content=\"0;url={led}\">");
+            assert!(answer.contains(&refresh) && answer.contains(&format!("<a href=\"{led}\">")), "{answer}");
+            assert!(!answer.to_lowercase().contains("set-cookie"), "{answer}");
+            // what the page asks for comes from here; without a session that ends at the form
+            let again = location(&get(&format!("GET {page}"), "same-origin"));
+            assert_eq!(again, sign_in);
+            let form = get(&format!("GET {again}"), "same-origin");
+            assert!(!form.contains("http-equiv=\"refresh\"") && form.contains("Your SSH key is who you are"), "{form}");
+        }
+        for elsewhere in
+            ["https://evil.example", "//evil.example", "/auth/ott?token=x", "/./auth/ott?token=x", "/%61uth/ott"]
+        {
+            let next: String = url::form_urlencoded::byte_serialize(elsewhere.as_bytes()).collect();
+            let answer = get(&format!("GET /login?next={next}"), site);
+            assert!(answer.contains("content=\"0;url=/\">"), "{elsewhere}: {answer}");
+        }
+    }
 }
 
 #[test]
