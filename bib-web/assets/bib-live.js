@@ -10,6 +10,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const HIDDEN = 30000;
   const TICK = 5000;
   const LEAVING = 10000;
+  const OPENING = 15000;
   const banner = document.getElementById("away");
   const channel = "BroadcastChannel" in window ? new BroadcastChannel("bib-live") : null;
   let release = null;
@@ -72,6 +73,14 @@ document.addEventListener("DOMContentLoaded", () => {
   document.addEventListener("htmx:afterRequest", fetched);
   for (const event of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) document.addEventListener(event, failed);
 
+  // where no stream is to be had, what is shown is fetched again now and then
+  let ticking = 0;
+  const tick = (on) => {
+    if (on === (ticking !== 0)) return;
+    clearInterval(ticking);
+    ticking = on ? setInterval(() => tell("resync"), TICK) : 0;
+  };
+
   const say = (text) => { banner.textContent = text; banner.hidden = text === ""; };
   const hear = (message) => {
     if (message.at) {
@@ -79,12 +88,15 @@ document.addEventListener("DOMContentLoaded", () => {
       if (last === "" || last !== message.after) tell("resync");
       reach(message.at);
     }
-    if (message.kind === "away") {
+    if (message.kind === "away" || message.kind === "silent") {
       outage = true;
-      say(`Disconnected from the node. Trying again in ${message.seconds} s.`);
+      tick(message.kind === "silent");
+      if (ticking) say(`There are no live updates now. What is shown is loaded again every ${TICK / 1000} s.`);
+      else say(`Disconnected from the node. Trying again in ${message.seconds} s.`);
     } else if (message.kind === "back") {
       if (outage) tell("resync");
       outage = false;
+      tick(false);
       say("");
     } else if (message.kind !== "begin") {
       tell(message.kind);
@@ -100,13 +112,17 @@ document.addEventListener("DOMContentLoaded", () => {
     channel.postMessage({ kind: "hello" });
   }
 
-  // a session that has ended looks like an outage from here
-  const stillSignedIn = async () => {
+  // Whether the node answers: then it gives out no more streams, or something on the way lets none through. A session that
+  // has ended looks like an outage from here.
+  const answers = async () => {
     try {
-      const answer = await fetch("/session", { redirect: "manual" });
+      const answer = await fetch("/session", { redirect: "manual", signal: AbortSignal.timeout(TICK) });
       // a page that is on its way already must not be called back: signing out ends the session, and says so there
       if (answer.type === "opaqueredirect" && !leaving) location.reload();
-    } catch { /* the node does not answer: that is the outage */ }
+      return answer.status === 204;
+    } catch {
+      return false;
+    }
   };
 
   // the reader's own part: resolves when this tab gives the stream up
@@ -114,22 +130,37 @@ document.addEventListener("DOMContentLoaded", () => {
     let source = null;
     let timer = 0;
     let tries = 0;
+    let opening = false;
+    const failed = async () => {
+      source.close();
+      clearTimeout(timer);
+      const seconds = pause(tries);
+      tries += 1;
+      const now = tries;
+      timer = setTimeout(open, tries > 1 ? seconds * 1000 : 100);
+      // a stream ends now and then; only what cannot be opened again is an outage
+      if (tries === 1) return;
+      const kind = (await answers()) ? "silent" : "away";
+      // meanwhile it may have been opened, or given up
+      if (timer && tries === now) share({ kind, seconds });
+    };
     const open = () => {
+      opening = true;
       source = new EventSource(last ? `/events?after=${encodeURIComponent(last)}` : "/events");
-      source.onopen = () => { tries = 0; share({ kind: "back" }); };
+      // the node begins with a signal: where none comes, something on the way holds the stream back
+      timer = setTimeout(failed, OPENING);
       source.addEventListener("signal", (event) => {
+        if (opening) {
+          opening = false;
+          clearTimeout(timer);
+          tries = 0;
+          share({ kind: "back" });
+        }
         share({ ...JSON.parse(event.data), at: event.lastEventId, after: last });
       });
-      source.onerror = () => {
-        source.close();
-        const seconds = pause(tries);
-        tries += 1;
-        // a stream ends now and then; only what cannot be opened again is an outage
-        if (tries > 1) { share({ kind: "away", seconds }); stillSignedIn(); }
-        timer = setTimeout(open, tries > 1 ? seconds * 1000 : 100);
-      };
+      source.onerror = failed;
     };
-    release = () => { clearTimeout(timer); if (source) source.close(); release = null; done(); };
+    release = () => { clearTimeout(timer); timer = 0; if (source) source.close(); release = null; done(); };
     open();
   });
 
