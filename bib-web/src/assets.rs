@@ -1,15 +1,23 @@
 //! Style sheet, scripts and image, in the program itself. Each is served under a name with its hash in it, so that a
-//! browser may keep it for ever.
+//! browser may keep it for ever, and packed for a browser that takes it so.
 
-use actix_web::{HttpResponse, Responder, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, Responder, http::header, web};
 use sha2::{Digest, Sha256};
-use std::sync::LazyLock;
+use std::io::{self, Write};
+use std::sync::{LazyLock, OnceLock};
+
+/// How assets are packed; what comes first is smaller.
+const CODINGS: [(&str, Packer); 2] = [("br", by_brotli), ("gzip", by_gzip)];
+
+type Packer = fn(&[u8]) -> io::Result<Vec<u8>>;
 
 struct Asset {
     name: &'static str,
     media: &'static str,
     bytes: &'static [u8],
     url: String,
+    /// In each coding, once somebody has asked for it so. Empty where that failed.
+    packed: [OnceLock<Vec<u8>>; CODINGS.len()],
 }
 
 macro_rules! assets {
@@ -33,8 +41,43 @@ impl Asset {
     fn new(name: &'static str, media: &'static str, bytes: &'static [u8]) -> Self {
         let hash = hex::encode(&Sha256::digest(bytes)[..8]);
         let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
-        Self { name, media, bytes, url: format!("/assets/{stem}.{hash}.{ending}") }
+        Self { name, media, bytes, url: format!("/assets/{stem}.{hash}.{ending}"), packed: Default::default() }
     }
+
+    /// The bytes in the best coding that is accepted, with its name; as they are where there is none.
+    fn sent(&self, accepted: &str) -> (&[u8], Option<&'static str>) {
+        for ((coding, pack), kept) in CODINGS.into_iter().zip(&self.packed) {
+            if accepts(accepted, coding) {
+                let packed = kept.get_or_init(|| pack(self.bytes).unwrap_or_default());
+                if !packed.is_empty() {
+                    return (packed, Some(coding));
+                }
+            }
+        }
+        (self.bytes, None)
+    }
+}
+
+fn by_brotli(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut packer = brotli::CompressorWriter::new(Vec::new(), 4096, 9, 18);
+    packer.write_all(bytes)?;
+    Ok(packer.into_inner())
+}
+
+fn by_gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(bytes)?;
+    packer.finish()
+}
+
+/// Whether `Accept-Encoding` has the coding.
+fn accepts(accepted: &str, coding: &str) -> bool {
+    accepted.split(',').any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        let never =
+            weight.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok()).is_some_and(|q: f32| q <= 0.0);
+        name.trim().eq_ignore_ascii_case(coding) && !never
+    })
 }
 
 /// Where an asset is served.
@@ -49,15 +92,22 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config.route("/assets/{file}", web::get().to(serve)).route("/favicon.ico", web::get().to(icon));
 }
 
-async fn serve(path: web::Path<String>) -> impl Responder {
+async fn serve(request: HttpRequest, path: web::Path<String>) -> impl Responder {
     let wanted = format!("/assets/{path}");
-    match ASSETS.iter().find(|asset| asset.url == wanted) {
-        Some(asset) => HttpResponse::Ok()
-            .content_type(asset.media)
-            .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
-            .body(asset.bytes),
-        None => HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body("there is no such file\n"),
+    let Some(asset) = ASSETS.iter().find(|asset| asset.url == wanted) else {
+        return HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body("there is no such file\n");
+    };
+    let accepted = request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    let (bytes, coding) = asset.sent(accepted.unwrap_or_default());
+    let mut answer = HttpResponse::Ok();
+    answer
+        .content_type(asset.media)
+        .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .insert_header((header::VARY, "accept-encoding"));
+    if let Some(coding) = coding {
+        answer.insert_header((header::CONTENT_ENCODING, coding));
     }
+    answer.body(bytes)
 }
 
 async fn icon() -> impl Responder {
@@ -92,6 +142,48 @@ mod tests {
         }
         let folders = std::fs::read_dir(&folder).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
         assert_eq!(folders, list.len(), "a vendored folder is not in the list");
+    }
+
+    #[actix_web::test]
+    async fn a_browser_gets_them_as_small_as_it_takes_them() {
+        let app = actix_web::test::init_service(actix_web::App::new().configure(configure)).await;
+        for (accepted, expected) in [
+            ("gzip, deflate, br, zstd", "br"),
+            ("gzip", "gzip"),
+            ("br;q=0, GZIP;q=0.5", "gzip"),
+            ("br;q=0.0, identity", ""),
+            ("brotli", ""),
+            ("", ""),
+        ] {
+            let mut sent = 0;
+            for asset in ASSETS.iter() {
+                let request = actix_web::test::TestRequest::get().uri(&asset.url);
+                let request = request.insert_header(("accept-encoding", accepted)).to_request();
+                let answer = actix_web::test::call_service(&app, request).await;
+                let header =
+                    |name: &str| answer.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+                assert_eq!(
+                    (header("content-encoding").as_str(), header("vary").as_str()),
+                    (expected, "accept-encoding")
+                );
+                assert!(header("cache-control").contains("immutable") && header("content-type") == asset.media);
+                let body = actix_web::test::read_body(answer).await;
+                sent += body.len();
+                assert!(unpacked(expected, &body) == asset.bytes, "{} as {expected}", asset.name);
+            }
+            let most = if expected.is_empty() { 200 } else { 45 } * 1024;
+            assert!(sent < most, "{sent} bytes as {expected}");
+        }
+    }
+
+    fn unpacked(coding: &str, body: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match coding {
+            "br" => std::io::copy(&mut brotli::Decompressor::new(body, 4096), &mut bytes).unwrap(),
+            "gzip" => std::io::copy(&mut flate2::read::GzDecoder::new(body), &mut bytes).unwrap(),
+            _ => std::io::copy(&mut &*body, &mut bytes).unwrap(),
+        };
+        bytes
     }
 
     #[test]
