@@ -85,24 +85,26 @@ async fn show(visitor: Visitor) -> Result<HttpResponse, PageError> {
         list_stub.list_nodes(ListNodesRequest::default()),
     )?;
     let (health, this, nodes) = (health.into_inner(), this.into_inner(), nodes.into_inner().nodes);
+    let shell = visitor.shell("Home", "home").live_on(&["health", "transfers", "topics", "datasets", "peers"]);
+    Ok(page(&home_page(shell.same_as("bib status"), &health, this, &nodes)))
+}
+
+fn home_page(shell: Shell, health: &GetHealthResponse, this: GetSelfResponse, nodes: &[Node]) -> HomePage {
     let own = this.node.clone().unwrap_or_default();
-    let steps = steps(&this, &nodes);
-    Ok(page(&HomePage {
-        shell: visitor
-            .shell("Home", "home")
-            .live_on(&["health", "transfers", "topics", "datasets", "peers"])
-            .same_as("bib status"),
+    let steps = steps(&this, nodes);
+    HomePage {
+        shell,
         mode: own.mode.clone(),
         storage: storage(&own, &this),
-        sentence: sentence(&own.name, &health),
-        attention: attention(&health, &this, &nodes),
-        figures: figures(&this, &nodes),
+        sentence: sentence(&own.name, health),
+        attention: attention(health, &this, nodes),
+        figures: figures(&this, nodes),
         first_steps: steps.iter().any(|step| !step.done) && this.versions == 0,
         steps,
-        transfers: this.transfers.iter().map(|transfer| transfer_row(transfer, &nodes)).collect(),
+        transfers: this.transfers.iter().map(|transfer| transfer_row(transfer, nodes)).collect(),
         actors: health.actors.iter().map(actor_row).collect(),
         facts: facts(own, this),
-    }))
+    }
 }
 
 fn storage(own: &Node, this: &GetSelfResponse) -> String {
@@ -248,4 +250,54 @@ fn facts(own: Node, this: GetSelfResponse) -> Vec<(&'static str, String)> {
     ];
     facts.extend(own.addresses.into_iter().map(|address| ("Address", address)));
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn shown(health: &GetHealthResponse, this: GetSelfResponse, nodes: &[Node]) -> String {
+        let shell = Shell::new(&TestRequest::default().to_http_request(), "Home".to_owned(), "home");
+        home_page(shell, health, this, nodes).render().unwrap()
+    }
+
+    #[test]
+    fn a_transfer_shows_how_far_it_is_and_whom_it_comes_from() {
+        let transfer = |state: &str, bytes_done, error: &str| Transfer {
+            dataset: "weather/all".to_owned(),
+            version: format!("sha256:{state}"),
+            state: state.to_owned(),
+            bytes_done,
+            bytes_total: 4096,
+            chunks_done: 1,
+            chunks_total: 2,
+            peers: vec!["12D3KooWother".to_owned(), "12D3KooWstranger".to_owned()],
+            error: error.to_owned(),
+            ..Transfer::default()
+        };
+        let other = Node { id: "12D3KooWother".to_owned(), name: "lab-b".to_owned(), ..Node::default() };
+        let transfers = vec![transfer("running", 2048, ""), transfer("failed", 1024, "no node has it")];
+        let this = GetSelfResponse { transfers, ..GetSelfResponse::default() };
+        let page = shown(&GetHealthResponse::default(), this, &[other]);
+        let bar = "<progress max=\"100\" value=\"50\" aria-label=\"weather/all\">50 %</progress>";
+        assert!(page.contains(bar) && page.contains("2.0 KiB of 4.0 KiB") && page.contains("1 of 2"), "{page}");
+        assert!(page.contains("<span class=\"state busy\">running</span>"), "{page}");
+        assert!(page.contains("lab-b, …stranger") && page.contains("<a href=\"/datasets/weather/all\">"), "{page}");
+        let attention = page.split("Needs attention").nth(1).unwrap().split("</section>").next().unwrap();
+        assert!(attention.contains("weather/all did not arrive: no node has it."), "{attention}");
+        let none = shown(&GetHealthResponse::default(), GetSelfResponse::default(), &[]);
+        assert!(none.contains("Nothing is on its way.") && !none.contains("Needs attention"), "{none}");
+    }
+
+    #[test]
+    fn first_steps_are_shown_until_there_is_data() {
+        let this = |topics, versions| GetSelfResponse { topics, datasets: versions, versions, ..Default::default() };
+        let empty = shown(&GetHealthResponse::default(), this(0, 0), &[]);
+        assert!(empty.contains("First steps") && empty.contains("bib topic create weather"), "{empty}");
+        let begun = shown(&GetHealthResponse::default(), this(1, 0), &[]);
+        assert!(begun.contains("<li class=\"is-done\">") && !begun.contains("bib topic create"), "{begun}");
+        assert!(begun.contains("bib dataset upload stations.csv"), "{begun}");
+        assert!(!shown(&GetHealthResponse::default(), this(1, 1), &[]).contains("First steps"));
+    }
 }

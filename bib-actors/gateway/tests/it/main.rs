@@ -15,6 +15,7 @@ mod neighbours;
 mod nodes;
 mod page_answers;
 mod page_dataset;
+mod page_home;
 mod page_links;
 mod page_nodes;
 mod page_tables;
