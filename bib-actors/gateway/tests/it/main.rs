@@ -18,6 +18,7 @@ mod page_dataset;
 mod page_home;
 mod page_links;
 mod page_nodes;
+mod page_query;
 mod page_tables;
 mod page_versions;
 mod pages;

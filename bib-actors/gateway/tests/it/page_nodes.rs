@@ -19,6 +19,12 @@ fn a_paired_node_is_forgotten() {
         })
         .await;
 
+        let csv = get(&two, "/nodes.csv", &cookie).await.body;
+        let lines: Vec<&str> = csv.lines().collect();
+        assert_eq!(lines[0], "id,name,mode,storage,paired,connected,transport,rttUs,lastSeenMs,base,blamed");
+        assert!(lines.len() == 2 && lines[1].starts_with(&format!("{},test node,", one.identity.node_id())), "{csv}");
+        assert!(lines[1].contains(",true,true,"), "paired and connected: {csv}");
+
         let page = get(&two, &link, &cookie).await;
         assert!(page.body.contains(">Forget this node…</a>") && !page.body.contains(" open>"), "{}", page.body);
         let asked = get(&two, &format!("{link}?ask=forget"), &cookie).await;
