@@ -1,6 +1,6 @@
 //! Rules of the tree that no compiler checks.
 
-use super::tree::{crates, root, sources};
+use super::tree::{crates, root, sources, templates};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -60,6 +60,65 @@ fn no_crate_names_a_higher_rank() {
         }
     }
     assert_eq!(checked, RANKS.len(), "a crate of the table is gone");
+}
+
+/// The pages and the command line are clients of the node: what they could name of it, they could call past its gate.
+#[test]
+fn clients_name_no_part_of_the_node() {
+    let mut checked = 0;
+    for (name, manifest) in crates().into_iter().filter(|(name, _)| ["bib-cli", "bib-web"].contains(&name.as_str())) {
+        checked += 1;
+        let named = manifest.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+        let ours: Vec<&str> = named.filter(|word| word.starts_with("bib-")).collect();
+        assert!(ours.contains(&"bib-proto"), "{name} names {ours:?}");
+        let more: Vec<_> = ours.into_iter().filter(|word| !["bib-domain", "bib-proto"].contains(word)).collect();
+        assert!(more.is_empty(), "{name} names {more:?}");
+    }
+    assert_eq!(checked, 2, "a client is gone");
+}
+
+/// What the content security policy would not run does not stand in a template, and htmx is told nothing that it would have
+/// to evaluate.
+#[test]
+fn templates_run_nothing() {
+    for (path, text) in templates() {
+        let fault = runs(&text);
+        assert!(fault.is_none(), "{} has {}", path.display(), fault.unwrap_or_default());
+    }
+    for text in [
+        "<p hx-on:click=\"x()\">",
+        "<p hx-vals='js:{a: 1}'>",
+        "<p hx-get=\"/\" hx-trigger=\"click[ctrlKey]\">",
+        "<script>x()</script>",
+        "<style>p {}</style>",
+        "<p style=\"color: red\">",
+        "<p onclick=\"x()\">",
+        "<a href=\"javascript:x()\">",
+    ] {
+        assert!(runs(text).is_some(), "{text} is taken for tidy");
+    }
+}
+
+/// What of a template would have to be run or evaluated.
+fn runs(text: &str) -> Option<String> {
+    if let Some(found) =
+        ["hx-on", "js:", "javascript:", "<style", " style="].into_iter().find(|word| text.contains(word))
+    {
+        return Some(found.to_owned());
+    }
+    let inline = |rest: &&str| !(rest.starts_with(" src=") && rest.contains("></script>"));
+    if let Some(found) = text.split("<script").skip(1).find(inline) {
+        return Some(format!("<script{}", found.lines().next().unwrap_or_default()));
+    }
+    let mut triggers = text.split("hx-trigger=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    if let Some(found) = triggers.find(|value| value.contains('[')) {
+        return Some(format!("hx-trigger={found}"));
+    }
+    let handler = |attribute: &&str| {
+        let letters = attribute.bytes().take_while(u8::is_ascii_lowercase).count();
+        letters > 0 && attribute[letters..].starts_with('=')
+    };
+    text.split(" on").skip(1).find(handler).map(|found| format!("on{}", found.lines().next().unwrap_or_default()))
 }
 
 #[test]

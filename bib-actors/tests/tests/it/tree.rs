@@ -27,6 +27,13 @@ pub(crate) fn crates() -> Vec<(String, String)> {
         .collect()
 }
 
+/// Every template of the pages with its text.
+pub(crate) fn templates() -> Vec<(PathBuf, String)> {
+    let files = walk(&root().join("bib-web/templates"), "html");
+    assert!(files.len() > 10, "only {} templates were found", files.len());
+    files
+}
+
 fn walk(folder: &Path, ending: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
