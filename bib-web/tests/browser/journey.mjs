@@ -5,8 +5,12 @@ import { createInterface } from "node:readline";
 import { launch } from "./browser.mjs";
 import { watch } from "./watch.mjs";
 
+// what the others need, from a node that nobody has used to one that knows another: never left out
+const needed = ["sign-in", "empty", "nodes", "live"];
 const steps = [
   "sign-in",
+  "empty",
+  "nodes",
   "dataset",
   "table",
   "forms",
@@ -18,6 +22,7 @@ const steps = [
   "missed",
   "fresh",
   "ended",
+  "live",
   "accessible",
   "narrow",
   "outage",
@@ -38,10 +43,10 @@ const context = await browser.newContext({ acceptDownloads: true });
 context.setDefaultTimeout(30000);
 const complaints = watch(context);
 const page = await context.newPage();
-const journey = { browser, context, page, ask, complaints, base: "" };
+const journey = { browser, context, page, ask, complaints, base: "", other: "" };
 const only = process.env.BIB_STEPS ? process.env.BIB_STEPS.split(",") : steps;
 try {
-  for (const step of steps.filter((step) => step === "sign-in" || only.includes(step))) {
+  for (const step of steps.filter((step) => needed.includes(step) || only.includes(step))) {
     const began = performance.now();
     const { run } = await import(`./steps/${step}.mjs`);
     await run(journey);

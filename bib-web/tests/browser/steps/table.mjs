@@ -1,5 +1,4 @@
 // From a dataset to a filtered row: histogram, sort, a lasting link in another browser, exports, mistakes, queries.
-import { createRequire } from "node:module";
 import { readFile } from "node:fs/promises";
 import { check, until } from "../watch.mjs";
 
@@ -117,43 +116,9 @@ const plainly = async ({ browser, context, base }) => {
   await plain.close();
 };
 
-const accessible = async ({ page, base }) => {
-  const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-  const query = encodeURIComponent('dataset("flights/nyc", "weather.csv").filter(r, r.temp > 90)');
-  const paths = [
-    `${table("flights.parquet")}&stats=wait`,
-    `${table("weather.csv")}&stats=wait&sort=temp&f=${encodeURIComponent("r.temp > 90")}`,
-    `${table("flights.parquet")}&row=12`,
-    `${table("weather.csv")}&f=${encodeURIComponent("r.tmp > 1")}`,
-    "/query",
-    `/query?q=${query}`,
-    `/query?q=${query}&show=explain`,
-    `/query?q=${encodeURIComponent("nonsense(")}`,
-  ];
-  const failures = [];
-  for (const width of [1280, 320]) {
-    await page.setViewportSize({ width, height: 800 });
-    for (const path of paths) {
-      for (const colorScheme of ["light", "dark"]) {
-        await page.emulateMedia({ colorScheme });
-        await page.goto(base + path);
-        await page.evaluate(axe);
-        const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-        for (const violation of found.violations) {
-          const where = violation.nodes.slice(0, 3).map((node) => `${node.html} ${node.failureSummary}`).join("\n    ");
-          failures.push(`${path} ${colorScheme} ${width}: ${violation.id}: ${violation.help}\n    ${where}`);
-        }
-      }
-    }
-  }
-  await page.setViewportSize({ width: 1280, height: 800 });
-  check(failures.length === 0, failures.join("\n"));
-};
-
 export const run = async (all) => {
   await journey(all);
   await plainly(all);
-  await all.complaints.expecting([/422/], () => accessible(all));
   // the grid is reached and scrolled by keyboard
   await all.page.goto(all.base + table("flights.parquet"));
   await all.page.locator("#grid").focus();
