@@ -13,6 +13,7 @@ const steps = [
   "nodes",
   "dataset",
   "table",
+  "command-line",
   "forms",
   "colours",
   "keyboard",
