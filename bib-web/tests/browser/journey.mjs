@@ -19,6 +19,7 @@ const steps = [
   "keyboard",
   "without-scripts",
   "forged",
+  "shared-link",
   "eight-tabs",
   "missed",
   "fresh",
