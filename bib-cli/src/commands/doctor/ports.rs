@@ -97,10 +97,19 @@ pub(super) async fn web(env: &Env) -> Check {
     let url = format!("http://{}/readyz", place.address);
     match tokio::time::timeout(ANSWER, status(place.address)).await {
         Ok(Ok(code)) if code == "200" => Check::ok("web", "ready", format!("{url} answers 200")),
+        Ok(Ok(code)) if code == TLS => Check::ok("web", "ready", format!("https://{} answers", place.address)),
         Ok(Ok(code)) => Check::warn("web", "ready", format!("{url} answers {code}: the node is not ready")),
         Ok(Err(error)) => Check::warn("web", "ready", format!("{url} does not answer: {error}")),
         Err(_) => Check::warn("web", "ready", format!("{url} does not answer in time")),
     }
+}
+
+/// What stands for a status where TLS is spoken: with `web.tls` the pages do so once the gateway has a certificate.
+const TLS: &str = "TLS";
+
+/// Whether this is what TLS says to somebody who does not speak it: a record of type 21, an alert.
+fn is_alert(answer: &[u8]) -> bool {
+    matches!(answer, [21, 3, ..])
 }
 
 async fn status(address: SocketAddr) -> std::io::Result<String> {
@@ -109,6 +118,9 @@ async fn status(address: SocketAddr) -> std::io::Result<String> {
     stream.write_all(request.as_bytes()).await?;
     let mut head = Vec::new();
     stream.take(1024).read_to_end(&mut head).await?;
+    if is_alert(&head) {
+        return Ok(TLS.to_owned());
+    }
     let text = String::from_utf8_lossy(&head);
     Ok(text.split(' ').nth(1).unwrap_or("nothing").to_owned())
 }
