@@ -126,7 +126,7 @@ impl Node {
         };
         let gateway_spec = needs_guardian(bib_gateway::spec(&gateway_options));
         let (gateway_handle, gateway) = bib_gateway::child(gateway_spec, gateway_options, deps);
-        let (pages_handle, pages) = web::child(web::spec(), pages_options(config, mode, &id), door, health.clone());
+        let (pages_handle, pages) = web::child(web::spec(), pages_options(config, mode, &id)?, door, health.clone());
         let root = Root::builder(runtime)
             .options(options)
             .health(health)
@@ -225,6 +225,7 @@ fn gateway_options(config: &Config, mode: NodeMode, data: &DataDir, id: &NodeId)
     options.names.extend(config.web.hosts.iter().cloned());
     if config.web.tls {
         options.names.push(config.web.listen.ip().to_string());
+        options.names.extend(config.announced()?.map(|announced| announced.host().to_owned()));
     }
     options.query.max_rows = config.query.max_rows;
     options.query.memory_bytes = usize::try_from(config.query.memory_mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
@@ -233,13 +234,15 @@ fn gateway_options(config: &Config, mode: NodeMode, data: &DataDir, id: &NodeId)
     Ok(options)
 }
 
-fn pages_options(config: &Config, mode: NodeMode, id: &NodeId) -> PagesOptions {
+fn pages_options(config: &Config, mode: NodeMode, id: &NodeId) -> Result<PagesOptions, NodeError> {
     let mut options = PagesOptions::new(id.clone(), config.node.name.clone());
     options.listen = config.web.listen;
     options.tls = config.web.tls;
+    options.certificate = config.web.certificate.clone().zip(config.web.key.clone());
+    options.announce = config.announced()?;
     options.hosts = config.grpc.names.iter().chain(&config.web.hosts).cloned().collect();
     options.mode = mode;
-    options
+    Ok(options)
 }
 
 /// One that asks the guardian in its start: a database that does not answer just then is waited for.

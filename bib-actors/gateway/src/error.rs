@@ -92,6 +92,14 @@ pub enum TlsError {
         /// What is wrong.
         detail: String,
     },
+    /// A certificate that somebody else signed, or its key, cannot be used.
+    #[error("{} cannot be used for the pages: {detail}; web.certificate and web.key name PEM files of a certificate and of its key, without them the pages show the node's own", path.display())]
+    Own {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
     /// A certificate could not be made.
     #[error("a certificate could not be made: {0}")]
     Make(#[from] rcgen::Error),

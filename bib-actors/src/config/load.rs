@@ -63,6 +63,22 @@ pub struct Overrides {
     /// Address of pages and health probes
     #[arg(long, env = "BIBD_WEB_LISTEN", value_name = "ADDR")]
     pub web_listen: Option<SocketAddr>,
+    /// Serve the pages over TLS
+    #[arg(long, env = "BIBD_WEB_TLS", value_name = "true|false", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    pub web_tls: Option<bool>,
+    /// Further name under which browsers ask for the pages; may be given more than once
+    #[arg(long, env = "BIBD_WEB_HOSTS", value_delimiter = ',', value_name = "NAME")]
+    pub web_hosts: Vec<String>,
+    /// Where bib ui leads instead of the address listened on
+    #[arg(long, env = "BIBD_WEB_ANNOUNCE", value_name = "HOST:PORT")]
+    pub web_announce: Option<String>,
+    /// Certificate for the pages that somebody else signed
+    #[arg(long, env = "BIBD_WEB_CERTIFICATE", value_name = "FILE")]
+    pub web_certificate: Option<PathBuf>,
+    /// Key of that certificate
+    #[arg(long, env = "BIBD_WEB_KEY", value_name = "FILE")]
+    pub web_key: Option<PathBuf>,
     /// Do not look for nodes by multicast DNS
     #[arg(long, env = "BIBD_NO_MDNS")]
     pub no_mdns: bool,
@@ -116,6 +132,14 @@ fn lay_over(config: &mut Config, overrides: &Overrides) {
     put(&mut config.node.mode, overrides.mode.as_ref());
     put(&mut config.database.runtime, overrides.database_runtime.as_ref());
     put(&mut config.web.listen, overrides.web_listen.as_ref());
+    put(&mut config.web.tls, overrides.web_tls.as_ref());
+    let web = &mut config.web;
+    web.announce = overrides.web_announce.clone().or_else(|| web.announce.take());
+    web.certificate = overrides.web_certificate.clone().or_else(|| web.certificate.take());
+    web.key = overrides.web_key.clone().or_else(|| web.key.take());
+    if !overrides.web_hosts.is_empty() {
+        web.hosts.clone_from(&overrides.web_hosts);
+    }
     put(&mut config.log.level, overrides.log_level.as_ref());
     put(&mut config.log.format, overrides.log_format.as_ref());
     if !overrides.grpc_listen.is_empty() {
@@ -135,6 +159,7 @@ fn lay_over(config: &mut Config, overrides: &Overrides) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::{Args, Command, FromArgMatches};
 
     fn with_file(text: &str, overrides: Overrides) -> Result<Config, ConfigError> {
         let folder = tempfile::tempdir().unwrap();
@@ -150,6 +175,27 @@ mod tests {
         assert_eq!(config.node.name, "flag");
         assert_eq!(config.node.mode, "full");
         assert_eq!(config.node.data_dir, PathBuf::from("/srv/bib"));
+    }
+
+    /// What the words of a command line say.
+    fn words(words: &[&str]) -> Overrides {
+        let command = Overrides::augment_args(Command::new("bibd"));
+        let matches = command.try_get_matches_from([&["bibd"], words].concat()).unwrap();
+        Overrides::from_arg_matches(&matches).unwrap()
+    }
+
+    #[test]
+    fn the_pages_of_a_container_need_no_file() {
+        let text = "[web]\ntls = true\nhosts = [\"old\"]\n";
+        let off = with_file(text, words(&["--web-tls=false"])).unwrap();
+        assert!(!off.web.tls, "the command line wins over the file");
+        let given = ["--web-tls", "--web-listen=0.0.0.0:4080", "--web-announce=127.0.0.1:4180", "--web-hosts=a,b"];
+        let files = ["--web-certificate=/run/pages.pem", "--web-key=/run/pages.key"];
+        let config = with_file("", words(&[&given[..], &files].concat())).unwrap();
+        assert!(config.web.tls && config.web.hosts == ["a", "b"]);
+        assert_eq!(config.announced().unwrap().unwrap().to_string(), "127.0.0.1:4180");
+        assert_eq!(config.web.key, Some(PathBuf::from("/run/pages.key")));
+        assert_eq!(with_file(&toml::to_string(&config).unwrap(), Overrides::default()).unwrap(), config);
     }
 
     #[test]
@@ -189,6 +235,10 @@ mod tests {
             ("[p2p]\nannounce = [\"/ip4/10.0.0.5\"]\n", "p2p.announce"),
             ("[query]\nmemory_mib = 0\n", "query.memory_mib"),
             ("[log]\nlevel = \"warning\"\n", "error, warn, info"),
+            ("[web]\nannounce = \"https://lab-a:4080\"\n", "web.announce"),
+            ("[web]\ntls = true\ncertificate = \"/a.pem\"\n", "name both"),
+            ("[web]\ncertificate = \"/a.pem\"\nkey = \"/a.key\"\n", "web.tls = true"),
+            ("[web]\ntls = true\ncertificate = \"a.pem\"\nkey = \"/a.key\"\n", "absolute"),
             ("not toml", "bibd.toml"),
         ] {
             let error = with_file(text, Overrides::default()).unwrap_err().to_string();

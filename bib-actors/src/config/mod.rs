@@ -2,16 +2,14 @@
 //!
 //! The file is TOML. Unknown keys are refused, so that a misspelt one is not silently a default.
 
+mod check;
 mod load;
 #[cfg(test)]
 mod reference;
 
 pub use load::{ConfigError, Overrides, load};
 
-use bib_domain::{NodeId, NodeMode};
-use bib_gateway::BootstrapKey;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -131,10 +129,21 @@ pub struct P2pConfig {
 pub struct WebConfig {
     /// Address of the pages and of the probes `/livez` and `/readyz`; over plain HTTP loopback only.
     pub listen: SocketAddr,
-    /// Whether the pages are served over TLS, with the certificate of the API.
+    /// Whether the pages are served over TLS, with the certificate of the API unless `web.certificate` names another one.
     pub tls: bool,
     /// Further names under which browsers ask for the pages; also in the certificate.
     pub hosts: Vec<String>,
+    /// Where `bib ui` leads instead of the address listened on, as `HOST:PORT`: for pages that browsers reach by another
+    /// name, or through a port forward or a published port. The name counts as one of `web.hosts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announce: Option<String>,
+    /// PEM file of a certificate for the pages that somebody else signed, with those between it and its authority behind
+    /// it; read at each start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the key of `web.certificate`, which only the user who runs bibd may read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
 }
 
 /// What a proxy keeps in memory, and whom it asks first. Only nodes with `node.mode = "proxy"` use it. Since 0.1.
@@ -225,7 +234,8 @@ impl Default for P2pConfig {
 
 impl Default for WebConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 4080)), tls: false, hosts: Vec::new() }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 4080));
+        Self { listen, tls: false, hosts: Vec::new(), announce: None, certificate: None, key: None }
     }
 }
 
@@ -244,101 +254,6 @@ impl Default for QueryConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self { level: "info".to_owned(), format: "text".to_owned() }
-    }
-}
-
-impl Config {
-    /// The node's mode.
-    ///
-    /// # Errors
-    /// [`ConfigError::Value`] when it is no mode.
-    pub fn mode(&self) -> Result<NodeMode, ConfigError> {
-        self.node.mode.parse().map_err(|why| ConfigError::Value { key: "node.mode", why })
-    }
-
-    /// The nodes that a proxy asks first.
-    ///
-    /// # Errors
-    /// [`ConfigError::Value`] when one is no node's id.
-    pub fn favorites(&self) -> Result<BTreeSet<NodeId>, ConfigError> {
-        let parse = |id: &String| {
-            id.parse().map_err(|error| ConfigError::Value { key: "proxy.favorites", why: format!("{id:?}: {error}") })
-        };
-        self.proxy.favorites.iter().map(parse).collect()
-    }
-
-    /// Checks every value that a type cannot check.
-    ///
-    /// # Errors
-    /// [`ConfigError::Value`] with the key and the reason.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let value = |key: &'static str, why: &str| Err(ConfigError::Value { key, why: why.to_owned() });
-        self.mode()?;
-        self.favorites()?;
-        if self.proxy.cache_mib < 64 {
-            return value(
-                "proxy.cache_mib",
-                "a proxy needs room for the chunks that one read has in hand: 64 at least",
-            );
-        }
-        if !self.node.data_dir.is_absolute() {
-            return value(
-                "node.data_dir",
-                "it must be an absolute path, so that it does not depend on where bibd starts",
-            );
-        }
-        if self.node.name.is_empty() || self.node.name.len() > 100 || self.node.name.chars().any(char::is_control) {
-            return value("node.name", "use 1 to 100 printable characters");
-        }
-        if !matches!(self.database.runtime.as_str(), "auto" | "process" | "sqlite") {
-            return value("database.runtime", "use auto, process or sqlite");
-        }
-        if !self.web.tls && !self.web.listen.ip().is_loopback() {
-            return value(
-                "web.listen",
-                "pages that others can reach are served over TLS only: set web.tls = true, or use 127.0.0.1 and an SSH tunnel",
-            );
-        }
-        if !matches!(self.log.format.as_str(), "text" | "json") {
-            return value("log.format", "use text or json");
-        }
-        let query = &self.query;
-        if self.p2p.poll_seconds == 0 || [query.timeout_seconds, query.max_rows, query.memory_mib].contains(&0) {
-            return value(
-                "p2p.poll_seconds, query.timeout_seconds, query.max_rows, query.memory_mib",
-                "zero would mean never or nothing",
-            );
-        }
-        if self.storage.check_ms == 0
-            || self.storage.sweep_seconds == 0
-            || !(1..=50).contains(&self.storage.reserve_percent)
-        {
-            return value(
-                "storage.check_ms, storage.sweep_seconds, storage.reserve_percent",
-                "a period must not be zero, and the reserve is 1 to 50 percent of a file system",
-            );
-        }
-        let unusable = |key: &'static str| move |why: String| ConfigError::Value { key, why };
-        for address in &self.p2p.listen {
-            bib_swarm::check_listen(address).map_err(|error| unusable("p2p.listen")(error.to_string()))?;
-        }
-        for address in &self.p2p.announce {
-            bib_swarm::check_announce(address).map_err(|error| unusable("p2p.announce")(error.to_string()))?;
-        }
-        bib_gateway::check_keys(&self.keys()?).map_err(|error| unusable("users")(error.to_string()))?;
-        crate::logging::filter(&self.log.level).map(drop)
-    }
-
-    /// The keys of those who may log in.
-    ///
-    /// # Errors
-    /// [`ConfigError::Value`] when a role is none.
-    pub fn keys(&self) -> Result<Vec<BootstrapKey>, ConfigError> {
-        let key = |user: &UserConfig| match user.role.parse() {
-            Ok(role) => Ok(BootstrapKey { name: user.name.clone(), role, key: user.key.clone() }),
-            Err(why) => Err(ConfigError::Value { key: "users.role", why }),
-        };
-        self.users.iter().map(key).collect()
     }
 }
 

@@ -70,7 +70,7 @@ impl Names {
 }
 
 /// Letters, digits and hyphens between dots, as RFC 1123 has it.
-fn is_host_name(name: &str) -> bool {
+pub(crate) fn is_host_name(name: &str) -> bool {
     let label = |part: &str| {
         (1..=63).contains(&part.len())
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')

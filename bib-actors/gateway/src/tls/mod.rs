@@ -1,14 +1,16 @@
 //! The node's certificates: a certificate authority of its own and the server certificate that it signed.
 //!
 //! Clients trust the authority by its fingerprint on first use; the server certificate may be renewed at any time
-//! without their noticing. Keys never leave `<data_dir>/tls`.
+//! without their noticing. Keys never leave `<data_dir>/tls`. The pages may show a certificate that somebody else signed.
 
 mod authority;
 mod files;
 mod leaf;
+mod own;
 mod resolver;
 
-pub(crate) use leaf::Names;
+pub(crate) use leaf::{Names, is_host_name};
+pub(crate) use own::own;
 pub(crate) use resolver::Certificates;
 
 use crate::error::TlsError;

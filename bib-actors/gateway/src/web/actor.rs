@@ -1,9 +1,10 @@
 //! The actor that serves the pages for as long as one incarnation lives.
 
+use super::announced::Announced;
 use super::door::Door;
 use super::handle::PagesHandle;
 use super::options::PagesOptions;
-use super::tls;
+use super::tls::{self, AtTheDoor};
 use crate::error::GatewayError;
 use crate::listen::bind;
 use crate::messages::GetPagesUrl;
@@ -11,6 +12,8 @@ use crate::serve::{is_ready, state_word};
 use bib_kit::{Child, ChildSpec, Cx, Handles, HealthBoard, ManagedChild, Reply, Slot, StartArgs, StartError};
 use bib_web::{ActorState, Connector, Readiness, Serving, Site, Take, WebServer};
 use parking_lot::Mutex;
+use rustls::server::ResolvesServerCert;
+use rustls::sign::SingleCertAndKey;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
@@ -84,10 +87,8 @@ impl PagesActor {
             return Err(GatewayError::PagesInTheOpen { address: options.listen.to_string() }.into());
         }
         let tls = if options.tls {
-            if !door.opened(options.certificate_patience).await {
-                return Err(GatewayError::NoCertificate.into());
-            }
-            Some(tls::config(door.clone()).map_err(GatewayError::from)?)
+            let shown = certificate(&options, &door, &args).await?;
+            Some(tls::config(shown).map_err(GatewayError::from)?)
         } else {
             None
         };
@@ -96,7 +97,7 @@ impl PagesActor {
             .local_addr()
             .map_err(|source| GatewayError::Bind { address: options.listen.to_string(), source })?;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let url = url(address, tls.is_some(), &host);
+        let url = url(address, options.announce.as_ref(), tls.is_some(), &host);
         let connector: Connector = {
             let (door, buffer) = (door.clone(), options.inside_buffer);
             Arc::new(move || {
@@ -113,6 +114,7 @@ impl PagesActor {
         };
         let mut hosts = options.hosts;
         hosts.extend([host, address.ip().to_string()]);
+        hosts.extend(options.announce.map(|announced| announced.host().to_owned()));
         let site = Site {
             node_id: options.node_id.to_string(),
             node_name: options.node_name,
@@ -146,9 +148,30 @@ impl Handles<GetPagesUrl> for PagesActor {
     }
 }
 
-/// Under which address people reach the pages: by the machine's name where they listen on all addresses.
-fn url(address: SocketAddr, tls: bool, host: &str) -> String {
+/// What the pages show: the certificate that was given, else the gateway's, which is waited for.
+async fn certificate(
+    options: &PagesOptions,
+    door: &Door,
+    args: &StartArgs,
+) -> Result<Arc<dyn ResolvesServerCert>, StartError> {
+    if let Some((certificate, key)) = options.certificate.clone() {
+        let read = args.blocking(1).run(move || crate::tls::own(&certificate, &key)).await;
+        let own = read.map_err(GatewayError::from)?.map_err(GatewayError::from)?;
+        return Ok(Arc::new(SingleCertAndKey::from(own)));
+    }
+    if !door.opened(options.certificate_patience).await {
+        return Err(GatewayError::NoCertificate.into());
+    }
+    Ok(Arc::new(AtTheDoor(door.clone())))
+}
+
+/// Under which address people reach the pages: the one that is announced, else by the machine's name where they listen on
+/// all addresses.
+fn url(address: SocketAddr, announced: Option<&Announced>, tls: bool, host: &str) -> String {
     let scheme = if tls { "https" } else { "http" };
+    if let Some(announced) = announced {
+        return format!("{scheme}://{announced}");
+    }
     let host = match address.ip() {
         ip if ip.is_unspecified() => host.to_owned(),
         IpAddr::V6(ip) => format!("[{ip}]"),
@@ -183,8 +206,10 @@ mod tests {
     #[test]
     fn people_get_an_address_that_leads_there() {
         let at = |text: &str| text.parse::<SocketAddr>().unwrap();
-        assert_eq!(url(at("127.0.0.1:4080"), false, "lab-a"), "http://127.0.0.1:4080");
-        assert_eq!(url(at("[::1]:4080"), true, "lab-a"), "https://[::1]:4080");
-        assert_eq!(url(at("0.0.0.0:4080"), true, "lab-a"), "https://lab-a:4080");
+        assert_eq!(url(at("127.0.0.1:4080"), None, false, "lab-a"), "http://127.0.0.1:4080");
+        assert_eq!(url(at("[::1]:4080"), None, true, "lab-a"), "https://[::1]:4080");
+        assert_eq!(url(at("0.0.0.0:4080"), None, true, "lab-a"), "https://lab-a:4080");
+        let announced = "lab-a.example.org:443".parse().unwrap();
+        assert_eq!(url(at("0.0.0.0:4080"), Some(&announced), true, "lab-a"), "https://lab-a.example.org:443");
     }
 }

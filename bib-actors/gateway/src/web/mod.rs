@@ -4,6 +4,7 @@
 //! through the API like any other client, over a connection within the process that [`Door`] gives.
 
 mod actor;
+mod announced;
 mod calls;
 mod door;
 mod handle;
@@ -11,6 +12,7 @@ mod options;
 mod tls;
 
 pub use actor::{NAME, PagesActor, child, spec};
+pub use announced::Announced;
 pub(crate) use calls::Calls;
 pub use door::Door;
 pub(crate) use door::Opening;

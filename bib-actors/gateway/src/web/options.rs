@@ -1,8 +1,10 @@
 //! What the pages' actor is told.
 
+use super::announced::Announced;
 use bib_domain::{NodeId, NodeMode};
 use bib_web::WebOptions;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The options of the pages.
@@ -13,6 +15,10 @@ pub struct PagesOptions {
     /// Whether they are served over TLS, with the gateway's certificate. Addresses that others can reach need it.
     /// Since 0.1.
     pub tls: bool,
+    /// Files with a certificate that somebody else signed and with its key, in place of the gateway's. Since 0.1.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// What people are told instead of the address that is listened on; browsers may ask under it. Since 0.1.
+    pub announce: Option<Announced>,
     /// Names under which browsers may ask for them, beside this machine's own. Since 0.1.
     pub hosts: Vec<String>,
     /// The node's id. Since 0.1.
@@ -38,6 +44,8 @@ impl PagesOptions {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4080)),
             tls: false,
+            certificate: None,
+            announce: None,
             hosts: Vec::new(),
             node_id,
             node_name: node_name.into(),

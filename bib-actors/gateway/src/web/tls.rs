@@ -1,4 +1,4 @@
-//! TLS for browsers, with the certificate that the gateway keeps and renews.
+//! TLS for browsers, with the certificate that the gateway keeps and renews or with one that somebody else signed.
 
 use super::door::Door;
 use crate::error::TlsError;
@@ -8,7 +8,7 @@ use rustls::sign::CertifiedKey;
 use std::sync::Arc;
 
 /// Finds the certificate at each handshake, so that a renewal needs no restart.
-struct AtTheDoor(Door);
+pub(super) struct AtTheDoor(pub(super) Door);
 
 impl std::fmt::Debug for AtTheDoor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -23,9 +23,9 @@ impl ResolvesServerCert for AtTheDoor {
 }
 
 /// TLS 1.3 only. The web server adds the protocols that it speaks.
-pub(super) fn config(door: Door) -> Result<rustls::ServerConfig, TlsError> {
+pub(super) fn config(resolver: Arc<dyn ResolvesServerCert>) -> Result<rustls::ServerConfig, TlsError> {
     Ok(rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(AtTheDoor(door))))
+        .with_cert_resolver(resolver))
 }
