@@ -9,8 +9,23 @@ use std::process::Command;
 pub(crate) struct Base {
     /// The root file system as an archive.
     pub(crate) archive: PathBuf,
+    /// The name of the release.
+    suite: &'static str,
     /// The version of PostgreSQL in it.
-    pub(crate) postgres: &'static str,
+    postgres: &'static str,
+}
+
+impl Base {
+    /// The image of this release, as a registry has it, too.
+    pub(crate) fn image(&self) -> String {
+        format!("debian:{}-slim", self.suite)
+    }
+
+    /// The words of a build that has this release as its base, as the Dockerfile says.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let arguments = [format!("BASE={}", self.image()), format!("POSTGRES_VERSION={}", self.postgres)];
+        arguments.into_iter().flat_map(|argument| ["--build-arg".to_owned(), argument]).collect()
+    }
 }
 
 /// The base, from the cache or made with `debootstrap`. The programs under test were linked on this machine, so the
@@ -26,7 +41,7 @@ pub(crate) fn base() -> Base {
     if !archive.exists() {
         make(suite, &archive);
     }
-    Base { archive, postgres }
+    Base { archive, suite, postgres }
 }
 
 fn make(suite: &str, archive: &Path) {

@@ -82,7 +82,8 @@ impl Engine {
         assert!(healthy.is_ok() && !ended, "{container}: {healthy:?}\n{}", log());
     }
 
-    fn client(&self, program: &str, words: &[&str]) -> Command {
+    /// Any program that talks to this engine.
+    pub(crate) fn client(&self, program: &str, words: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(words).env("DOCKER_HOST", format!("unix://{}", self.path().join("sock").display()));
         // the classic builder is in every engine; what the user set up for docker is no business of this test

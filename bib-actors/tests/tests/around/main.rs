@@ -5,6 +5,7 @@
 mod auditing;
 mod base;
 mod book;
+mod compose;
 mod containers;
 mod engine;
 mod https;

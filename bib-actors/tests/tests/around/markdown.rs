@@ -62,6 +62,11 @@ impl Page {
     }
 }
 
+/// The fenced blocks of a part of a page.
+pub(crate) fn blocks(text: &str) -> Vec<Block> {
+    Page::parse(Path::new("part"), text).blocks
+}
+
 /// A heading's anchor, as mdBook and GitHub make it.
 fn slug(heading: &str) -> String {
     let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
