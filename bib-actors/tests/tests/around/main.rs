@@ -17,3 +17,4 @@ mod python;
 mod shell;
 mod tutorial;
 mod unit;
+mod venv;

@@ -1,39 +1,13 @@
 //! The client in Python against a real node, made ready as its README says.
 
-use super::shell::{bad, cache, end, good, root};
+use super::shell::{bad, good, root};
+use super::venv::environment;
 use bib_node_tests::{Lab, Node, NodeSpec};
-use std::fs::File;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn example() -> PathBuf {
     root().join("examples/clients/python")
-}
-
-/// A Python that can make environments: Debian's own comes first, since others may lack TLS.
-fn system_python() -> &'static str {
-    let works =
-        |python: &&str| end(Command::new("env").args([*python, "-c", "import ensurepip, ssl, venv"])).status.success();
-    ["/usr/bin/python3", "python3"].into_iter().find(works).expect("a Python with venv and ssl: .ci/prerequisites test")
-}
-
-/// An environment with what the client needs, made once for each list of requirements.
-fn environment() -> PathBuf {
-    let wanted = std::fs::read_to_string(example().join("requirements.txt")).unwrap();
-    let mut hasher = DefaultHasher::new();
-    (&wanted, std::env::consts::ARCH, system_python()).hash(&mut hasher);
-    let folder = cache().join(format!("python-{:016x}", hasher.finish()));
-    let lock = File::create(folder.with_extension("lock")).unwrap();
-    lock.lock().unwrap();
-    let whole = folder.join("whole");
-    if !whole.exists() {
-        good(Command::new(system_python()).args(["-m", "venv", "--clear"]).arg(&folder));
-        let mut install = Command::new(folder.join("bin/python"));
-        good(install.args(["-m", "pip", "install", "--quiet", "-r"]).arg(example().join("requirements.txt")));
-        std::fs::write(whole, wanted).unwrap();
-    }
-    folder.join("bin/python")
 }
 
 /// The client with its generated modules, for one node and one person.
@@ -88,7 +62,7 @@ fn key(folder: &Path, name: &str, passphrase: &str) -> PathBuf {
 #[test]
 fn a_client_in_python_lists_uploads_downloads_and_queries() {
     let lab = Lab::new().unwrap();
-    let python = environment();
+    let python = environment(&example().join("requirements.txt")).join("python");
     let [ada, stranger] = ["ada", "stranger"].map(|name| key(lab.path(), name, ""));
     let locked = key(lab.path(), "locked", "only I know it");
     let public = std::fs::read_to_string(ada.with_extension("pub")).unwrap();
