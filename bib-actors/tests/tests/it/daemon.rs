@@ -6,6 +6,7 @@ use nix::unistd::Pid;
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -143,15 +144,58 @@ fn under_nohup_a_hangup_ends_nothing() {
     assert_eq!(daemon.wait().code(), Some(0));
 }
 
+/// Takes the port of the pages: over TLS they begin after the gateway, wait for the port, and give up in the end. Until then
+/// the gateway answers, and the node is not ready.
+fn hold_up(node: &Node) -> TcpListener {
+    let path = node.config_dir().join("bibd.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace("[web]\n", "[web]\ntls = true\n")).unwrap();
+    TcpListener::bind(node.web()).unwrap()
+}
+
+#[test]
+fn the_service_manager_hears_that_the_node_is_ready_and_no_sooner() {
+    let lab = Lab::new().unwrap();
+    let node = lab.node(NodeSpec::full("notifying")).unwrap();
+    let path = lab.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let hear = || {
+        let mut buffer = [0; 256];
+        let length = manager.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let socket = format!("NOTIFY_SOCKET={}", path.display());
+    let start = |log: &str| {
+        let log = File::create(lab.path().join(log)).unwrap();
+        Daemon::start(&lab, &node, &["env", &socket], log)
+    };
+
+    let taken = hold_up(&node);
+    let mut early = start("early.log");
+    let asked = || node.bib(&["admin", "shutdown"]).is_ok_and(|outcome| outcome.code == 0);
+    until("the gateway answers", PATIENCE, asked).unwrap();
+    assert_eq!(early.wait().code(), Some(0));
+    assert_eq!(hear(), "STOPPING=1", "a node that was never ready said something else");
+
+    drop(taken);
+    let mut daemon = start("ready.log");
+    assert_eq!(hear(), "READY=1");
+    // by now, not soon
+    assert_eq!(node.json(&["status"]).unwrap()["ready"], true);
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait().code(), Some(0));
+    assert_eq!(hear(), "STOPPING=1");
+    manager.set_nonblocking(true).unwrap();
+    let more = manager.recv(&mut [0; 256]).unwrap_err();
+    assert_eq!(more.kind(), std::io::ErrorKind::WouldBlock, "once is enough");
+}
+
 #[test]
 fn a_node_that_is_not_ready_yet_stops_when_it_is_asked() {
     let lab = Lab::new().unwrap();
     let mut node = lab.node(NodeSpec::cache("early")).unwrap();
-    let path = node.config_dir().join("bibd.toml");
-    let config = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, config.replace("[web]\n", "[web]\ntls = true\n")).unwrap();
-    // over TLS the pages begin after the gateway; they wait for this port, and give up in the end
-    let _taken = TcpListener::bind(node.web()).unwrap();
+    let _taken = hold_up(&node);
     node.launch().unwrap();
     let asked = || node.bib(&["admin", "shutdown"]).is_ok_and(|outcome| outcome.code == 0);
     until("the gateway answers", PATIENCE, asked).unwrap();
