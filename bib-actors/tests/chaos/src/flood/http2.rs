@@ -8,7 +8,6 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
 use tokio::time::timeout;
@@ -41,13 +40,24 @@ impl Http2Abuse {
     pub(crate) const ALL: [Self; 5] =
         [Self::RapidReset, Self::EndlessHeaders, Self::HugeMessage, Self::Questions, Self::Garbage];
 
+    /// What its handshakes are counted under.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::RapidReset => "HTTP/2 resets",
+            Self::EndlessHeaders => "HTTP/2 headers",
+            Self::HugeMessage => "HTTP/2 message",
+            Self::Questions => "HTTP/2 questions",
+            Self::Garbage => "HTTP/2 garbage",
+        }
+    }
+
     /// One attack of this kind.
     pub(crate) async fn run(self, target: SocketAddr, mut dice: Dice, counts: Arc<Counts>) {
-        let Some(stream) = connect_from(target, &mut dice).await else { return };
+        let Some(stream) = connect_from(target, &mut dice, &counts).await else { return };
         let Ok(name) = ServerName::try_from("localhost") else { return };
         let connector = TlsConnector::from(Arc::new(config()));
         let Ok(Ok(stream)) = timeout(HANDSHAKE, connector.connect(name, stream)).await else { return };
-        counts.connected.fetch_add(1, Ordering::Relaxed);
+        counts.shake_hands(self.name());
         let (mut reader, mut writer) = split(stream);
         let read = async {
             let mut sink = [0; 4096];

@@ -9,7 +9,6 @@ use libp2p::{identity, noise};
 use multistream_select::{Version, dialer_select_proto};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::compat::TokioAsyncReadCompatExt;
@@ -41,11 +40,23 @@ pub(crate) enum MuxerAbuse {
 impl MuxerAbuse {
     pub(crate) const ALL: [Self; 6] =
         [Self::Oversize, Self::Overflow, Self::Streams, Self::Pings, Self::Garbage, Self::Varints];
+
+    /// What its handshakes are counted under.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Oversize => "yamux oversize",
+            Self::Overflow => "yamux overflow",
+            Self::Streams => "yamux streams",
+            Self::Pings => "yamux pings",
+            Self::Garbage => "yamux garbage",
+            Self::Varints => "yamux varints",
+        }
+    }
 }
 
 /// One attack of this kind.
 pub(crate) async fn abuse(target: SocketAddr, kind: MuxerAbuse, mut dice: Dice, counts: Arc<Counts>) {
-    let Some(stream) = connect_from(target, &mut dice).await else { return };
+    let Some(stream) = connect_from(target, &mut dice, &counts).await else { return };
     let handshake = async {
         let (_, stream) = dialer_select_proto(stream.compat(), ["/noise"], Version::V1).await.ok()?;
         let key = identity::Keypair::generate_ed25519();
@@ -54,7 +65,7 @@ pub(crate) async fn abuse(target: SocketAddr, kind: MuxerAbuse, mut dice: Dice, 
         Some(raw)
     };
     let Ok(Some(mut raw)) = timeout(HANDSHAKE, handshake).await else { return };
-    counts.connected.fetch_add(1, Ordering::Relaxed);
+    counts.shake_hands(kind.name());
     // the node ends the connection when it has enough
     let _ = timeout(WHOLE, act(&mut raw, kind, &mut dice)).await;
 }

@@ -31,18 +31,24 @@ pub(crate) enum Behaviour {
     Endless(Vec<u8>, Vec<u8>, usize),
 }
 
+/// One of the attackers' addresses, with a port that the system chooses.
+pub(super) fn address(dice: &mut Dice) -> SocketAddr {
+    let last = u8::try_from(1 + dice.below(ADDRESSES)).unwrap_or(1);
+    SocketAddr::from((Ipv4Addr::new(127, 0, 1, last), 0))
+}
+
 /// Connects from one of the attackers' addresses.
-pub(crate) async fn connect_from(target: SocketAddr, dice: &mut Dice) -> Option<TcpStream> {
-    let address = Ipv4Addr::new(127, 0, 1, u8::try_from(1 + dice.below(ADDRESSES)).unwrap_or(1));
+pub(crate) async fn connect_from(target: SocketAddr, dice: &mut Dice, counts: &Counts) -> Option<TcpStream> {
     let socket = TcpSocket::new_v4().ok()?;
-    socket.bind(SocketAddr::from((address, 0))).ok()?;
-    timeout(CONNECT, socket.connect(target)).await.ok()?.ok()
+    socket.bind(address(dice)).ok()?;
+    let stream = timeout(CONNECT, socket.connect(target)).await.ok()?.ok()?;
+    counts.connected.fetch_add(1, Ordering::Relaxed);
+    Some(stream)
 }
 
 /// One attack of this kind.
 pub(crate) async fn raw(target: SocketAddr, behaviour: Behaviour, mut dice: Dice, counts: Arc<Counts>) {
-    let Some(mut stream) = connect_from(target, &mut dice).await else { return };
-    counts.connected.fetch_add(1, Ordering::Relaxed);
+    let Some(mut stream) = connect_from(target, &mut dice, &counts).await else { return };
     // whatever the node does with it, the attacker goes on with the next one
     let _ = timeout(HOLD, act(&mut stream, behaviour, &mut dice)).await;
 }

@@ -1,12 +1,15 @@
-//! Floods of connections and of malformed bytes against the node network, the API and the pages.
+//! Floods of connections, datagrams and malformed bytes against the node network, the API and the pages.
 //!
 //! The attackers come from fifty addresses of this machine. While they go on, an honest client of each door is served,
-//! memory stays within its bound, nothing panics and no actor is restarted.
+//! memory stays within its bound, nothing panics and no actor is restarted. A kind of attack that begins with a handshake
+//! counts only if the node shook hands with one of its attackers.
 
 use crate::census::resident;
 use crate::clients::connect;
 use crate::dice::Dice;
-use crate::flood::{Behaviour, Counts, Flood, Honest, Http2Abuse, MuxerAbuse, abuse_muxer, peak_during, raw};
+use crate::flood::{
+    Behaviour, Counts, Flood, Honest, Http2Abuse, MuxerAbuse, QuicAbuse, Reader, abuse_muxer, peak_during, raw,
+};
 use crate::nodes::{Inquiry, PATIENCE, full, restarts, subscribe};
 use crate::report::Row;
 use crate::setting::Setting;
@@ -33,10 +36,10 @@ pub(super) fn peers(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     friend.start()?;
     pair(&node, &friend)?;
     subscribe(&friend, crate::clients::TOPIC)?;
-    let target = peer_address(&node)?;
-    let attack = move |mut dice: Dice, counts: Arc<Counts>| async move {
-        let kinds = MuxerAbuse::ALL.len() as u64;
-        match dice.below(kinds + 6) {
+    let (target, quic) = (peer_address(&node, "/tcp/")?, peer_address(&node, "/udp/")?);
+    let attack = move |turn: usize, dice: Dice, counts: Arc<Counts>| async move {
+        let [muxers, quics] = [MuxerAbuse::ALL.len(), QuicAbuse::ALL.len()];
+        match turn % (6 + muxers + quics) {
             0 => raw(target, Behaviour::Silent, dice, counts).await,
             1 => raw(target, Behaviour::Garbage(64 << 10), dice, counts).await,
             2 => raw(target, Behaviour::Half(b"\x13/multistream/1.0.0\n".to_vec()), dice, counts).await,
@@ -46,12 +49,12 @@ pub(super) fn peers(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
             }
             4 => raw(target, Behaviour::Half(vec![0xff; 16]), dice, counts).await,
             5 => raw(target, Behaviour::Half(HALF_TLS.to_vec()), dice, counts).await,
-            kind => {
-                let kind = MuxerAbuse::ALL[usize::try_from(kind - 6).unwrap_or(0)];
-                abuse_muxer(target, kind, dice, counts).await;
-            }
+            kind if kind < 6 + muxers => abuse_muxer(target, MuxerAbuse::ALL[kind - 6], dice, counts).await,
+            kind => QuicAbuse::ALL[kind - 6 - muxers].run(quic, dice, counts).await,
         }
     };
+    let kinds: Vec<_> =
+        MuxerAbuse::ALL.map(MuxerAbuse::name).into_iter().chain(QuicAbuse::ALL.map(QuicAbuse::name)).collect();
     let mut number = 0;
     let mut honest = || {
         // something new on the flooded node arrives at its friend
@@ -63,7 +66,7 @@ pub(super) fn peers(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
         node.bib(&["dataset", "upload", path, "--topic", crate::clients::TOPIC, "--name", &name])?.ok()?;
         until("it arrives", PATIENT, || has(&friend, &format!("{}/{name}", crate::clients::TOPIC)))
     };
-    flood(setting, row, &node, attack, &mut honest)
+    flood(setting, row, &node, attack, &kinds, &mut honest)
 }
 
 pub(super) fn api(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
@@ -72,15 +75,14 @@ pub(super) fn api(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     let target = node.grpc();
     // the first bytes of a TLS handshake, whose rest never comes
     let hello = vec![0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
-    let attack = move |mut dice: Dice, counts: Arc<Counts>| {
+    let attack = move |turn: usize, dice: Dice, counts: Arc<Counts>| {
         let hello = hello.clone();
         async move {
-            let kinds = Http2Abuse::ALL.len() as u64;
-            match dice.below(kinds + 3) {
+            match turn % (3 + Http2Abuse::ALL.len()) {
                 0 => raw(target, Behaviour::Silent, dice, counts).await,
                 1 => raw(target, Behaviour::Half(hello), dice, counts).await,
                 2 => raw(target, Behaviour::Garbage(32 << 10), dice, counts).await,
-                kind => Http2Abuse::ALL[usize::try_from(kind - 3).unwrap_or(0)].run(target, dice, counts).await,
+                kind => Http2Abuse::ALL[kind - 3].run(target, dice, counts).await,
             }
         }
     };
@@ -101,17 +103,18 @@ pub(super) fn api(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
             tokio::time::timeout(PATIENT, call).await.context("no answer in time")?
         })
     };
-    flood(setting, row, &node, attack, &mut honest)
+    flood(setting, row, &node, attack, &Http2Abuse::ALL.map(Http2Abuse::name), &mut honest)
 }
 
 pub(super) fn pages(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     let lab = Lab::new()?;
     let node = full(&lab, NodeSpec::full("flooded"))?;
     let target = node.web();
-    let attack = move |mut dice: Dice, counts: Arc<Counts>| async move {
+    let reader = Reader::sign_in(&node)?;
+    let attack = move |turn: usize, dice: Dice, counts: Arc<Counts>| async move {
         let begin = b"GET / HTTP/1.1\r\nHost: localhost\r\n".to_vec();
         let again = |line: &str| format!("{line}\r\nHost: localhost\r\n\r\n").repeat(100).into_bytes();
-        let behaviour = match dice.below(8) {
+        let behaviour = match turn % 8 {
             0 => Behaviour::Silent,
             1 => Behaviour::Garbage(64 << 10),
             2 => Behaviour::Drip([&begin[..], b"X-Slow: "].concat()),
@@ -126,7 +129,12 @@ pub(super) fn pages(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
         };
         raw(target, behaviour, dice, counts).await;
     };
-    flood(setting, row, &node, attack, &mut || livez(target))
+    let mut honest = || {
+        livez(target)?;
+        reader.read("/topics", crate::clients::TOPIC)
+    };
+    // none of these begins with a handshake
+    flood(setting, row, &node, attack, &[], &mut honest)
 }
 
 /// Asks the pages whether they live.
@@ -140,10 +148,10 @@ pub(super) fn livez(target: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The address of the node network, from the node's own configuration.
-fn peer_address(node: &Node) -> anyhow::Result<SocketAddr> {
+/// The address of the node network over TCP or UDP, from the node's own configuration.
+fn peer_address(node: &Node, over: &str) -> anyhow::Result<SocketAddr> {
     let text = std::fs::read_to_string(node.config_dir().join("bibd.toml"))?;
-    let port = text.split("/tcp/").nth(1).context("a TCP address")?;
+    let port = text.split(over).nth(1).with_context(|| format!("an address with {over}"))?;
     let port: String = port.chars().take_while(char::is_ascii_digit).collect();
     Ok(SocketAddr::from(([127, 0, 0, 1], port.parse()?)))
 }
@@ -153,10 +161,11 @@ fn flood<F, Fut>(
     row: &mut Row,
     node: &Node,
     attack: F,
+    shake_hands: &[&'static str],
     honest: &mut dyn FnMut() -> anyhow::Result<()>,
 ) -> anyhow::Result<()>
 where
-    F: Fn(Dice, Arc<Counts>) -> Fut + Clone + Send + 'static,
+    F: Fn(usize, Dice, Arc<Counts>) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = ()> + Send,
 {
     let pid = node.pid().context("the node runs")?;
@@ -174,6 +183,11 @@ where
     row.runs = u32::try_from(begun).unwrap_or(u32::MAX);
     row.void = u32::from(connected == 0) * row.runs;
     row.figure("attacks let in", connected as f64);
+    for kind in shake_hands {
+        let done = counts.handshaken(kind);
+        row.figure(&format!("handshakes of {kind}"), done as f64);
+        row.expect(done > 0, || format!("no attack of the kind {kind} got through its handshake: it was not tried"));
+    }
     row.figure("MiB before", rss as f64 / f64::from(1 << 20));
     row.figure("MiB at most", peak as f64 / f64::from(1 << 20));
     row.figure("honest calls", seen.served.len() as f64);
