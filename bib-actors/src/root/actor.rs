@@ -48,7 +48,7 @@ impl Child {
     }
 }
 
-/// Makes a child fail.
+/// Makes a child fail, or the root itself.
 pub(super) struct Inject {
     pub(super) child: &'static str,
     pub(super) fault: Where,
@@ -259,7 +259,11 @@ impl bib_kit::Child for Root {
 }
 
 impl Handles<Inject> for Root {
-    fn handle(&mut self, Inject { child, fault }: Inject, _cx: &mut Cx<'_, Self>) -> Reply<Result<(), FaultError>> {
+    fn handle(&mut self, Inject { child, fault }: Inject, cx: &mut Cx<'_, Self>) -> Reply<Result<(), FaultError>> {
+        if child == <Self as bib_kit::Child>::NAME {
+            // it strikes after this answer
+            return Reply::now(cx.me().inject_panic(fault));
+        }
         let found = self.children.iter().find(|other| other.name == child);
         Reply::now(match found {
             Some(found) => found.managed.inject(fault),

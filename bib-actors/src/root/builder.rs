@@ -87,7 +87,8 @@ impl RootBuilder {
             let root = once.lock().take();
             async move { root.ok_or_else(|| StartError::from("the root is started once")) }
         });
-        let Running { exit, .. } = child.start(&StartEnv::new(self.runtime), 1);
+        let env = StartEnv { faults: self.options.faults, ..StartEnv::new(self.runtime) };
+        let Running { exit, .. } = child.start(&env, 1);
         let (tx, done) = watch::channel(None);
         tokio::task::spawn_local(async move {
             let text = match exit.await {

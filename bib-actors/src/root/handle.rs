@@ -72,7 +72,8 @@ impl RootHandle {
         }
     }
 
-    /// Makes a child fail, if the node was started with faults enabled.
+    /// Makes a child fail, or the root itself by its name, if the node was started with faults enabled. The root is
+    /// started once: what is planned for its next start never comes.
     ///
     /// # Errors
     /// If faults are not enabled, there is no such child, or it has no incarnation at this moment.

@@ -229,6 +229,22 @@ fn the_audit_policy_allows_one_restart() {
 }
 
 #[test]
+fn a_root_that_fails_ends_the_node_with_code_70() {
+    for place in [Where::Handler, Where::Spawned, Where::Task] {
+        node(|runtime| async move {
+            let (_, child) = subject(ChildSpec::new("subject", 1), &Diary::default());
+            let root = builder(&runtime).add(child).start().unwrap();
+            assert!(root.ready(LIMIT).await);
+            root.inject("root", place).await.unwrap();
+            let reason = root.wait().await;
+            assert_eq!(reason.exit_code(), 70);
+            let injected = format!("injected panic in {place:?} of root");
+            assert!(matches!(&reason, ExitReason::RootFailed { text } if text.contains(&injected)), "{reason}");
+        });
+    }
+}
+
+#[test]
 fn one_that_stalls_is_found_by_its_silence_and_restarted() {
     node(|runtime| async move {
         let (stalled, child) = subject(ChildSpec::new("stalled", 1), &Diary::default());
@@ -364,6 +380,8 @@ fn without_faults_enabled_nothing_can_be_broken() {
         assert!(root.ready(LIMIT).await);
         let refused = root.inject("subject", Where::Handler).await;
         assert_eq!(refused, Err(FaultError::Disabled { actor: "subject" }));
+        let refused = root.inject("root", Where::Handler).await;
+        assert_eq!(refused, Err(FaultError::Disabled { actor: "root" }));
         assert!(root.inject("nobody", Where::Handler).await.is_err());
         assert_eq!(subject.ask(Ask, LIMIT).await, Ok(1));
         root.shutdown();
