@@ -2,6 +2,7 @@
 //!
 //! Everything here goes through the programs that users run: `bibd` and `bib`. Nothing of the node is linked.
 
+mod actors;
 mod deeds;
 pub mod demo;
 pub mod faults;
@@ -11,6 +12,7 @@ mod outcome;
 mod ports;
 mod wait;
 
+pub use actors::{ACTORS, ROOT, dependents};
 pub use deeds::{chunk_files, has, pair};
 pub use lab::Lab;
 pub use node::{Node, NodeSpec};

@@ -5,6 +5,7 @@ use bib_actors::Node;
 use bib_actors::config::Config;
 use bib_actors::root::{ExitReason, RootOptions};
 use bib_kit::{NodeHealth, Where};
+use bib_node_tests::{ACTORS, dependents};
 use bib_proto::client::{Address, Client, ClientOptions, Trust, TrustStore};
 use bib_proto::v1::{CreateTopicRequest, ListTopicsRequest, VerifyAuditRequest};
 use std::collections::BTreeSet;
@@ -15,7 +16,6 @@ use std::time::Duration;
 use tokio::runtime::{Handle, Runtime};
 use tokio::time::timeout;
 
-const ACTORS: [&str; 6] = ["audit", "guardian", "swarm", "replicator", "gateway", "pages"];
 const PLACES: [Where; 5] = [Where::Handler, Where::Spawned, Where::Task, Where::Started, Where::Factory];
 /// Clients that go on asking while an actor fails.
 const CLIENTS: usize = 4;
@@ -110,6 +110,7 @@ async fn break_one(runtime: Handle, config: &Config, actor: &'static str, run: u
     let root = node.root().clone();
     assert!(root.ready(RECOVERY).await, "the node did not start");
     let before = root.health().snapshot();
+    assert_eq!(before.iter().map(|health| health.name).collect::<Vec<_>>(), ACTORS, "all of them are made to fail");
 
     let clients: Vec<_> =
         (0..CLIENTS).map(|number| runtime.spawn(load(data.clone(), run, number, done.clone()))).collect();
@@ -143,13 +144,11 @@ async fn break_one(runtime: Handle, config: &Config, actor: &'static str, run: u
     assert!(failed.last_failure.is_some_and(|text| !text.is_empty()), "{what}: its panic's text is not seen");
     for health in &before {
         // dependents of what failed start again with it, the others go on
-        let shares_its_fate = match actor {
-            "audit" => health.name == "guardian" || health.name == "replicator" || health.name == "gateway",
-            "guardian" => health.name == "replicator" || health.name == "gateway",
-            _ => false,
-        };
-        if health.name != actor && !shares_its_fate {
-            assert_eq!(incarnation(health.name), health.incarnation, "{what}: {} died too", health.name);
+        let now = incarnation(health.name);
+        if dependents(actor).contains(&health.name) {
+            assert!(now > health.incarnation, "{what}: {} went on with what is gone", health.name);
+        } else if health.name != actor {
+            assert_eq!(now, health.incarnation, "{what}: {} died too", health.name);
         }
     }
     let so_far = done.all().len();

@@ -7,6 +7,7 @@ use bib_actors::Node;
 use bib_actors::config::{self, Overrides};
 use bib_actors::root::{ExitReason, RootHandle, RootOptions};
 use bib_kit::Where;
+use bib_node_tests::{ACTORS, ROOT};
 use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
@@ -96,8 +97,7 @@ async fn take(stream: UnixStream, root: &RootHandle) -> std::io::Result<()> {
 
 fn fault(line: &str) -> anyhow::Result<(&'static str, Where)> {
     let (actor, place) = line.trim().split_once(' ').context("ACTOR PLACE")?;
-    let actor =
-        ["audit", "guardian", "swarm", "replicator", "gateway", "pages"].into_iter().find(|known| *known == actor);
+    let actor = ACTORS.into_iter().chain([ROOT]).find(|known| *known == actor);
     let place = match place {
         "handler" => Where::Handler,
         "spawned" => Where::Spawned,
