@@ -1,6 +1,6 @@
 //! What goes in comes out: the same bytes, folders and links, checked on the way.
 
-use crate::support::{Item, Node, Person, download, replicated, run, said, upload};
+use crate::support::{Item, Node, Person, download, download_so_far, replicated, run, said, upload};
 use bib_proto::v1::{
     DownloadRequest, GetDatasetRequest, ListDatasetsRequest, ListVersionsRequest, VerifyReport, VerifyRequest,
     verify_response,
@@ -237,6 +237,14 @@ fn a_version_of_many_files_comes_in_several_answers() {
     });
 }
 
+/// Whether what came is the beginning of what there is: whole files, and the last one perhaps in part.
+fn is_beginning(came: &[Item], all: &[Item]) -> bool {
+    let Some((last, before)) = came.split_last() else { return true };
+    let Some(whole) = all.get(before.len()) else { return false };
+    let part = Item { bytes: last.bytes.clone(), ..whole.clone() };
+    *before == all[..before.len()] && *last == part && whole.bytes.starts_with(&last.bytes)
+}
+
 #[test]
 fn a_hurt_chunk_is_never_served_and_verify_names_the_file() {
     run(async {
@@ -245,6 +253,8 @@ fn a_hurt_chunk_is_never_served_and_verify_names_the_file() {
         let rosa = node.client(Person::Rosa).await;
         let items = [Item::file("good.bin", noise(700_000, 1)), Item::file("hurt.bin", noise(700_000, 2))];
         upload(&rosa, "lab/d", &items).await.unwrap();
+        let wrong = [Item::file("good.bin", noise(9, 2))];
+        assert!(is_beginning(&[Item::file("good.bin", noise(9, 1))], &items) && !is_beginning(&wrong, &items));
         let signed = node.guardian.find_version(&"lab/d".parse().unwrap(), "").await.unwrap();
         let signed = node.guardian.manifest(signed.id).await.unwrap().unwrap();
         let hurt = signed.manifest().entry("hurt.bin").unwrap().segments()[0].chunk as usize;
@@ -255,16 +265,20 @@ fn a_hurt_chunk_is_never_served_and_verify_names_the_file() {
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, bytes).unwrap();
 
-        let refused = download(&rosa, ask("lab/d")).await.unwrap_err();
+        let (came, refused) = download_so_far(&rosa, ask("lab/d")).await;
+        let refused = refused.unwrap_err();
         assert_eq!(said(&refused), (Code::DataLoss, "CHUNK_DAMAGED".into()), "{refused:?}");
+        assert!(is_beginning(&came.items, &items), "a wrong byte came before the refusal");
         let good = DownloadRequest { paths: vec!["good.bin".into()], ..ask("lab/d") };
         assert_eq!(download(&rosa, good).await.unwrap().items, items[..1]);
         let report = verify(&rosa, "lab/d").await;
         assert!(!report.ok && report.signature_ok);
         assert!(report.damage.iter().all(|damage| damage.path == "hurt.bin"), "{report:?}");
         // it is in quarantine now, which changes nothing for who reads it
-        let refused = download(&rosa, ask("lab/d")).await.unwrap_err();
+        let (came, refused) = download_so_far(&rosa, ask("lab/d")).await;
+        let refused = refused.unwrap_err();
         assert_eq!(said(&refused), (Code::DataLoss, "CHUNK_DAMAGED".into()), "{refused:?}");
+        assert!(is_beginning(&came.items, &items), "a wrong byte came before the refusal");
         node.audited("dataset.download", "failed").await;
     });
 }

@@ -77,19 +77,20 @@ impl<'a> Inquiry<'a> {
         wanted.iter().filter_map(one).collect()
     }
 
-    /// The bytes of the latest version of a dataset, if all of them are served.
-    pub(crate) fn bytes(&self, dataset: &str) -> anyhow::Result<Vec<u8>> {
-        self.runtime.block_on(async {
+    /// The bytes of the latest version of a dataset that are served, and whether that is all of them.
+    pub(crate) fn bytes(&self, dataset: &str) -> (Vec<u8>, Result<(), Status>) {
+        let mut bytes = Vec::new();
+        let outcome = self.runtime.block_on(async {
             let request = DownloadRequest { dataset: dataset.to_owned(), ..Default::default() };
             let mut stream = self.client.datasets().download(request).await?.into_inner();
-            let mut bytes = Vec::new();
             while let Some(answer) = stream.message().await? {
                 if let Some(download_response::Part::Data(data)) = answer.part {
                     bytes.extend(data);
                 }
             }
-            Ok(bytes)
-        })
+            Ok::<(), Status>(())
+        });
+        (bytes, outcome)
     }
 
     /// What is wrong with the audit log; the number of its records if nothing is.

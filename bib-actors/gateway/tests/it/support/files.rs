@@ -77,8 +77,19 @@ pub(crate) struct Downloaded {
 }
 
 pub(crate) async fn download(client: &Client, request: DownloadRequest) -> Result<Downloaded, Status> {
-    let mut parts = client.datasets().download(request).await?.into_inner();
+    let (out, outcome) = download_so_far(client, request).await;
+    outcome.map(|()| out)
+}
+
+/// What came of a download before its end, whichever it was.
+pub(crate) async fn download_so_far(client: &Client, request: DownloadRequest) -> (Downloaded, Result<(), Status>) {
     let mut out = Downloaded { version: Version::default(), items: Vec::new(), entries: Vec::new() };
+    let outcome = receive(client, request, &mut out).await;
+    (out, outcome)
+}
+
+async fn receive(client: &Client, request: DownloadRequest, out: &mut Downloaded) -> Result<(), Status> {
+    let mut parts = client.datasets().download(request).await?.into_inner();
     while let Some(message) = parts.message().await? {
         match message.part {
             Some(download_response::Part::Version(version)) => out.version = version,
@@ -91,7 +102,7 @@ pub(crate) async fn download(client: &Client, request: DownloadRequest) -> Resul
             None => panic!("an empty message"),
         }
     }
-    Ok(out)
+    Ok(())
 }
 
 /// What another node has published, all chunks of which came here. `lie` puts a wrong hash to its first file.

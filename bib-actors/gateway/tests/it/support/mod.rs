@@ -7,7 +7,7 @@ mod node;
 pub(crate) mod web;
 mod wire;
 
-pub(crate) use files::{Item, download, replicated, send, upload, upload_parts};
+pub(crate) use files::{Item, download, download_so_far, replicated, send, upload, upload_parts};
 pub(crate) use keys::{Person, ecdsa, ed25519, rsa, sign, weak_rsa};
 pub(crate) use node::{AUDIT_SCAN, Node, Storage};
 pub(crate) use wire::{Raw, tls_config};

@@ -11,15 +11,18 @@ use crate::report::Row;
 use crate::setting::Setting;
 use crate::watch::StopWatch;
 use anyhow::{Context, ensure};
-use bib_node_tests::{Lab, Node, NodeSpec, chunk_files, has, pair, until};
+use bib_node_tests::{Lab, Node, NodeSpec, Outcome, chunk_files, has, pair, until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use tonic::{Code, Status};
 
 /// Files of this size are a chunk of their own.
 const FILE: usize = 257 << 10;
 const MANY: &str = "chaos/many";
 const TABLE: &str = "chaos/table";
+/// How `bib` ends when it was told of something hurt.
+const INTEGRITY: i32 = 12;
 const QUERY: &str = r#"dataset("chaos/table").aggregate(r, {}, {"n": count(), "total": sum(r.a)})"#;
 
 pub(super) fn run(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
@@ -48,7 +51,9 @@ pub(super) fn run(setting: &Setting, row: &mut Row) -> anyhow::Result<()> {
     setting.tell(&format!("{} of {} chunk files hurt", hurt.len(), all.len()));
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    alone(&lab, &first, &runtime, row)?;
+    let many = |bytes: &[u8]| begins_many(bytes, &setting.dice());
+    row.self_check(!many(&[0; 9]), "bytes that nobody uploaded");
+    alone(&lab, &first, &runtime, &many, row)?;
     let named = found(&first, MANY)?.into_iter().chain(found(&first, TABLE)?).collect::<BTreeSet<_>>();
     let missed = hurt.difference(&named).count();
     let invented = named.difference(&hurt).count();
@@ -81,17 +86,34 @@ fn upload_all(lab: &Lab, node: &Node, files: usize, dice: &Dice) -> anyhow::Resu
     let folder = lab.path().join("many");
     std::fs::create_dir(&folder)?;
     for number in 0..files {
-        std::fs::write(folder.join(format!("{number:05}.bin")), dice.branch(number as u64 + 100).bytes(FILE))?;
+        std::fs::write(folder.join(format!("{number:05}.bin")), one_of_many(number, dice))?;
     }
     let table = lab.path().join("table.csv");
-    let rows: String = (0..25_000).map(|n| format!("{n},{}\n", n % 97)).collect();
-    std::fs::write(&table, format!("a,b\n{rows}"))?;
+    std::fs::write(&table, table_text())?;
     for (path, name) in [(&folder, "many"), (&table, "table")] {
         let path = path.to_str().context("a UTF-8 folder")?;
         node.bib(&["dataset", "upload", path, "--topic", TOPIC, "--name", name])?.ok()?;
     }
     std::fs::remove_dir_all(&folder)?;
     Ok(())
+}
+
+fn one_of_many(number: usize, dice: &Dice) -> Vec<u8> {
+    dice.branch(number as u64 + 100).bytes(FILE)
+}
+
+/// Whether the files of the large dataset begin with these bytes, one file after the other.
+fn begins_many(bytes: &[u8], dice: &Dice) -> bool {
+    bytes.chunks(FILE).enumerate().all(|(number, part)| one_of_many(number, dice).starts_with(part))
+}
+
+fn table_text() -> String {
+    let rows: String = (0..25_000).map(|n| format!("{n},{}\n", n % 97)).collect();
+    format!("a,b\n{rows}")
+}
+
+fn begins_table(bytes: &[u8]) -> bool {
+    table_text().as_bytes().starts_with(bytes)
 }
 
 /// The chunk file of a dataset of one small file: there is one of its size.
@@ -153,15 +175,48 @@ fn flip(path: &Path, dice: &mut Dice) -> anyhow::Result<()> {
     Ok(file.set_modified(about.modified()?)?)
 }
 
+/// Expects of a download that it ended because of what is hurt, and that what came before was right.
+fn is_refused(
+    row: &mut Row,
+    what: &str,
+    (bytes, outcome): &(Vec<u8>, Result<(), Status>),
+    begins: &dyn Fn(&[u8]) -> bool,
+) {
+    let refused = outcome.as_ref().is_err_and(|status| status.code() == Code::DataLoss);
+    row.expect(refused, || format!("a download of {what}, which is hurt, ended with {outcome:?}"));
+    row.expect(begins(bytes), || format!("{what}: a wrong byte is among the {} that were served", bytes.len()));
+}
+
+/// The same of a query, which has nothing to say then.
+fn is_unanswered(row: &mut Row, answer: &Outcome) {
+    let (code, said) = (answer.code, answer.stdout.trim());
+    row.expect(code == INTEGRITY, || format!("a query that met a hurt chunk ended with {code}: {}", answer.stderr));
+    row.expect(said.is_empty(), || format!("a query read a hurt chunk and answered {said}"));
+}
+
+fn names_in(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let entries = std::fs::read_dir(folder)?.flatten();
+    Ok(entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+}
+
 /// Nothing hurt leaves the node, by any door.
-fn alone(lab: &Lab, first: &Node, runtime: &tokio::runtime::Runtime, row: &mut Row) -> anyhow::Result<()> {
-    let target = lab.path().join("served");
+fn alone(
+    lab: &Lab,
+    first: &Node,
+    runtime: &tokio::runtime::Runtime,
+    begins_many: &dyn Fn(&[u8]) -> bool,
+    row: &mut Row,
+) -> anyhow::Result<()> {
+    let (target, before) = (lab.path().join("served"), names_in(lab.path())?);
     let outcome = first.bib(&["dataset", "download", MANY, "--out", target.to_str().context("a UTF-8 folder")?])?;
-    row.expect(outcome.code != 0, || "a download of a hurt version ended well".to_owned());
+    let code = outcome.code;
+    row.expect(code == INTEGRITY, || format!("a download of a hurt version ended with {code}: {}", outcome.stderr));
+    let left: Vec<String> = names_in(lab.path())?.difference(&before).cloned().collect();
+    row.expect(left.is_empty(), || format!("a download of a hurt version left {left:?}"));
     let inquiry = Inquiry::begin(runtime, &first.data_dir())?;
-    row.expect(inquiry.bytes(TABLE).is_err(), || "the hurt table was served".to_owned());
-    let answer = first.bib(&["dataset", "query", QUERY, "--json"])?;
-    row.expect(answer.code != 0, || format!("a query read a hurt chunk and answered {}", answer.stdout));
+    is_refused(row, MANY, &inquiry.bytes(MANY), begins_many);
+    is_refused(row, TABLE, &inquiry.bytes(TABLE), &begins_table);
+    is_unanswered(row, &first.bib(&["dataset", "query", QUERY, "--json"])?);
     // another node takes what is good and nothing else
     let mut third = lab.node(NodeSpec::cache("stranger"))?;
     third.start()?;
@@ -179,7 +234,7 @@ fn alone(lab: &Lab, first: &Node, runtime: &tokio::runtime::Runtime, row: &mut R
 /// The chunks that `verify` names.
 fn found(node: &Node, name: &str) -> anyhow::Result<BTreeSet<String>> {
     let outcome = node.bib(&["dataset", "verify", name, "--json"])?;
-    ensure!(outcome.code == 0 || outcome.code == 12, "verify ended with {}: {}", outcome.code, outcome.stderr);
+    ensure!(outcome.code == 0 || outcome.code == INTEGRITY, "verify ended with {}: {}", outcome.code, outcome.stderr);
     let report: serde_json::Value = serde_json::from_str(&outcome.stdout)?;
     ensure!(report["moreDamage"] == 0, "verify lists only a part: {} more", report["moreDamage"]);
     let damage = report["damage"].as_array().context("damage")?;
@@ -215,8 +270,8 @@ fn by_itself(
     let victim = chunks_of(first, TABLE, &chunk_files(first))?.pop().context("a chunk of the table")?;
     let good = first.json(&["dataset", "query", QUERY])?;
     flip(&victim, dice)?;
-    let wrong = first.bib(&["dataset", "query", QUERY, "--json"])?;
-    row.expect(wrong.code != 0, || format!("a query read a chunk that was hurt after a good read: {}", wrong.stdout));
+    // it was read before, and was good then
+    is_unanswered(row, &first.bib(&["dataset", "query", QUERY, "--json"])?);
     let watch = StopWatch::start();
     let healed = until("the chunk is mended by itself", PATIENCE, || {
         first.json(&["dataset", "query", QUERY]).is_ok_and(|now| now == good)
@@ -225,8 +280,9 @@ fn by_itself(
     row.figure("ms to mend after a query", watch.millis());
     flip(&victim, dice)?;
     let inquiry = Inquiry::begin(runtime, &first.data_dir())?;
-    row.expect(inquiry.bytes(TABLE).is_err(), || "a hurt chunk was downloaded".to_owned());
-    let healed = until("the chunk is mended by itself", PATIENCE, || inquiry.bytes(TABLE).is_ok());
+    is_refused(row, TABLE, &inquiry.bytes(TABLE), &begins_table);
+    let whole = |(bytes, outcome): (Vec<u8>, Result<(), Status>)| outcome.is_ok() && bytes == table_text().as_bytes();
+    let healed = until("the chunk is mended by itself", PATIENCE, || whole(inquiry.bytes(TABLE)));
     row.expect(healed.is_ok(), || "a chunk that a download found hurt was not mended by itself".to_owned());
     Ok(())
 }
