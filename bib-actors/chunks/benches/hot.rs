@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on ends")]
 
+use bib_chunks::bench::cut;
 use bib_chunks::{
     ChunkRef, ChunkStore, Entry, EntryKind, IngestOptions, Manifest, Segment, SignedManifest, StoreOptions,
     VersionWriter, verify_version,
@@ -48,6 +49,13 @@ fn ingest(store: &ChunkStore, bytes: &[u8]) -> bib_chunks::Content {
 fn sha256(bencher: Bencher) {
     let bytes = noise(LARGE, 1);
     bencher.counter(BytesCount::new(LARGE)).bench(|| Sha256::digest(&bytes));
+}
+
+/// Looking for the places where a file is cut, and nothing else.
+#[divan::bench]
+fn cutter(bencher: Bencher) {
+    let (bytes, options) = (noise(LARGE, 2), IngestOptions::default());
+    bencher.counter(BytesCount::new(LARGE)).bench(|| cut(divan::black_box(&bytes), &options));
 }
 
 /// A file that is new: cut, hashed, written and synced.

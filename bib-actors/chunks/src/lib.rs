@@ -12,6 +12,7 @@
 //!   outside is refused unless it is exactly what our own encoder would have written.
 //! * Memory grows with the number of entries and chunks of a version, never with the size of its files.
 
+pub mod bench;
 pub mod error;
 pub mod fs;
 pub mod ingest;

@@ -11,6 +11,7 @@ mod pipeline;
 mod work;
 mod writer;
 
+pub(crate) use cutter::Cutter;
 pub use writer::VersionWriter;
 
 use crate::hold::Hold;
