@@ -12,6 +12,9 @@ pub(crate) enum Better {
     Lower,
 }
 
+/// The goal of a row that is there for comparison: none.
+pub(crate) const NO_GOAL: Option<f64> = None;
+
 /// Ours beside a peer's, or beside a bound.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
@@ -19,8 +22,8 @@ pub(crate) struct Row {
     peer_name: String,
     unit: &'static str,
     better: Better,
-    /// The ratio to reach.
-    goal: f64,
+    /// The ratio to reach; a row without one is there for comparison.
+    goal: Option<f64>,
     measured: Measured,
     /// What the peer does not do, or what was left out.
     remark: String,
@@ -35,15 +38,22 @@ impl Row {
         peer: &str,
         unit: &'static str,
         better: Better,
-        goal: f64,
+        goal: impl Into<Option<f64>>,
         measured: Measured,
     ) -> Self {
         let (name, peer_name) = (name.to_owned(), peer.to_owned());
+        let goal = goal.into();
         Self { name, peer_name, unit, better, goal, measured, remark: String::new(), exact: false }
     }
 
-    /// A row whose peer this run did without. It counts as not met.
-    pub(crate) fn left_out(name: &str, peer: &str, unit: &'static str, goal: f64, why: &str) -> Self {
+    /// A row whose peer this run did without. A goal counts as not met.
+    pub(crate) fn left_out(
+        name: &str,
+        peer: &str,
+        unit: &'static str,
+        goal: impl Into<Option<f64>>,
+        why: &str,
+    ) -> Self {
         Self::new(name, peer, unit, Better::Higher, goal, Measured::default()).remark(format!("left out: {why}"))
     }
 
@@ -72,12 +82,14 @@ impl Row {
         median(self.ratios())
     }
 
-    /// A result within 15 % of its goal says neither.
+    /// A result within 15 % of its goal says neither, and one without a goal nothing.
     fn verdict(&self) -> &'static str {
-        let share = self.ratio() / self.goal;
         if self.measured.rounds.is_empty() {
-            "not measured"
-        } else if !self.exact && (0.85..=1.15).contains(&share) {
+            return "not measured";
+        }
+        let Some(goal) = self.goal else { return "-" };
+        let share = self.ratio() / goal;
+        if !self.exact && (0.85..=1.15).contains(&share) {
             "undecided"
         } else if share >= 1.0 {
             "met"
@@ -88,27 +100,19 @@ impl Row {
 
     /// For people.
     pub(crate) fn line(&self) -> String {
+        let goal = self.goal.map(|goal| format!("goal {goal:.2} ")).unwrap_or_default() + self.verdict();
         if self.measured.rounds.is_empty() {
-            return format!(
-                "{:<30} {:<11} goal {:.2} {}  {}",
-                self.name,
-                self.peer_name,
-                self.goal,
-                self.verdict(),
-                self.remark
-            );
+            return format!("{:<30} {:<11} {goal}  {}", self.name, self.peer_name, self.remark);
         }
         let (ours, peer) = self.medians();
         let ratios = self.ratios();
         let low = ratios.iter().copied().fold(f64::INFINITY, f64::min);
         let high = ratios.iter().copied().fold(0.0, f64::max);
         format!(
-            "{:<30} ours {ours:>10.2} {unit:<5} {:<11} {peer:>10.2} {unit:<5} ratio {:>6.2} [{low:.2} to {high:.2}] goal {:.2} {}  {}",
+            "{:<30} ours {ours:>10.2} {unit:<5} {:<11} {peer:>10.2} {unit:<5} ratio {:>6.2} [{low:.2} to {high:.2}] {goal}  {}",
             self.name,
             self.peer_name,
             self.ratio(),
-            self.goal,
-            self.verdict(),
             self.remarks(),
             unit = self.unit,
         )
@@ -133,9 +137,10 @@ impl Row {
         let runs: Vec<Value> =
             self.measured.rounds.iter().map(|round| json!({"ours": round.ours, "peer": round.peer})).collect();
         let verdict = if quick { "no measurement" } else { self.verdict() };
+        let met = self.goal.map(|goal| !quick && self.ratio() >= goal);
         json!({
             "name": self.name, "ours": ours, "peer": peer, "peer_name": self.peer_name, "unit": self.unit,
-            "ratio": self.ratio(), "goal": self.goal, "met": !quick && self.ratio() >= self.goal, "verdict": verdict,
+            "ratio": self.ratio(), "goal": self.goal, "met": met, "verdict": verdict,
             "remark": self.remarks(), "disturbed": self.measured.disturbed, "runs": runs,
         })
     }
@@ -174,6 +179,16 @@ mod tests {
     fn what_is_left_out_is_not_met() {
         let row = Row::left_out("r", "p", "ms", 1.0, "no such thing");
         assert_eq!((row.verdict(), &row.json(false)["met"]), ("not measured", &Value::Bool(false)));
+    }
+
+    #[test]
+    fn a_row_for_comparison_has_no_verdict() {
+        let measured = Measured { rounds: vec![Round { ours: 1.0, peer: 2.0 }], disturbed: 0 };
+        let row = Row::new("r", "p", "ms", Better::Higher, NO_GOAL, measured);
+        let json = row.json(false);
+        assert_eq!((row.verdict(), &json["goal"], &json["met"]), ("-", &Value::Null, &Value::Null));
+        assert!(row.line().contains("[0.50 to 0.50] -  "), "{}", row.line());
+        assert_eq!(Row::left_out("r", "p", "ms", NO_GOAL, "no such thing").verdict(), "not measured");
     }
 
     #[test]

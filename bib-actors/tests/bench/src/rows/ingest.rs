@@ -5,7 +5,7 @@ use super::{Place, hash, noise, rate};
 use crate::context::Ctx;
 use crate::measure::{Side, in_turn, one, seconds};
 use crate::peers::run as run_peer;
-use crate::report::{Better, Row};
+use crate::report::{Better, NO_GOAL, Row};
 use anyhow::ensure;
 use std::path::Path;
 use std::process::Command;
@@ -41,15 +41,15 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
         one(|_| Ok(rate(mib, borg.create(&source)?))),
     ];
     let table = in_turn(ctx, sides)?;
-    let row = |peer: usize, name: &str, goal: f64, remark: &str| {
+    let row = |peer: usize, name: &str, goal: Option<f64>, remark: &str| {
         Row::new("ingest-1g", name, "MB/s", Better::Higher, goal, table.beside(peer, 0)).remark(remark)
     };
     Ok(vec![
-        row(1, "dd", 0.9, "dd conv=fsync neither chunks, hashes nor signs"),
-        row(2, "git-annex", 2.2, "git-annex neither chunks nor signs"),
-        row(3, "dvc", 1.0, "no goal of its own; dvc does not sync"),
-        row(4, "restic", 1.0, "no goal of its own; restic also encrypts"),
-        row(5, "borg", 1.0, "no goal of its own; without encryption and compression"),
+        row(1, "dd", Some(0.9), "dd conv=fsync neither chunks, hashes nor signs"),
+        row(2, "git-annex", Some(2.2), "git-annex neither chunks nor signs"),
+        row(3, "dvc", NO_GOAL, "dvc does not sync"),
+        row(4, "restic", NO_GOAL, "restic also encrypts"),
+        row(5, "borg", NO_GOAL, "without encryption and compression"),
     ])
 }
 

@@ -2,7 +2,7 @@
 
 use crate::context::Ctx;
 use crate::measure::{in_turn, one, percentile};
-use crate::report::{Better, Row};
+use crate::report::{Better, NO_GOAL, Row};
 use anyhow::Context;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent, call_t};
 use std::time::{Duration, Instant};
@@ -10,6 +10,10 @@ use tokio::sync::mpsc;
 
 /// Restarts in one round.
 const RESTARTS: u32 = 300;
+/// What the slowest of a hundred may take, in microseconds.
+const FIRST: f64 = 1000.0;
+/// What it is to come to.
+const SECOND: f64 = 100.0;
 
 /// The 99th percentile of each round.
 pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
@@ -23,9 +27,10 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
     )?;
     let remark = "p99; ractor restarts in the same thread and writes no health board";
     Ok(vec![
-        Row::new("restart", "bound", "us", Better::Lower, 1.0, table.bound(0, 1000.0)).remark("p99; then 100 us"),
-        // ractor's p99 was 23 to 33 us where the goal of 1 ms was set
-        Row::new("restart", "ractor", "us", Better::Lower, 0.03, table.beside(1, 0)).remark(remark),
+        Row::new("restart", "bound", "us", Better::Lower, 1.0, table.bound(0, FIRST)).remark("p99; the first goal"),
+        Row::new("restart.next", "bound", "us", Better::Lower, 1.0, table.bound(0, SECOND))
+            .remark("p99; the second goal"),
+        Row::new("restart", "ractor", "us", Better::Lower, NO_GOAL, table.beside(1, 0)).remark(remark),
     ])
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
             })
         });
         let table = in_turn(ctx, vec![our_side, peer_side])?;
-        let row = |what: &str, unit, better, goal, measured: Measured| {
+        let row = |what: &str, unit, better, goal: f64, measured: Measured| {
             let row = Row::new(&format!("grpc-unary.{at_once}.{what}"), "tonic", unit, better, goal, measured);
             row.remark("ours checks the session, reads the catalogue and writes an audit record")
         };
