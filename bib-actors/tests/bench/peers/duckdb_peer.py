@@ -1,4 +1,5 @@
-"""DuckDB and polars as peers: makes the tables, then answers one query a line with seconds, rows and the sum of column n.
+"""DuckDB and polars as peers: makes the tables, then answers one query a line with seconds, columns, rows and the sum of
+column n.
 
 Usage: duckdb_peer.py FOLDER ROWS THREADS parquet|csv
 """
@@ -31,8 +32,8 @@ def polars():
     scan = pl.scan_csv(path) if form == "csv" else pl.scan_parquet(path)
     begun = time.perf_counter()
     kept = scan.filter((pl.col("a") > 500) & (pl.col("b") == 3))
-    answer = kept.select(pl.len().alias("n"), pl.col("f").mean()).collect(engine="streaming")
-    return time.perf_counter() - begun, 1, answer["n"][0]
+    answer = kept.select(pl.len().alias("n"), pl.col("f").mean().alias("m")).collect(engine="streaming")
+    return time.perf_counter() - begun, answer.columns, answer.rows()
 
 
 def sql(text):
@@ -41,10 +42,11 @@ def sql(text):
     names = [column[0] for column in result.description]
     answer = result.fetchall()
     seconds = time.perf_counter() - begun
-    return seconds, len(answer), sum(row[names.index("n")] for row in answer) if "n" in names else 0
+    return seconds, names, answer
 
 
 print(json.dumps({"version": duckdb.__version__}), flush=True)
 for line in sys.stdin:
-    seconds, count, total = polars() if line.strip() == "polars" else sql(line.strip())
-    print(json.dumps({"seconds": seconds, "rows": count, "n": int(total)}), flush=True)
+    seconds, names, found = polars() if line.strip() == "polars" else sql(line.strip())
+    total = sum(row[names.index("n")] for row in found) if "n" in names else 0
+    print(json.dumps({"seconds": seconds, "columns": names, "rows": found, "n": int(total)}, default=str), flush=True)

@@ -2,6 +2,7 @@
 
 mod context;
 mod curves;
+mod found;
 mod http;
 mod machine;
 mod measure;

@@ -2,6 +2,7 @@
 
 use super::{python, script};
 use crate::context::Ctx;
+use crate::found::Found;
 use anyhow::Context;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -25,7 +26,7 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) seconds: f64,
-    pub(crate) rows: usize,
+    pub(crate) found: Found,
     /// The sum of the column `n`.
     pub(crate) n: i64,
 }
@@ -51,10 +52,9 @@ impl DuckDb {
         let inner = &mut *self.0.borrow_mut();
         writeln!(inner.ask, "{sql}")?;
         let answer = inner.line()?;
-        let rows = answer["rows"].as_u64().and_then(|rows| usize::try_from(rows).ok());
         Ok(Answer {
             seconds: answer["seconds"].as_f64().context("DuckDB's time")?,
-            rows: rows.context("DuckDB's rows")?,
+            found: Found::of_json(&answer).context("DuckDB's rows")?,
             n: answer["n"].as_i64().context("DuckDB's count")?,
         })
     }
