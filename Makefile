@@ -36,10 +36,10 @@ fix: ## Format, and apply what clippy can apply
 	$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged
 	$(CARGO) fmt --all
 
-bench: prerequisites ## Ours and the peer's in turn, as ratios (ROWS=ingest-1g,ask runs two rows, CURVES=1 how costs grow)
+bench: prerequisites ## Ours and the peer's in turn, as ratios (ROWS=ingest-1g,ask runs two rows, CURVES=1 how costs grow, SLOW_PEERS=0 spares compiling sendme)
 	@$(CARGO) build --locked --release -p bib-actors -p bib-cli -p bib-bench --bins
 	@CARGO_MANIFEST_DIR="$(CURDIR)/bib-actors/tests/bench" exec "$(TARGET)/release/bib-bench" --report "$(TARGET)/bench/report.json" $(if $(ROWS),--rows $(ROWS)) \
-		$(if $(CURVES),--curves) $(if $(QUICK),--quick) $(if $(SLOW_PEERS),--slow-peers)
+		$(if $(CURVES),--curves) $(if $(QUICK),--quick) $(if $(filter 0 no,$(SLOW_PEERS)),--no-slow-peers) $(if $(NO_INSTALL),--no-install)
 
 microbench: prerequisites ## The hot parts one by one: chunker, hash, manifests, ask, audit log, queries
 	$(CARGO) bench --locked --workspace --bench hot

@@ -46,9 +46,12 @@ struct Cli {
     /// Small sizes and one round: shows that each row's harness works, measures nothing
     #[arg(long)]
     quick: bool,
-    /// Peers that take long to have are left out unless this is given: sendme is compiled for some ten minutes
+    /// Leaves out the peers that take long to have: sendme, which is compiled for some ten minutes, once
     #[arg(long)]
-    slow_peers: bool,
+    no_slow_peers: bool,
+    /// Installs nothing: a peer that is not here is left out, or its row fails
+    #[arg(long)]
+    no_install: bool,
     /// Measures how costs grow with sizes, instead of the rows
     #[arg(long)]
     curves: bool,
@@ -98,12 +101,15 @@ fn act(cli: &Cli) -> anyhow::Result<bool> {
         peers::tonic::serve(folder)?;
         return Ok(true);
     }
+    if cli.no_install {
+        peers::install_nothing();
+    }
     machine::keep_orphans().context("count the processor time of what this program starts")?;
     let ctx = Ctx {
         rounds: cli.rounds.unwrap_or(if cli.quick { 1 } else { ROUNDS }),
         mib: cli.mib.unwrap_or(if cli.quick { QUICK } else { LARGE }),
         quick: cli.quick,
-        slow_peers: cli.slow_peers,
+        slow_peers: !cli.no_slow_peers,
         cache: std::path::absolute(&cli.report)?.parent().context("the report's folder")?.join("peers"),
     };
     std::fs::create_dir_all(&ctx.cache).with_context(|| format!("make {}", ctx.cache.display()))?;
