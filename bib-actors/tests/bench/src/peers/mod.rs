@@ -6,6 +6,7 @@ pub(crate) mod duckdb;
 pub(crate) mod etcd;
 pub(crate) mod nginx;
 pub(crate) mod postgres;
+pub(crate) mod reader;
 pub(crate) mod rsync;
 pub(crate) mod syncthing;
 pub(crate) mod tonic;

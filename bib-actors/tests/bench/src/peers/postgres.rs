@@ -27,6 +27,8 @@ const SETTINGS: [&str; 9] = [
 pub(crate) struct Postgres {
     folder: PathBuf,
     bin: PathBuf,
+    /// Settings beside those that all have.
+    settings: Vec<String>,
     server: Option<Daemon>,
 }
 
@@ -35,7 +37,7 @@ impl Postgres {
     pub(crate) fn new(folder: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir(folder)?;
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777))?;
-        let made = Self { folder: folder.to_owned(), bin: programs()?, server: None };
+        let made = Self { folder: folder.to_owned(), bin: programs()?, settings: Vec::new(), server: None };
         let mut initdb = made.command("initdb");
         initdb.args(["-A", "trust", "-U", "bench", "-k", "-E", "UTF8", "--locale=C", "-D"]).arg(folder.join("data"));
         run(&mut initdb)?;
@@ -53,16 +55,26 @@ impl Postgres {
         command
     }
 
+    /// Adds settings, for its next start.
+    pub(crate) fn set(&mut self, settings: &[&str]) {
+        self.settings.extend(settings.iter().map(|setting| (*setting).to_owned()));
+    }
+
     /// Starts the server; comes back when it takes connections.
     pub(crate) fn start(&mut self) -> anyhow::Result<()> {
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.folder.join("data")).arg("-k").arg(&self.folder).args(["-c", "max_connections=60"]);
-        SETTINGS.iter().for_each(|setting| {
+        SETTINGS.into_iter().chain(self.settings.iter().map(String::as_str)).for_each(|setting| {
             command.args(["-c", setting]);
         });
         self.server = Some(Daemon::start(&mut command)?);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         crate::peers::daemon::soon("PostgreSQL takes connections", START, || runtime.block_on(self.connect()).is_ok())
+    }
+
+    /// The process that all others of the running server come from.
+    pub(crate) fn pid(&self) -> anyhow::Result<u32> {
+        Ok(self.server.as_ref().context("PostgreSQL does not run")?.pid())
     }
 
     /// Stops it in order.
@@ -77,6 +89,18 @@ impl Postgres {
         let (client, connection) = config.connect(NoTls).await?;
         tokio::spawn(connection);
         Ok(client)
+    }
+
+    /// The number in the names of the packages that are made for it.
+    pub(crate) async fn major(&self) -> anyhow::Result<i32> {
+        let sql = "select current_setting('server_version_num')::int / 10000";
+        Ok(self.connect().await?.query_one(sql, &[]).await?.get(0))
+    }
+
+    /// Whether the running server finds an extension's files.
+    pub(crate) async fn has_extension(&self, name: &str) -> anyhow::Result<bool> {
+        let sql = "select exists (select 1 from pg_available_extensions where name = $1)";
+        Ok(self.connect().await?.query_one(sql, &[&name]).await?.get(0))
     }
 
     /// Tables as the node has them, and those of a naive audit chain.

@@ -1,11 +1,13 @@
-//! `audited-reads` and `audited-writes`: metadata through the guardian with its audit log, beside the same without.
+//! `audited-reads` and `audited-writes`: metadata through the guardian with its audit log, beside the same without, and beside
+//! the records that PostgreSQL can keep.
 
 use super::float;
 use super::keeper::{Estate, Keeper, operation};
 use crate::context::Ctx;
-use crate::measure::{Measured, Side, in_turn, one, seconds};
+use crate::measure::{Measured, Round, Side, in_turn, median, one, seconds};
 use crate::peers::postgres::{Postgres, connections};
-use crate::report::{Better, Row};
+use crate::peers::reader::Reader;
+use crate::report::{Better, NO_GOAL, Row};
 use anyhow::{Context, ensure};
 use bib_domain::TopicName;
 use bib_guardian::{GuardianHandle, NewTopic};
@@ -18,7 +20,7 @@ const READERS: usize = 8;
 /// Clients that write at the same time.
 const WRITERS: usize = 16;
 
-/// Eight clients that read single rows.
+/// Eight clients that read single rows; and what the records of PostgreSQL cost the same select on a bare server.
 pub(crate) fn run_reads(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
     let lab = Lab::new()?;
     let each = ctx.size(2_500, 50);
@@ -27,13 +29,45 @@ pub(crate) fn run_reads(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
     for keeper in [&audited, &bare] {
         keeper.block_on(create(&keeper.guardian, "topic".to_owned()))?;
     }
-    let measured = in_turn(ctx, vec![one(|_| reads(&audited, each)), one(|_| reads(&bare, each))])?.beside(1, 0);
+    let plain = Reader::bare(&lab.path().join("plain"), READERS)?;
+    let logging = Reader::logging(&lab.path().join("logging"), READERS)?;
+    let found = plain.find_pgaudit();
+    let pgaudit = found.is_ok().then(|| Reader::pgaudit(&lab.path().join("pgaudit"), READERS)).transpose()?;
+    let mut sides = vec![
+        one(|_| reads(&audited, each)),
+        one(|_| reads(&bare, each)),
+        one(|_| plain.read(each)),
+        one(|_| logging.read(each)),
+    ];
+    if let Some(pgaudit) = &pgaudit {
+        sides.push(one(|_| pgaudit.read(each)));
+    }
+    let table = in_turn(ctx, sides)?;
     let records = audited.block_on(audited.audit.as_ref().context("an audit log")?.head())?.records;
     ensure!(records >= (READERS * each * ctx.rounds) as u64, "only {records} records for all reads");
-    let row = Row::new("audited-reads", "unaudited", "1/s", Better::Higher, 0.85, measured);
+    let row = Row::new("audited-reads", "unaudited", "1/s", Better::Higher, 0.85, table.beside(1, 0));
+    // of each what is left of the rate without records
+    let share = |peer: &str, side: usize, what: &str| {
+        let left = table.with(&[0, 1, 2, side], |round| Round {
+            ours: round[0][0] * 100.0 / round[1][0],
+            peer: round[side][0] * 100.0 / round[2][0],
+        });
+        let rate = median(table.beside(side, 0).rounds.iter().map(|round| round.peer).collect());
+        let remark = format!("what is left of the rate without records; PostgreSQL made {rate:.0} 1/s and {what}");
+        Row::new("audited-reads.left", peer, "%", Better::Higher, NO_GOAL, left).remark(remark)
+    };
+    let mut rows = vec![
+        row.remark("the same guardian with a log that keeps nothing; 8 clients"),
+        share("log_statement", 3, "its lines are neither chained nor synced"),
+    ];
+    rows.push(match found {
+        Ok(()) => share("pgaudit", 4, "its lines are neither chained nor synced, and have no parameters"),
+        Err(why) => Row::left_out("audited-reads.left", "pgaudit", "%", NO_GOAL, &format!("{why:#}")),
+    });
+    [Some(plain), Some(logging), pgaudit].into_iter().flatten().try_for_each(Reader::stop)?;
     audited.stop()?;
     bare.stop()?;
-    Ok(vec![row.remark("the same guardian with a log that keeps nothing; 8 clients")])
+    Ok(rows)
 }
 
 fn reads(keeper: &Keeper, each: usize) -> anyhow::Result<f64> {
