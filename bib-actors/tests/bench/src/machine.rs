@@ -56,20 +56,25 @@ const KERNEL: u32 = 2;
 
 /// Ticks of this program's tree, ended children included, and of the kernel's threads.
 fn tree() -> f64 {
-    let Ok(folder) = std::fs::read_dir("/proc") else { return 0.0 };
-    let pids = folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let all: HashMap<u32, Process> = pids.filter_map(|pid| Some((pid, read(pid)?))).collect();
-    let own = std::process::id();
-    let counts = |mut pid: u32| {
-        while pid > 1 {
-            if pid == own || pid == KERNEL {
-                return true;
-            }
-            pid = all.get(&pid).map_or(0, |process| process.parent);
+    let (all, roots) = (processes(), [std::process::id(), KERNEL]);
+    all.iter().filter(|(pid, _)| is_below(&all, **pid, &roots)).map(|(_, process)| process.ticks).sum()
+}
+
+fn processes() -> HashMap<u32, Process> {
+    let folder = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = folder.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(|pid| Some((pid, read(pid)?))).collect()
+}
+
+/// Whether a process is one of `roots`, or was started by one or by what it started.
+fn is_below(all: &HashMap<u32, Process>, mut pid: u32, roots: &[u32]) -> bool {
+    while pid > 1 {
+        if roots.contains(&pid) {
+            return true;
         }
-        false
-    };
-    all.iter().filter(|(pid, _)| counts(**pid)).map(|(_, process)| process.ticks).sum()
+        pid = all.get(&pid).map_or(0, |process| process.parent);
+    }
+    false
 }
 
 fn read(pid: u32) -> Option<Process> {
@@ -103,6 +108,26 @@ pub(crate) fn resident_mb(pid: u32) -> anyhow::Result<f64> {
     Ok(kib * 1024.0 / 1e6)
 }
 
+/// Memory of a process and of all that it started, in MB; what several processes share is divided among them.
+pub(crate) fn proportional_mb(pid: u32) -> anyhow::Result<f64> {
+    let all = processes();
+    let mut sum = 0.0;
+    for pid in all.keys().filter(|below| is_below(&all, **below, &[pid])) {
+        let text = match std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(error)
+                    .with_context(|| format!("look at the memory of process {pid}, which is another user's"));
+            }
+            // others may have ended meanwhile
+            text => text.unwrap_or_default(),
+        };
+        let kib = text.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap_or("0 kB");
+        sum += kib.trim().trim_end_matches("kB").trim().parse::<f64>()? * 1024.0 / 1e6;
+    }
+    ensure!(sum > 0.0, "process {pid} has no memory");
+    Ok(sum)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +145,21 @@ mod tests {
         assert!(has_room(Path::new("/tmp"), 1).is_ok());
         let said = has_room(Path::new("/tmp"), u64::MAX).unwrap_err().to_string();
         assert!(said.contains("make room"), "{said}");
+    }
+
+    #[test]
+    fn what_a_process_started_counts_with_it() {
+        let alone = proportional_mb(std::process::id()).unwrap();
+        assert!(alone > 0.5);
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let child_alone = proportional_mb(child.id()).unwrap();
+        let all = processes();
+        assert!(
+            is_below(&all, child.id(), &[std::process::id()]) && !is_below(&all, std::process::id(), &[child.id()])
+        );
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(child_alone > 0.0 && proportional_mb(child.id()).is_err());
     }
 
     #[test]

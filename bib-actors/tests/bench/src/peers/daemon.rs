@@ -76,7 +76,12 @@ pub(crate) fn listening(what: &str, port: u16) -> anyhow::Result<()> {
 
 /// Asks a port of this machine again and again until it answers 200.
 pub(crate) fn answering(port: u16, path: &str) -> anyhow::Result<()> {
-    soon(&format!("port {port} answers {path}"), START, || is_ok(port, path).unwrap_or(false))
+    answering_to(port, path, "")
+}
+
+/// The same with header lines of the asker's own, each with its end.
+pub(crate) fn answering_to(port: u16, path: &str, headers: &str) -> anyhow::Result<()> {
+    soon(&format!("port {port} answers {path}"), START, || is_ok(port, path, headers).unwrap_or(false))
 }
 
 /// Looks again and again, without a pause worth naming, until something holds.
@@ -92,10 +97,10 @@ pub(crate) fn soon(what: &str, deadline: Duration, mut look: impl FnMut() -> boo
     anyhow::bail!("{what}: not within {deadline:?}")
 }
 
-fn is_ok(port: u16, path: &str) -> std::io::Result<bool> {
+fn is_ok(port: u16, path: &str, headers: &str) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(LOOK))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Connection: close\r\n\r\n")?;
     let mut answer = [0; 12];
     stream.read_exact(&mut answer)?;
     Ok(&answer[8..] == b" 200")

@@ -1,6 +1,6 @@
-//! Two syncthing instances that share a folder, told what to do through their own API.
+//! syncthing, told what to do through its own API: two instances that share a folder, or one by itself.
 
-use super::daemon::Daemon;
+use super::daemon::{Daemon, answering_to};
 use super::{debian, output, sync};
 use crate::measure::seconds;
 use anyhow::{Context, ensure};
@@ -11,6 +11,8 @@ use std::process::Command;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(300);
+/// What lets a caller in.
+const KEY: &str = "bench";
 
 /// The two instances.
 pub(crate) struct Syncthing {
@@ -23,13 +25,19 @@ struct Instance {
     listen: u16,
     folder: PathBuf,
     id: String,
-    _daemon: Daemon,
+    daemon: Daemon,
+}
+
+/// One instance by itself, with files, which is started and stopped.
+pub(crate) struct Alone {
+    home: PathBuf,
+    api: u16,
 }
 
 impl Syncthing {
     /// Starts both in `place` and pairs them.
     pub(crate) fn start(place: &Path) -> anyhow::Result<Self> {
-        debian("syncthing", "syncthing")?;
+        install()?;
         let (first, second) = (Instance::start(place, "a")?, Instance::start(place, "b")?);
         first.pair_with(&second)?;
         second.pair_with(&first)?;
@@ -65,18 +73,54 @@ impl Syncthing {
     }
 }
 
+impl Alone {
+    /// Makes it in `place`, which gets the files from `fill`; it does not run then.
+    pub(crate) fn new(place: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<Self> {
+        install()?;
+        let made = Instance::start(place, "alone")?;
+        fill(&made.folder)?;
+        made.share(&[made.id.as_str()])?;
+        made.call("POST", "db/scan?folder=f", None)?;
+        let files = made.call("GET", "db/status?folder=f", None)?;
+        ensure!(files["localFiles"].as_u64() > Some(0), "syncthing found no files: {files}");
+        made.daemon.stop()?;
+        Ok(Self { home: home(place, "alone"), api: made.api })
+    }
+
+    /// Starts it; comes back when it answers.
+    pub(crate) fn start(&self) -> anyhow::Result<Daemon> {
+        let daemon = Daemon::start(&mut command(&self.home, self.api))?;
+        answering_to(self.api, "/rest/system/ping", &format!("X-API-Key: {KEY}\r\n"))?;
+        Ok(daemon)
+    }
+}
+
+fn install() -> anyhow::Result<()> {
+    debian("syncthing", "syncthing")?;
+    debian("curl", "curl")
+}
+
+fn home(place: &Path, name: &str) -> PathBuf {
+    place.join(format!("home-{name}"))
+}
+
+fn command(home: &Path, api: u16) -> Command {
+    let mut command = Command::new("syncthing");
+    command.args(["serve", "--no-browser", "--no-default-folder", "--no-upgrade"]).arg("--home").arg(home);
+    command.arg(format!("--gui-address=127.0.0.1:{api}")).arg(format!("--gui-apikey={KEY}")).env("HOME", home);
+    // without a monitor: it would start a process that leaves its group and lives on
+    command.env("STMONITORED", "yes");
+    command
+}
+
 impl Instance {
     fn start(place: &Path, name: &str) -> anyhow::Result<Self> {
-        let (home, folder) = (place.join(format!("home-{name}")), place.join(format!("folder-{name}")));
+        let (home, folder) = (home(place, name), place.join(format!("folder-{name}")));
         std::fs::create_dir_all(&home)?;
         std::fs::create_dir_all(&folder)?;
         let (api, listen) = (free_port(), free_port());
-        let mut command = Command::new("syncthing");
-        command.args(["serve", "--no-browser", "--no-default-folder", "--no-upgrade"]).arg("--home").arg(&home);
-        command.arg(format!("--gui-address=127.0.0.1:{api}")).arg("--gui-apikey=bench").env("HOME", &home);
-        // without a monitor: it would start a process that leaves its group and lives on
-        let daemon = Daemon::start(command.env("STMONITORED", "yes"))?;
-        let mut made = Self { api, listen, folder, id: String::new(), _daemon: daemon };
+        let daemon = Daemon::start(&mut command(&home, api))?;
+        let mut made = Self { api, listen, folder, id: String::new(), daemon };
         until("syncthing answers", PATIENCE, || made.call("GET", "system/ping", None).is_ok())?;
         let status = made.call("GET", "system/status", None)?;
         status["myID"].as_str().context("syncthing's id")?.clone_into(&mut made.id);
@@ -93,9 +137,15 @@ impl Instance {
         let address = format!("tcp://127.0.0.1:{}", other.listen);
         let device = json!({"deviceID": other.id, "name": "other", "addresses": [address], "compression": "never"});
         self.call("POST", "config/devices", Some(&device))?;
+        self.share(&[self.id.as_str(), other.id.as_str()])
+    }
+
+    /// Makes its folder one that these devices share.
+    fn share(&self, ids: &[&str]) -> anyhow::Result<()> {
+        let devices: Vec<Value> = ids.iter().map(|id| json!({"deviceID": id})).collect();
         let folder = json!({
             "id": "f", "label": "f", "path": self.folder, "type": "sendreceive", "fsWatcherEnabled": false,
-            "rescanIntervalS": 3600, "devices": [{"deviceID": self.id}, {"deviceID": other.id}],
+            "rescanIntervalS": 3600, "devices": devices,
         });
         self.call("POST", "config/folders", Some(&folder)).map(|_| ())
     }
@@ -103,7 +153,7 @@ impl Instance {
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let url = format!("http://127.0.0.1:{}/rest/{path}", self.api);
         let mut command = Command::new("curl");
-        command.args(["-s", "-S", "-f", "-X", method, "-H", "X-API-Key: bench", &url]);
+        command.args(["-s", "-S", "-f", "-X", method, "-H", &format!("X-API-Key: {KEY}"), &url]);
         if let Some(body) = body {
             command.args(["-H", "Content-Type: application/json", "-d", &body.to_string()]);
         }

@@ -1,11 +1,12 @@
-//! `idle-memory`: resident memory of bibd without its PostgreSQL, beside etcd.
+//! `idle-memory`: resident memory of bibd without its PostgreSQL, beside etcd, syncthing and a PostgreSQL.
 
-use super::start::{full_with_data, of};
+use super::start::{full_with_data, of, syncthing_with_data};
 use crate::context::Ctx;
-use crate::machine::resident_mb;
-use crate::measure::{Side, in_turn, one};
+use crate::machine::{proportional_mb, resident_mb};
+use crate::measure::{Round, Side, in_turn, one};
 use crate::peers::etcd;
-use crate::report::{Better, Row};
+use crate::peers::postgres::Postgres;
+use crate::report::{Better, NO_GOAL, Row};
 use anyhow::Context;
 use bib_node_tests::{Lab, Node, NodeSpec};
 use std::time::Duration;
@@ -23,22 +24,38 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
         node.start()?;
     }
     let etcd = etcd::start(&lab.path().join("etcd"))?;
-    let sides: Vec<Side<'_>> = vec![
+    let syncthing = syncthing_with_data(&lab)?.start()?;
+    let mut server = Postgres::new(&lab.path().join("postgres"))?;
+    server.start()?;
+    let postgres = server.pid()?;
+    let readable = proportional_mb(postgres).map(|_| ());
+    let mut sides: Vec<Side<'_>> = vec![
         Box::new(|_| {
             std::thread::park_timeout(IDLE);
             Ok(vec![resident(&full)?, resident(&cache)?, resident(&proxy)?])
         }),
         one(|_| resident_mb(etcd.pid())),
+        one(|_| resident_mb(syncthing.pid())),
     ];
+    if readable.is_ok() {
+        sides.push(one(|_| proportional_mb(postgres)));
+    }
     let table = in_turn(ctx, sides)?;
-    let beside_etcd =
-        |at: usize| table.with(&[0, 1], move |round| crate::measure::Round { ours: round[0][at], peer: round[1][0] });
-    Ok(vec![
-        Row::new("idle-memory.proxy", "etcd", "MB", Better::Lower, 1.0, beside_etcd(2)),
-        Row::new("idle-memory.cache", "etcd", "MB", Better::Lower, 1.0, beside_etcd(1))
-            .remark("a selective node on SQLite"),
-        Row::new("idle-memory.full", "bound", "MB", Better::Lower, 1.0, table.bound(0, 60.0)),
-    ])
+    let beside =
+        |at: usize, peer: usize| table.with(&[0, peer], |round| Round { ours: round[0][at], peer: round[peer][0] });
+    let (full, cache, proxy) = ("idle-memory.full", "idle-memory.cache", "idle-memory.proxy");
+    let mut rows = vec![
+        Row::new(proxy, "etcd", "MB", Better::Lower, 1.0, beside(2, 1)),
+        Row::new(cache, "etcd", "MB", Better::Lower, NO_GOAL, beside(1, 1)).remark("a selective node on SQLite"),
+        Row::new(cache, "syncthing", "MB", Better::Lower, NO_GOAL, beside(1, 2)).remark("with a folder of 200 files"),
+        Row::new(full, "bound", "MB", Better::Lower, 1.0, table.bound(0, 60.0)),
+    ];
+    rows.push(match readable {
+        Ok(()) => Row::new(full, "postgresql", "MB", Better::Lower, NO_GOAL, beside(0, 3))
+            .remark("ours without its PostgreSQL; all processes of an empty one, what they share counted once"),
+        Err(why) => Row::left_out(full, "postgresql", "MB", NO_GOAL, &format!("{why:#}")),
+    });
+    Ok(rows)
 }
 
 fn resident(node: &Node) -> anyhow::Result<f64> {
