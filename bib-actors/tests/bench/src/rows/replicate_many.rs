@@ -73,6 +73,9 @@ pub(crate) fn run(ctx: &Ctx) -> anyhow::Result<Vec<Row>> {
         Ok(figures)
     };
     let table = in_turn(ctx, vec![Box::new(side)])?;
+    // what it would stop in order is the PostgreSQL that its first life left behind: that is a child of this program now, and
+    // when it ends nobody takes it away, for which the node would wait
+    providers.borrow_mut()[1].node.kill9()?;
     let remark = "token buckets in front of the providers' TCP ports; the peer is one provider";
     let times = |figure: usize| table.own(figure, 0);
     let row = |name: &str, peer: &str, goal: f64, measured: Measured| {
