@@ -11,7 +11,7 @@ use bib_chunks::SignedManifest;
 use bib_domain::VersionId;
 use bib_kit::BlockingPool;
 use parking_lot::Mutex;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,7 +42,23 @@ pub(crate) struct ManifestStore {
 
 struct Inner {
     root: PathBuf,
+    /// The folders below the root whose names are on the disk.
+    named: Mutex<HashSet<PathBuf>>,
     cache: Mutex<Cache>,
+}
+
+impl Inner {
+    /// Sees to it that a folder below the root is there and its name on the disk. Whoever comes while another makes it waits:
+    /// that it is there says nothing.
+    fn folder(&self, dir: &Path) -> Result<(), GuardianError> {
+        let mut named = self.named.lock();
+        if !named.contains(dir) || !dir.exists() {
+            files::private_dir(dir)?;
+            files::sync_dir(&self.root)?;
+            named.insert(dir.to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// The last used ones at the back.
@@ -92,8 +108,15 @@ impl ManifestStore {
         for entry in left.flatten() {
             let _ = std::fs::remove_file(entry.path());
         }
-        let cache = Cache { entries: VecDeque::new(), bytes: 0, limit: cache_bytes };
-        Ok(Self { inner: Arc::new(Inner { root, cache: Mutex::new(cache) }), pool, publishing: Arc::default() })
+        // an earlier process may have made folders without living long enough, or being able, to sync their names
+        let above = root.parent().filter(|above| !above.as_os_str().is_empty());
+        for folder in above.into_iter().chain([&*root]) {
+            files::sync_dir(folder)?;
+        }
+        let there = std::fs::read_dir(&root).map_err(GuardianError::file("read", &root))?;
+        let named = Mutex::new(there.flatten().map(|entry| entry.path()).collect());
+        let cache = Mutex::new(Cache { entries: VecDeque::new(), bytes: 0, limit: cache_bytes });
+        Ok(Self { inner: Arc::new(Inner { root, named, cache }), pool, publishing: Arc::default() })
     }
 
     /// No manifest is removed as one that nobody names while this is held.
@@ -144,11 +167,11 @@ impl ManifestStore {
         self.run(move || {
             let (path, dir) = place(&inner.root, manifest.id());
             let bytes = manifest.to_bytes();
-            if !std::fs::read(&path).is_ok_and(|there| there == bytes) {
-                if !dir.exists() {
-                    files::private_dir(&dir)?;
-                    files::sync_dir(&inner.root)?;
-                }
+            inner.folder(&dir)?;
+            if std::fs::read(&path).is_ok_and(|there| there == bytes) {
+                // it was synced before it got its name; of its name that is not known
+                files::sync_dir(&dir)?;
+            } else {
                 let temporary = inner.root.join("tmp").join(format!("{}-{}", manifest.id().to_hex(), unique()));
                 files::write_durably(&path, &temporary, &bytes)?;
             }
