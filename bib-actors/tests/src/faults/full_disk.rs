@@ -7,7 +7,7 @@ use super::{SmallDisk, noise};
 use crate::{Lab, Node, NodeSpec, until};
 use anyhow::{Context, ensure};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -33,6 +33,9 @@ pub enum Place {
 }
 
 impl Place {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Database, Self::Chunks, Self::Audit, Self::Whole];
+
     fn folder(self, node: &Node) -> PathBuf {
         match self {
             Self::Database => node.data_dir().join("postgres"),
@@ -58,29 +61,32 @@ pub struct Survived {
     pub acknowledged: usize,
     /// From the moment of room until a version was acknowledged again.
     pub reopened_after: Duration,
+    /// Whether the checks noticed, at the end, that a disk with room is not full.
+    pub notices: bool,
 }
 
-/// Runs the scenario once.
+/// Runs the scenario once. What is uploaded follows from the seed.
 ///
 /// # Errors
 /// With the first promise that was broken.
-pub fn full_disk(place: Place) -> anyhow::Result<Survived> {
+pub fn full_disk(place: Place, seed: u64) -> anyhow::Result<Survived> {
     let lab = Lab::new()?;
     // declared before the node, so that the node is gone when it is unmounted
     let mut disks = Vec::new();
-    let mut node = lab.node(NodeSpec { more: OPTIONS.to_owned(), ..NodeSpec::full("full") })?;
+    let node = lab.node(NodeSpec { more: OPTIONS.to_owned(), ..NodeSpec::full("full") })?;
     disks.push(SmallDisk::mount(&place.folder(&node), place.mib())?);
     let disk = &disks[0];
-    node.start()?;
-    node.bib(&["topic", "create", "t"])?.ok()?;
-    let postmaster = postmaster(&node)?;
+    let mut client = Client { node, folder: lab.path().to_owned(), seed };
+    client.node.start()?;
+    client.node.bib(&["topic", "create", "t"])?.ok()?;
+    let postmaster = postmaster(&client.node)?;
 
     let acknowledged = Mutex::new(Vec::new());
-    upload(&node, lab.path(), 0)?.context("an upload with room was refused")?;
+    client.upload(0)?.context("an upload with room was refused")?;
     acknowledged.lock().map_err(|_| anyhow::anyhow!("poisoned"))?.push(0);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let uploading = scope.spawn(|| upload_until(&node, lab.path(), &acknowledged, &stop));
+        let uploading = scope.spawn(|| client.upload_until(&acknowledged, &stop));
         // with uploads under way
         let busy = until("uploads are under way", NOTICE, || acknowledged.lock().is_ok_and(|done| done.len() >= 3));
         let filled = busy.and_then(|()| disk.fill()).and_then(|_| {
@@ -94,11 +100,11 @@ pub fn full_disk(place: Place) -> anyhow::Result<Survived> {
     })?;
     let acknowledged = acknowledged.into_inner().map_err(|_| anyhow::anyhow!("poisoned"))?;
 
-    refuses_and_reads(&node, lab.path(), &acknowledged)?;
+    client.finds_it_full(&acknowledged)?;
     disk.clear()?;
     let cleared = now();
     let mut last = String::new();
-    until("the node writes again", NOTICE, || match upload(&node, lab.path(), 9_999) {
+    until("the node writes again", NOTICE, || match client.upload(9_999) {
         Ok(done) => done.is_some(),
         Err(error) => {
             last = format!("{error:#}");
@@ -107,6 +113,7 @@ pub fn full_disk(place: Place) -> anyhow::Result<Survived> {
     })
     .with_context(|| last.clone())?;
     let reopened_after = now() - cleared;
+    let node = &client.node;
     until("nothing needs attention any more", NOTICE, || {
         node.bib(&["status", "--exit-code"]).is_ok_and(|o| o.code == 0)
     })?;
@@ -121,9 +128,10 @@ pub fn full_disk(place: Place) -> anyhow::Result<Survived> {
     for actor in status["actors"].as_array().into_iter().flatten() {
         ensure!(actor["restarts"] == 0, "an actor failed: {actor}");
     }
-    ensure!(self::postmaster(&node)? == postmaster, "PostgreSQL was started anew");
-    no_panic(&node)?;
-    Ok(Survived { acknowledged: acknowledged.len(), reopened_after })
+    ensure!(self::postmaster(node)? == postmaster, "PostgreSQL was started anew");
+    no_panic(node)?;
+    let notices = client.finds_it_full(&acknowledged).is_err();
+    Ok(Survived { acknowledged: acknowledged.len(), reopened_after, notices })
 }
 
 #[expect(clippy::disallowed_methods, reason = "this program watches other processes, it is no actor")]
@@ -131,54 +139,64 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Uploads one small dataset. `None` when the node refused it because its disk is full.
-fn upload(node: &Node, folder: &Path, number: u64) -> anyhow::Result<Option<Value>> {
-    let path = folder.join(format!("d{number}.bin"));
-    std::fs::write(&path, noise(number + 1, FILE))?;
-    let words = ["dataset", "upload", path.to_str().context("a UTF-8 path")?, "--topic", "t", "--name"];
-    let name = format!("d{number}");
-    let done = node.bib(&[&words[..], &[&name, "--json"]].concat());
-    std::fs::remove_file(&path)?;
-    let done = done?;
-    if done.code == 0 {
-        return done.json().map(Some);
-    }
-    let error = done.error_json()?;
-    ensure!(done.code == 16 && error["reason"] == "DISK_FULL", "an upload failed otherwise: {} {error}", done.code);
-    Ok(None)
+/// Who uploads to the node.
+struct Client {
+    node: Node,
+    folder: PathBuf,
+    seed: u64,
 }
 
-/// Uploads one after the other, until one is refused.
-fn upload_until(node: &Node, folder: &Path, done: &Mutex<Vec<u64>>, stop: &AtomicBool) -> anyhow::Result<()> {
-    for number in 1.. {
-        if stop.load(Ordering::SeqCst) || upload(node, folder, number)?.is_none() {
-            break;
+impl Client {
+    /// Uploads one small dataset. `None` when the node refused it because its disk is full.
+    fn upload(&self, number: u64) -> anyhow::Result<Option<Value>> {
+        let path = self.folder.join(format!("d{number}.bin"));
+        std::fs::write(&path, noise(self.seed << 20 | (number + 1), FILE))?;
+        let words = ["dataset", "upload", path.to_str().context("a UTF-8 path")?, "--topic", "t", "--name"];
+        let name = format!("d{number}");
+        let done = self.node.bib(&[&words[..], &[&name, "--json"]].concat());
+        std::fs::remove_file(&path)?;
+        let done = done?;
+        if done.code == 0 {
+            return done.json().map(Some);
         }
-        done.lock().map_err(|_| anyhow::anyhow!("poisoned"))?.push(number);
+        let error = done.error_json()?;
+        ensure!(done.code == 16 && error["reason"] == "DISK_FULL", "an upload failed otherwise: {} {error}", done.code);
+        Ok(None)
     }
-    Ok(())
-}
 
-/// The disk is full: changes are refused with a reason and a way out, reading goes on, the status says it.
-fn refuses_and_reads(node: &Node, folder: &Path, acknowledged: &[u64]) -> anyhow::Result<()> {
-    ensure!(upload(node, folder, 5_000)?.is_none(), "an upload was taken on a full disk");
-    let topic = node.bib(&["topic", "create", "more", "--json"])?;
-    let error = topic.error_json()?;
-    ensure!(topic.code == 16 && error["reason"] == "DISK_FULL", "a topic was not refused: {} {error}", topic.code);
-    let message = error["message"].as_str().unwrap_or_default();
-    ensure!(message.contains("free") && message.contains("by itself"), "no way out in {message:?}");
-    let status = node.json(&["status"])?;
-    let warnings = status["warnings"].to_string();
-    ensure!(warnings.contains("the node") && warnings.contains("MiB"), "the status does not say it: {warnings}");
-    ensure!(node.bib(&["status", "--exit-code"])?.code == 11, "the status is well on a full disk");
-    ensure!(status["ready"] == true, "reading has ended: {status}");
-    for number in acknowledged.iter().rev().take(3) {
-        let report = node.json(&["dataset", "verify", &format!("t/d{number}")])?;
-        ensure!(report["ok"] == true, "d{number} cannot be read on a full disk: {report}");
+    /// Uploads one after the other, until one is refused.
+    fn upload_until(&self, done: &Mutex<Vec<u64>>, stop: &AtomicBool) -> anyhow::Result<()> {
+        for number in 1.. {
+            if stop.load(Ordering::SeqCst) || self.upload(number)?.is_none() {
+                break;
+            }
+            done.lock().map_err(|_| anyhow::anyhow!("poisoned"))?.push(number);
+        }
+        Ok(())
     }
-    let records = node.json(&["admin", "audit", "list", "--limit", "50"])?;
-    ensure!(records.to_string().contains("refused"), "the refusals are not in the audit log: {records}");
-    no_panic(node)
+
+    /// The disk is full: changes are refused with a reason and a way out, reading goes on, the status says it.
+    fn finds_it_full(&self, acknowledged: &[u64]) -> anyhow::Result<()> {
+        let node = &self.node;
+        ensure!(self.upload(5_000)?.is_none(), "an upload was taken on a full disk");
+        let topic = node.bib(&["topic", "create", "more", "--json"])?;
+        let error = topic.error_json()?;
+        ensure!(topic.code == 16 && error["reason"] == "DISK_FULL", "a topic was not refused: {} {error}", topic.code);
+        let message = error["message"].as_str().unwrap_or_default();
+        ensure!(message.contains("free") && message.contains("by itself"), "no way out in {message:?}");
+        let status = node.json(&["status"])?;
+        let warnings = status["warnings"].to_string();
+        ensure!(warnings.contains("the node") && warnings.contains("MiB"), "the status does not say it: {warnings}");
+        ensure!(node.bib(&["status", "--exit-code"])?.code == 11, "the status is well on a full disk");
+        ensure!(status["ready"] == true, "reading has ended: {status}");
+        for number in acknowledged.iter().rev().take(3) {
+            let report = node.json(&["dataset", "verify", &format!("t/d{number}")])?;
+            ensure!(report["ok"] == true, "d{number} cannot be read on a full disk: {report}");
+        }
+        let records = node.json(&["admin", "audit", "list", "--limit", "50"])?;
+        ensure!(records.to_string().contains("refused"), "the refusals are not in the audit log: {records}");
+        no_panic(node)
+    }
 }
 
 fn no_panic(node: &Node) -> anyhow::Result<()> {

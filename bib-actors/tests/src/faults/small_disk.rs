@@ -1,10 +1,11 @@
-//! A real file system of a few hundred MiB, mounted for one scenario. Needs root.
+//! A real file system of a few hundred MiB, mounted for one scenario. Takes root, or a `sudo` that asks no password.
 
 use anyhow::{Context, ensure};
+use nix::unistd::{getegid, geteuid};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// What fills the disk from outside.
 const FILLER: &str = "filler";
@@ -15,10 +16,15 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Whether this process may mount.
-    #[must_use]
-    pub fn may_mount() -> bool {
-        nix::unistd::geteuid().is_root()
+    /// Whether this process may mount: root in a container often may not, so it is tried.
+    ///
+    /// # Errors
+    /// Why it may not, and what to do.
+    pub fn may_mount() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir().context("make a temporary folder")?;
+        Self::mount(folder.path(), 1).map(drop).context(
+            "a small disk cannot be mounted here: run as root, or where `sudo -n mount` works; a container needs --privileged",
+        )
     }
 
     /// Mounts a tmpfs of `mib` at `path`, which is made.
@@ -27,8 +33,8 @@ impl SmallDisk {
     /// When it cannot be mounted.
     pub fn mount(path: &Path, mib: u32) -> anyhow::Result<Self> {
         std::fs::create_dir_all(path).with_context(|| format!("make {}", path.display()))?;
-        let size = format!("size={mib}m,mode=711");
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "bib-test"]).arg(path))?;
+        let options = format!("size={mib}m,mode=711,uid={},gid={}", geteuid(), getegid());
+        run(as_root("mount").args(["-t", "tmpfs", "-o", &options, "bib-test"]).arg(path))?;
         Ok(Self { path: path.to_owned() })
     }
 
@@ -63,15 +69,25 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // a process that still holds it must not keep it mounted for everybody else
-        let plain = run(Command::new("umount").arg(&self.path));
+        let plain = run(as_root("umount").arg(&self.path));
         if plain.is_err() {
-            let _ = run(Command::new("umount").arg("-l").arg(&self.path));
+            let _ = run(as_root("umount").arg("-l").arg(&self.path));
         }
     }
 }
 
+/// `program` as root: itself if this is root, else through `sudo`, which must not ask.
+fn as_root(program: &str) -> Command {
+    if geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    command.args(["-n", program]);
+    command
+}
+
 fn run(command: &mut Command) -> anyhow::Result<()> {
-    let output = command.output().with_context(|| format!("run {command:?}"))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("run {command:?}"))?;
     ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(())
 }
