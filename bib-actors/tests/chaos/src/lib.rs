@@ -13,6 +13,7 @@ mod liar;
 mod nodes;
 mod outcomes;
 mod report;
+mod room;
 pub mod scenarios;
 mod setting;
 mod tracer;

@@ -23,6 +23,8 @@ pub struct Row {
     pub void: u32,
     /// What must not be, and was.
     pub violations: Vec<String>,
+    /// Why runs are void, where that is not plain.
+    pub notes: Vec<String>,
     /// What was measured, by name.
     pub figures: Vec<(String, f64)>,
     /// How long it took.
@@ -31,7 +33,22 @@ pub struct Row {
 
 impl Row {
     pub(crate) const fn new(scenario: &'static str, about: &'static str, seed: u64) -> Self {
-        Self { scenario, about, seed, runs: 0, void: 0, violations: Vec::new(), figures: Vec::new(), seconds: 0.0 }
+        Self {
+            scenario,
+            about,
+            seed,
+            runs: 0,
+            void: 0,
+            violations: Vec::new(),
+            notes: Vec::new(),
+            figures: Vec::new(),
+            seconds: 0.0,
+        }
+    }
+
+    /// Says why runs are void.
+    pub(crate) fn note(&mut self, text: String) {
+        self.notes.push(text);
     }
 
     pub(crate) fn figure(&mut self, name: &str, value: f64) {
@@ -84,7 +101,8 @@ impl Row {
             self.figures.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         json!({
             "scenario": self.scenario, "about": self.about, "seed": self.seed, "runs": self.runs, "void": self.void,
-            "violations": self.violations, "figures": figures, "seconds": self.seconds, "verdict": self.verdict(),
+            "violations": self.violations, "notes": self.notes, "figures": figures, "seconds": self.seconds,
+            "verdict": self.verdict(),
         })
     }
 }
@@ -107,6 +125,9 @@ impl fmt::Display for Row {
         }
         if self.violations.len() > SHOWN {
             write!(f, "\n    ! and {} more in the report", self.violations.len() - SHOWN)?;
+        }
+        for note in &self.notes {
+            write!(f, "\n    - {note}")?;
         }
         if !self.figures.is_empty() {
             let figures: Vec<_> = self.figures.iter().map(|(name, value)| format!("{name} {value:.1}")).collect();
@@ -155,7 +176,9 @@ mod tests {
         row.runs = 3;
         assert!(row.is_ok());
         row.void = 3;
+        row.note("there is no room".to_owned());
         assert_eq!(row.verdict(), "VOID");
+        assert!(row.to_string().contains("\n    - there is no room"));
         row.self_check(false, "a lost version");
         assert_eq!(row.verdict(), "VIOLATED");
         assert!(table(&[row]).contains("VIOLATED"));

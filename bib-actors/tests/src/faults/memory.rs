@@ -12,7 +12,7 @@ use std::time::Duration;
 /// How long one portion may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(900);
 /// Bytes of one dataset; more bytes are more datasets, so that no copy outside the nodes grows with them.
-const PORTION: u64 = 256 << 20;
+pub const PORTION: u64 = 256 << 20;
 /// Bytes made at a time.
 const STEP: u64 = 8 << 20;
 /// Rows of the table that is queried.
@@ -29,11 +29,11 @@ pub struct Peaks {
     pub second_kib: u64,
 }
 
-/// Sends `bytes` through two nodes.
+/// Sends so many portions through two nodes. What is in them follows from the seed. Tells after each how far it is.
 ///
 /// # Errors
 /// When anything on the way fails.
-pub fn memory(bytes: u64) -> anyhow::Result<Peaks> {
+pub fn memory(portions: u32, seed: u64, tell: &dyn Fn(&str)) -> anyhow::Result<Peaks> {
     let lab = Lab::new()?;
     let mut first = lab.node(NodeSpec::full("first"))?;
     let mut second = lab.node(NodeSpec::selective("second"))?;
@@ -45,20 +45,18 @@ pub fn memory(bytes: u64) -> anyhow::Result<Peaks> {
     until("the topic is known", ARRIVAL, || second.bib(&["topic", "get", "t"]).is_ok_and(|done| done.code == 0))?;
     second.bib(&["topic", "subscribe", "t"])?.ok()?;
 
-    let (mut left, mut number) = (bytes, 0);
-    while left > 0 {
-        let now = left.min(PORTION);
-        through(&lab, (&first, &second), number, now)?;
-        (left, number) = (left - now, number + 1);
+    for number in 0..portions {
+        through(&lab, (&first, &second), number, seed)?;
+        tell(&format!("portion {number}: {} and {} KiB at most so far", peak(&first)?, peak(&second)?));
     }
     query(&lab, (&first, &second))?;
-    Ok(Peaks { bytes, first_kib: peak(&first)?, second_kib: peak(&second)? })
+    Ok(Peaks { bytes: u64::from(portions) * PORTION, first_kib: peak(&first)?, second_kib: peak(&second)? })
 }
 
 /// One portion: in at one node, out at the other.
-fn through(lab: &Lab, (first, second): (&Node, &Node), number: u64, bytes: u64) -> anyhow::Result<()> {
+fn through(lab: &Lab, (first, second): (&Node, &Node), number: u32, seed: u64) -> anyhow::Result<()> {
     let path = lab.path().join("portion.bin");
-    write(&path, number, bytes)?;
+    write(&path, seed << 24 | u64::from(number) << 8)?;
     let name = format!("d{number}");
     put(first, &path, &name)?;
     std::fs::remove_file(&path)?;
@@ -90,11 +88,10 @@ fn query(lab: &Lab, (first, second): (&Node, &Node)) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write(path: &Path, seed: u64, bytes: u64) -> anyhow::Result<()> {
+fn write(path: &Path, seed: u64) -> anyhow::Result<()> {
     let mut file = File::create(path)?;
-    for at in (0..bytes).step_by(usize::try_from(STEP)?) {
-        let now = usize::try_from(STEP.min(bytes - at))?;
-        file.write_all(&noise(seed << 32 | (at / STEP + 1), now))?;
+    for step in 0..PORTION / STEP {
+        file.write_all(&noise(seed | (step + 1), usize::try_from(STEP)?))?;
     }
     Ok(())
 }
@@ -111,9 +108,15 @@ fn arrives(node: &Node, dataset: &str) -> anyhow::Result<()> {
     })
 }
 
-/// The most memory that the node's process had in its life, in KiB.
 fn peak(node: &Node) -> anyhow::Result<u64> {
-    let pid = node.pid().context("the node runs")?;
+    peak_kib(node.pid().context("the node runs")?)
+}
+
+/// The most memory that a process had in its life, in KiB.
+///
+/// # Errors
+/// When there is no such process.
+pub fn peak_kib(pid: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("no VmHWM")?;
     line.split_whitespace().nth(1).context("no figure")?.parse().context("read VmHWM")

@@ -5,12 +5,14 @@
 
 mod full_disk;
 mod lost_sync;
+mod many_files;
 mod memory;
 mod small_disk;
 
 pub use full_disk::{Place, Survived, full_disk};
 pub use lost_sync::{Swept, lost_sync, lost_sync_at_first_start};
-pub use memory::{Peaks, memory};
+pub use many_files::{Packed, many_files};
+pub use memory::{PORTION, Peaks, memory, peak_kib};
 pub use small_disk::SmallDisk;
 
 /// Bytes that no compression and no deduplication makes fewer, the same for the same seed: xorshift64*.

@@ -1,6 +1,7 @@
 //! Bad, empty and numerous files: a clear answer, and nothing changed by what is refused.
 
 use super::data::{example, file, noise, upload};
+use bib_node_tests::faults::many_files;
 use bib_node_tests::{Lab, Node, NodeSpec, chunk_files};
 use std::path::Path;
 
@@ -56,22 +57,11 @@ fn empty_files_and_folders_are_kept() {
 
 #[test]
 fn ten_thousand_small_files_share_chunks() {
-    let lab = Lab::new().unwrap();
-    let node = node(&lab);
-    let folder = lab.path().join("many");
-    for number in 0_u64..10_000 {
-        file(&folder, &format!("{:02}/{number:05}.bin", number % 100), &noise(number, 1024));
-    }
-    let put = upload(&node, &folder, "t", "many");
-    assert_eq!(put["files"], 10_000);
-    let chunks = chunk_files(&node).len();
-    assert!(chunks < 200, "{chunks} chunks for 10 MiB in 10,000 files");
-    file(&folder, "42/00042.bin", b"edited");
-    let two = upload(&node, &folder, "t", "many");
-    let new = two["newBytes"].as_u64().unwrap();
-    assert!(new < 4 << 20, "{new} bytes are new after the edit of one file");
-    let report = node.json(&["dataset", "verify", "t/many"]).unwrap();
-    assert_eq!(report["ok"], true, "{report}");
+    let packed = many_files(10_000, 1).unwrap();
+    eprintln!("{packed:?}");
+    assert!(packed.chunks < 200, "{} chunks for 10 MiB in 10,000 files", packed.chunks);
+    assert!(packed.new_bytes < 4 << 20, "{} bytes are new after the edit of one file", packed.new_bytes);
+    assert!(packed.notices, "a chunk that is gone was not noticed");
 }
 
 #[test]

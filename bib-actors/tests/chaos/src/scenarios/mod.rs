@@ -9,6 +9,7 @@ mod panics;
 mod postgres;
 mod slow;
 mod stopped;
+mod storage;
 mod transfer;
 
 use crate::report::Row;
@@ -27,7 +28,7 @@ pub struct Scenario {
 }
 
 /// All scenarios, in the order in which they are run.
-pub const ALL: [Scenario; 13] = [
+pub const ALL: [Scenario; 18] = [
     Scenario { name: "kill", about: "kill -9 of bibd during 16 uploaders", act: kill::run },
     Scenario { name: "postgres", about: "kill -9 of PostgreSQL's postmaster and its children", act: postgres::run },
     Scenario { name: "panics", about: "an injected panic in every place of every actor", act: panics::run },
@@ -41,6 +42,15 @@ pub const ALL: [Scenario; 13] = [
     Scenario { name: "flood-peers", about: "a flood against the node network", act: floods::peers },
     Scenario { name: "flood-api", about: "a flood against the API", act: floods::api },
     Scenario { name: "flood-pages", about: "a flood against the pages' port", act: floods::pages },
+    Scenario { name: "lost-sync", about: "each sync of an upload fails", act: storage::lost_sync },
+    Scenario {
+        name: "lost-sync-start",
+        about: "each sync of a first start fails",
+        act: storage::lost_sync_at_first_start,
+    },
+    Scenario { name: "full-disk", about: "a disk that runs full under each part of a node", act: storage::full_disk },
+    Scenario { name: "memory", about: "a lot of data through two nodes in little memory", act: storage::memory },
+    Scenario { name: "many-files", about: "a folder of very many small files", act: storage::many_files },
 ];
 
 impl Scenario {

@@ -6,6 +6,7 @@
 use crate::dice::Dice;
 use crate::nodes::{PATIENCE, full, subscribe};
 use crate::report::Row;
+use crate::room;
 use crate::setting::Setting;
 use crate::watch::pause;
 use anyhow::{Context, ensure};
@@ -91,16 +92,8 @@ fn run(setting: &Setting, row: &mut Row, victim: Victim) -> anyhow::Result<()> {
 
 /// Both nodes keep every version, and are read-only where less than their reserve is free.
 fn has_room(lab: &Path, versions: u64) -> anyhow::Result<()> {
-    let disk = nix::sys::statvfs::statvfs(lab)?;
-    let free = disk.blocks_available() * disk.fragment_size();
-    let needed = 2 * versions + (4 << 30);
-    ensure!(
-        free >= needed,
-        "this needs {} GiB of free disk, and {} has {}; free some, or give TMPDIR another place",
-        needed >> 30,
-        lab.display(),
-        free >> 30
-    );
+    let lacking = room::lacking(lab, 2 * versions + (4 << 30))?;
+    ensure!(lacking.is_none(), "{}", lacking.unwrap_or_default());
     Ok(())
 }
 

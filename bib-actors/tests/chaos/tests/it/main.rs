@@ -4,9 +4,9 @@
 //! flag, a deadline, a peer that comes back - run beside them: a test whose turn has not come does the work of one that
 //! can run meanwhile, and that one finds it done.
 
-use bib_chaos::scenarios::Scenario;
+use bib_chaos::scenarios::{self, Scenario};
 use bib_chaos::{Extent, Setting};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -35,6 +35,9 @@ const ALL: [(&str, Wants); 13] = [
     ("stopped", Wants::Time),
     ("liar", Wants::Time),
 ];
+
+/// Their reduced forms are tests of `bib-node-tests`, which has these faults: here they would be run once more.
+const ELSEWHERE: [&str; 5] = ["full-disk", "lost-sync", "lost-sync-start", "many-files", "memory"];
 
 /// What became of a scenario; else what its test is to say.
 type Outcome = Result<(), String>;
@@ -140,6 +143,14 @@ fn a_slow_disk_is_flagged() {
 #[test]
 fn bibd_is_killed_during_uploads() {
     holds("kill");
+}
+
+#[test]
+fn every_scenario_is_run_in_its_reduced_form() {
+    let known: BTreeSet<&str> = scenarios::ALL.iter().map(|scenario| scenario.name).collect();
+    let here = ALL.iter().map(|(name, _)| *name);
+    assert_eq!(here.chain(ELSEWHERE).collect::<BTreeSet<_>>(), known);
+    assert_eq!(ALL.len() + ELSEWHERE.len(), scenarios::ALL.len());
 }
 
 #[test]
