@@ -145,8 +145,8 @@ fn attention(health: &GetHealthResponse, this: &GetSelfResponse, nodes: &[Node])
             action: "see the node".to_owned(),
         });
     }
-    for transfer in this.transfers.iter().filter(|transfer| transfer.state == "failed") {
-        items.push(plain(format!("{} did not arrive: {}.", transfer.dataset, transfer.error)));
+    for transfer in this.transfers.iter().filter(|transfer| !transfer.error.is_empty()) {
+        items.push(plain(format!("{} has not arrived: {}.", transfer.dataset, transfer.error)));
     }
     items
 }
@@ -285,7 +285,7 @@ mod tests {
         assert!(page.contains("<span class=\"state busy\">running</span>"), "{page}");
         assert!(page.contains("lab-b, …stranger") && page.contains("<a href=\"/datasets/weather/all\">"), "{page}");
         let attention = page.split("Needs attention").nth(1).unwrap().split("</section>").next().unwrap();
-        assert!(attention.contains("weather/all did not arrive: no node has it."), "{attention}");
+        assert!(attention.contains("weather/all has not arrived: no node has it."), "{attention}");
         let none = shown(&GetHealthResponse::default(), GetSelfResponse::default(), &[]);
         assert!(none.contains("Nothing is on its way.") && !none.contains("Needs attention"), "{none}");
     }

@@ -6,6 +6,7 @@ use bib_domain::backoff::Backoff;
 use bib_proto::v1::Announce;
 use bib_proto::v1::sync_request::Request;
 use bib_replicator::TransferState;
+use std::process::Command;
 use std::time::Duration;
 
 #[test]
@@ -39,6 +40,49 @@ fn a_subscription_brings_what_is_there_and_what_comes() {
         cache.subscribe("weather").await;
         cache.gets("weather/all", other).await;
         assert!(cache.audited("dataset.complete", &other.to_string()).await);
+        server.stop().await;
+    });
+}
+
+/// How many chunk files of a node have nothing in the page cache. `fincore` looks without bringing it there.
+fn cold_chunks(node: &Node) -> usize {
+    let hex = |name: &str, length: usize| name.len() == length && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let (mut folders, mut cold) = (vec![node.dir().join("blobs")], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && hex(&name, 2) {
+                folders.push(path);
+            } else if hex(&name, 64) {
+                let look = Command::new("fincore").args(["--noheadings", "--output", "PAGES"]).arg(path).output();
+                cold += usize::from(String::from_utf8_lossy(&look.unwrap().stdout).trim() == "0");
+            }
+        }
+    }
+    cold
+}
+
+#[test]
+fn what_is_large_goes_past_the_page_cache() {
+    run(async {
+        let server = Node::start(1, Storage::Postgres, Full).await;
+        server.topic("t").await;
+        let id = server.publish("t/d", 1, 2_000_000).await;
+        let mut cold = Vec::new();
+        for (seed, from) in [(2, 2_000_000), (3, 2_000_001)] {
+            let cache = Node::with(seed, Storage::Sqlite, Selective, |options| options.direct_from = from).await;
+            server.pair(&cache, true).await;
+            cache.subscribe("t").await;
+            eventually("the version is whole", || async {
+                cache.version("t/d", id).await.is_some_and(|row| row.complete)
+            })
+            .await;
+            cold.push(cold_chunks(&cache));
+            cache.gets("t/d", id).await;
+            cache.stop().await;
+        }
+        assert!(cold[0] > 20 && cold[1] == 0, "{cold:?}");
         server.stop().await;
     });
 }
