@@ -32,6 +32,8 @@ const FIRST: usize = 1200;
 const BUFFER: usize = 2048;
 /// How long an answer may take before it is asked for again: datagrams are lost in a flood.
 const ANSWER: Duration = Duration::from_millis(500);
+/// Datagrams that are sent together come within this of each other.
+const TOGETHER: Duration = Duration::from_millis(40);
 const WHOLE: Duration = Duration::from_secs(8);
 
 /// What is sent.
@@ -119,7 +121,9 @@ async fn junk(target: SocketAddr, dice: &mut Dice, landed: impl Fn()) -> io::Res
 async fn half(target: SocketAddr, dice: &mut Dice, landed: impl Fn()) -> io::Result<()> {
     let (socket, mut quic) = (socket_to(target, dice).await?, quic());
     for _ in 0..HALVES {
-        socket.send(&first_packet(&mut quic).await?).await?;
+        for packet in first_packets(&mut quic).await? {
+            socket.send(&packet).await?;
+        }
     }
     let (mut answer, mut answered) = (vec![0; BUFFER], false);
     loop {
@@ -132,17 +136,26 @@ async fn half(target: SocketAddr, dice: &mut Dice, landed: impl Fn()) -> io::Res
     }
 }
 
-/// The first datagram of a handshake. It is made for one who is not there, so that no other one follows it.
-async fn first_packet(quic: &mut Quic) -> io::Result<Vec<u8>> {
+/// The first words of a handshake: two datagrams, since one has no room for the key that holds against quantum computers.
+/// They are made for one who is not there, so that nothing follows them.
+async fn first_packets(quic: &mut Quic) -> io::Result<Vec<Vec<u8>>> {
     let nobody = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let mut bytes = vec![0; BUFFER];
     let dialing = dial(quic, nobody.local_addr()?)?;
-    let read = tokio::select! {
-        _ = dialing => return Err(io::Error::other("nobody was reached")),
-        read = nobody.recv(&mut bytes) => read?,
+    let packets = async {
+        let (mut packets, mut bytes) = (Vec::new(), vec![0; BUFFER]);
+        loop {
+            // who gets no answer says the same again, but later
+            let within = if packets.is_empty() { WHOLE } else { TOGETHER };
+            match timeout(within, nobody.recv(&mut bytes)).await {
+                Ok(read) => packets.push(bytes[..read?].to_vec()),
+                Err(_) => return Ok(packets),
+            }
+        }
     };
-    bytes.truncate(read);
-    Ok(bytes)
+    tokio::select! {
+        _ = dialing => Err(io::Error::other("nobody was reached")),
+        packets = packets => packets,
+    }
 }
 
 async fn silent(target: SocketAddr, dice: &mut Dice, landed: impl Fn()) -> io::Result<()> {
@@ -208,7 +221,8 @@ mod tests {
     #[tokio::test]
     async fn a_first_packet_is_one_and_each_begins_another_handshake() {
         let mut quic = quic();
-        let (one, other) = (first_packet(&mut quic).await.unwrap(), first_packet(&mut quic).await.unwrap());
+        let (one, other) = (first_packets(&mut quic).await.unwrap(), first_packets(&mut quic).await.unwrap());
+        let (one, other) = (one.concat(), other.concat());
         for packet in [&one, &other] {
             assert!(packet.len() >= FIRST, "{} bytes", packet.len());
             assert_eq!(packet[0] & 0xf0, 0xc0, "the long head of a first packet");
