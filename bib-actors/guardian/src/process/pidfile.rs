@@ -58,9 +58,7 @@ impl PidFile {
         if !Path::new("/proc/self").exists() {
             return nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid), None).is_ok();
         }
-        let state = std::fs::read_to_string(process.join("stat")).unwrap_or_default();
-        let state = state.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
-        if matches!(state, None | Some('Z' | 'X')) {
+        if matches!(state_of(&process), None | Some('Z' | 'X')) {
             return false;
         }
         // a postmaster works in its data directory
@@ -75,9 +73,39 @@ impl PidFile {
     }
 }
 
+/// What the system says of a process of `/proc`: a letter.
+fn state_of(process: &Path) -> Option<char> {
+    let about = std::fs::read_to_string(process.join("stat")).ok()?;
+    about.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
+/// Whether a process has ended and only its parent has not looked yet. Such a one has its number still, and may keep it for
+/// ever where the parent never looks, as the first process of many a container.
+pub(super) fn has_ended(pid: i32) -> bool {
+    matches!(state_of(&Path::new("/proc").join(pid.to_string())), Some('Z' | 'X'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_that_nobody_waited_for_has_ended() {
+        let mut lives = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = i32::try_from(lives.id()).unwrap();
+        assert!(!has_ended(pid));
+        lives.kill().unwrap();
+        let begun = bib_kit::clock::monotonic();
+        while !has_ended(pid) {
+            assert!(bib_kit::clock::since(begun).as_secs() < 60, "it was killed");
+            std::thread::yield_now();
+        }
+        assert!(
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok(),
+            "its number is taken all the same"
+        );
+        lives.wait().unwrap();
+    }
 
     #[test]
     fn both_stages_of_the_file_are_understood() {

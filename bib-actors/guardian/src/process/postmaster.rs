@@ -3,7 +3,7 @@
 //! There is never a second one: a live server of the data directory is adopted, the guardian holds the lock of the
 //! node's data directory, and PostgreSQL refuses a directory whose server or server's children are alive.
 
-use super::pidfile::PidFile;
+use super::pidfile::{PidFile, has_ended};
 use super::{Layout, Server, config, tail};
 use crate::error::GuardianError;
 use crate::options::GuardianOptions;
@@ -155,7 +155,7 @@ async fn ended(pid: i32, patience: Duration) -> bool {
 
 fn process_lives(pid: i32) -> bool {
     reap(pid);
-    kill(Pid::from_raw(pid), None).is_ok()
+    kill(Pid::from_raw(pid), None).is_ok() && !has_ended(pid)
 }
 
 /// Starts the server in a process group of its own, so that what ends bibd from a terminal does not end it too. To be
