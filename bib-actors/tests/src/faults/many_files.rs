@@ -10,6 +10,8 @@ use std::path::Path;
 
 /// Bytes of one file.
 const FILE: usize = 1024;
+/// What one of them has then.
+const EDITED: &[u8] = b"edited";
 /// Files beside each other.
 const FOLDERS: usize = 100;
 /// The name of the dataset.
@@ -53,9 +55,11 @@ pub fn many_files(files: usize, seed: u64) -> anyhow::Result<Packed> {
     lists(&node, &paths)?;
     verifies(&node)?;
 
-    let edited = paths.last().context("a file")?;
-    std::fs::write(folder.join(edited), b"edited")?;
+    // one that others share a chunk with, before it and behind it
+    let edited = paths.iter().nth(files / 2).context("a file")?;
+    std::fs::write(folder.join(edited), EDITED)?;
     let new_bytes = upload(&node, &folder)?["newBytes"].as_u64().context("the new bytes")?;
+    ensure!(new_bytes >= EDITED.len() as u64, "{new_bytes} bytes are new after an edit");
     lists(&node, &paths)?;
     verifies(&node)?;
     let audit = node.json(&["admin", "audit", "verify"])?;

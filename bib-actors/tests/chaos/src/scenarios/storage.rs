@@ -96,7 +96,7 @@ pub(super) fn many_files(setting: &Setting, row: &mut Row) -> anyhow::Result<()>
     let watch = StopWatch::start();
     let packed = faults::many_files(files as usize, setting.seed)?;
     row.figure("chunks", packed.chunks as f64);
-    row.figure("KiB new after an edit", (packed.new_bytes >> 10) as f64);
+    row.figure("bytes new after an edit", packed.new_bytes as f64);
     row.figure("MiB of the node at most", (packed.peak_kib >> 10) as f64);
     row.figure("us a file, for all", watch.elapsed().as_secs_f64() * 1e6 / f64::from(files.max(1)));
     row.expect(packed.chunks < 20 + packed.files / SHARING, || format!("{} chunks", packed.chunks));
