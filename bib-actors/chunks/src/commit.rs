@@ -129,9 +129,6 @@ fn sync_names(inner: &Inner, leaves: &BTreeSet<u32>) -> Result<(), ChunkError> {
     Ok(())
 }
 
-/// Fewer syncs than this are not worth a thread of their own: the disk merges those that wait beside each other.
-const A_THREAD: usize = 8;
-
 /// Runs `work` on all items with a few threads; stops at the first failure.
 fn in_parallel<T: Sync>(
     threads: usize,
@@ -152,7 +149,7 @@ fn in_parallel<T: Sync>(
         Ok(())
     };
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(items.len().div_ceil(A_THREAD))).map(|_| scope.spawn(run)).collect();
+        let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(run)).collect();
         let mine = run();
         let joined =
             others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));

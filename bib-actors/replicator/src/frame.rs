@@ -238,8 +238,8 @@ mod tests {
         assert!(matches!(answer, Err(FrameError::Timeout { .. })), "{answer:?}");
     }
 
-    /// A frame of many pieces over a line that passes one at a time on, after a pause, so that all of it takes two seconds. The writer is
-    /// patient with the slowest, so that it is the reader who gives up.
+    /// A frame of many pieces over a line that passes one at a time on, after a pause, so that all of it takes two seconds.
+    /// The writer is patient with the slowest, so that it is the reader who gives up.
     async fn drip(patience: Patience) -> (Result<(), FrameError>, Result<Option<PeerInfo>, FrameError>) {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         use tokio_util::compat::TokioAsyncReadCompatExt as _;
